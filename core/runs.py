@@ -1,0 +1,102 @@
+"""A run: what was asked (RunSpec), where it stands (State), and what its code is given (RunContext)."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+State = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
+ACTIVE: frozenset[State] = frozenset({"queued", "running"})
+ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of run: its code, the class of its params, and the version of its behaviour (part of the id)."""
+
+    function: str  # "module:function", called with a RunContext in the trainer process
+    params: str  # "module:Class"
+    behaviour_version: int
+
+
+KINDS: Mapping[str, Kind] = {
+    "import": Kind("core.formats.importing:run", "core.formats.importing:ImportParams", 1),
+    "augment": Kind("core.augment.pool:run", "core.augment.pool:AugmentParams", 1),
+    "train": Kind("core.training.train:run", "core.training.train:TrainRunParams", 1),
+    "evaluate": Kind("core.training.evaluate:run", "core.training.evaluate:EvaluateParams", 1),
+    "selftest": Kind("core.jobs.selftest:run", "core.jobs.selftest:SelftestParams", 1),
+}
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What is to be done. Its id is the run's id: the same spec is the same run."""
+
+    kind: str
+    inputs: Mapping[str, str] = field(default_factory=dict[str, str])  # role -> sha256 of a file, corpus, model, run id
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])  # JSON that omits defaults
+    repeat: int = 0  # > 0: a deliberate replicate
+
+    @property
+    def id(self) -> str:
+        """The first 16 hex digits of the sha256 of the canonical JSON with the kind's behaviour version."""
+        data = self.to_json() | {"behaviour_version": KINDS[self.kind].behaviour_version}
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"kind": self.kind, "inputs": dict(self.inputs), "params": dict(self.params)}
+        return data | ({"repeat": self.repeat} if self.repeat else {})
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "RunSpec":
+        return cls(data["kind"], data["inputs"], data["params"], data.get("repeat", 0))
+
+
+class RunContext(Protocol):
+    """What the code of a run is given by the process that carries it out."""
+
+    @property
+    def root(self) -> Path: ...  # the workspace; a run reads and writes nothing outside it
+
+    @property
+    def folder(self) -> Path: ...  # runs/<id>
+
+    @property
+    def spec(self) -> RunSpec: ...
+
+    @property
+    def resolved(self) -> Mapping[str, Any]: ...  # resolved.json: where the inputs lie, precision, threads
+
+    @property
+    def attempt(self) -> int: ...  # from 1
+
+    def input(self, role: str) -> Path:
+        """The file or folder of an input, absolute."""
+        ...
+
+    def metric(self, **values: float | int | str | None) -> None:
+        """Append one line to metrics-<attempt>.jsonl; `step` must not decrease."""
+        ...
+
+    def note(self, text: str) -> None:
+        """One line for the run's log."""
+        ...
+
+    def check_cancelled(self) -> None:
+        """Raise Cancelled once somebody has asked for it; call it at every step."""
+        ...
+
+    def point(self, name: str) -> None:
+        """A named point at which a fault test may kill the process; otherwise nothing."""
+        ...
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Write result.json: what the run delivers, JSON-able."""
+        ...
+
+
+class Cancelled(Exception):
+    """Raised inside a run whose cancellation was asked for."""

@@ -1,0 +1,272 @@
+"""Tagging (named entities): words with IOB2 tags. A null tag means: not known, masked from the loss, not scored.
+
+Scoring is strict at entity level, on words, as seqeval's strict mode reads IOB2: an entity begins with B-, goes
+on with I- of the same label, and an I- that continues nothing is no entity. Predictions are the most probable
+*valid* IOB2 sequence (Viterbi over the transitions IOB2 allows), so that last rule never decides.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.corpus import BASE, Corpus, Schema, digest_parts
+from core.scores import Counts
+from core.tasks.protocol import IGNORED, Encoded, Predicted
+
+OUTSIDE = "O"
+COLUMNS: Mapping[str, pa.DataType] = {
+    "tokens": pa.list_(pa.string()),
+    "tags": pa.list_(pa.string()),  # IOB2; null items are masked
+    "text": pa.string(),  # the running text, where it is known
+    "starts": pa.list_(pa.int32()),  # code points into text, one per token
+    "ends": pa.list_(pa.int32()),
+}
+TABLE = pa.schema([*BASE, *COLUMNS.items()])
+
+
+@dataclass(frozen=True)
+class Span:
+    """A mention: tokens[start:end] of one row carry `label`."""
+
+    start: int
+    end: int
+    label: str
+
+
+def content(tokens: Sequence[str], tags: Sequence[str | None]) -> bytes:
+    """What a row is: its tokens and tags. 16 bytes; row ids are made of it."""
+    return digest_parts([*(t.encode() for t in tokens), b"\0tags", *((t or "").encode() for t in tags)])
+
+
+def text_content(tokens: Iterable[str]) -> bytes:
+    """What a model sees of a row: its tokens. 16 bytes; two rows that agree here leak into each other."""
+    return digest_parts(token.encode() for token in tokens)
+
+
+def spans(tags: Sequence[str | None]) -> list[Span]:
+    """The mentions in one row's tags, strict IOB2, in order."""
+    out: list[Span] = []
+    start, label = -1, ""
+    for index, tag in enumerate([*tags, None]):
+        if start >= 0 and tag != f"I-{label}":
+            out.append(Span(start, index, label))
+            start = -1
+        if tag is not None and tag.startswith("B-"):
+            start, label = index, tag[2:]
+    return out
+
+
+@dataclass(frozen=True)
+class Flat:
+    """A column of tags as flat arrays.
+
+    `codes`: 0 for O (and masked), 1 + 2k for B- and 2 + 2k for I- of label k. *Shapes:* codes (tokens,) int32;
+    known (tokens,) bool, False where the tag is null; offsets (rows + 1,) int64.
+    """
+
+    codes: np.ndarray
+    known: np.ndarray
+    offsets: np.ndarray
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The row of every token. *Shape:* (tokens,), int64."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+
+def flat(tags: pa.ChunkedArray, labels: Sequence[str]) -> Flat:
+    """Tags as codes; a tag of a label that is not in `labels` counts as O."""
+    lengths = pc.list_value_length(tags).to_numpy().astype(np.int64)
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    values = pc.list_flatten(tags)
+    codes = pc.index_in(values, value_set=pa.array(classes(labels), pa.string()))
+    known = values.is_valid().to_numpy()
+    return Flat(codes.fill_null(0).to_numpy().astype(np.int32), known.astype(bool), offsets)
+
+
+def classes(labels: Sequence[str]) -> tuple[str, ...]:
+    """O, then B- and I- of every label."""
+    return (OUTSIDE, *(prefix + label for label in labels for prefix in ("B-", "I-")))
+
+
+def _entities(codes: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(start, end, label) of all entities in flat codes, strict IOB2. *Shapes:* (entities,) each."""
+    begins = codes % 2 == 1
+    first = np.zeros(len(codes), dtype=bool)
+    first[offsets[:-1][offsets[:-1] < len(codes)]] = True  # an empty row at the end has no token
+    previous = np.concatenate((np.zeros(1, dtype=codes.dtype), codes[:-1]))
+    same = (codes > 0) & (codes % 2 == 0) & ((previous == codes) | (previous == codes - 1)) & ~first
+    starts = np.flatnonzero(begins)
+    breaks = np.append(np.flatnonzero(~same), len(codes))  # tokens that continue nothing
+    ends = breaks[np.searchsorted(breaks, starts, side="right")]
+    return starts, ends, (codes[starts] - 1) // 2
+
+
+class Tagging:
+    """Named-entity recognition and other flat span labelling."""
+
+    columns = COLUMNS
+    headline = "f1"
+    head = "transformers:AutoModelForTokenClassification"
+
+    def labels_of(self, table: pa.Table, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        tags = flat(table.column("tags"), names)
+        begins = tags.codes % 2 == 1
+        pairs = np.unique(tags.rows[begins] * len(names) + (tags.codes[begins] - 1) // 2) if names else np.empty(0)
+        return (pairs // max(len(names), 1)).astype(np.int64), (pairs % max(len(names), 1)).astype(np.int64)
+
+    def classes(self, labels: Sequence[str]) -> tuple[str, ...]:
+        return classes(labels)
+
+    def encode(self, table: pa.Table, labels: Sequence[str], tokenizer: Any, max_length: int) -> Encoded:
+        """The first sub-token of a word carries its tag; all others are ignored."""
+        tags = flat(table.column("tags"), labels)
+        targets_of_words = np.where(tags.known, tags.codes, IGNORED)
+        tokenizer.enable_truncation(max_length)
+        tokenizer.no_padding()
+        unknown_id = _unknown_id(tokenizer)
+        ids: list[np.ndarray] = []
+        targets: list[np.ndarray] = []
+        words: list[np.ndarray] = []
+        unknown = truncated = row = 0
+        for batch in table.column("tokens").chunks:
+            for start in range(0, len(batch), 1000):
+                rows = batch.slice(start, 1000).to_pylist()
+                for tokens, item in zip(rows, tokenizer.encode_batch_fast(rows, is_pretokenized=True), strict=True):
+                    piece = np.array(item.ids, dtype=np.int64)
+                    first = _first_pieces(item.word_ids, len(tokens))
+                    target = np.full(len(piece), IGNORED, dtype=np.int64)
+                    seen = first >= 0
+                    target[first[seen]] = targets_of_words[tags.offsets[row] : tags.offsets[row + 1]][seen]
+                    unknown += _unknown_words(item.word_ids, piece, unknown_id)
+                    truncated += int(len(tokens) - seen.sum())
+                    ids.append(piece)
+                    targets.append(target)
+                    words.append(first)
+                    row += 1
+        return Encoded(ids, targets, words, unknown / max(len(tags.codes), 1), truncated)
+
+    def decode(self, labels: Sequence[str], words: np.ndarray, logits: np.ndarray) -> Predicted:
+        """The best valid IOB2 sequence over the words that the model saw; a word cut off is O."""
+        names = classes(labels)
+        seen = np.flatnonzero(words >= 0)
+        scores = logits[words[seen]].astype(np.float64)
+        scores -= np.logaddexp.reduce(scores, axis=1, keepdims=True)
+        values = [OUTSIDE] * len(words)
+        confidence = [0.0] * len(words)
+        for word, code, score in zip(seen, _viterbi(scores), scores, strict=True):
+            values[word] = names[code]
+            confidence[word] = float(np.exp(score[code]))
+        return Predicted(values, confidence)
+
+    def counts(self, gold: pa.Table, predicted: Sequence[Sequence[str]], labels: Sequence[str]) -> Counts:
+        """Strict entity counts. Tokens with a null gold tag are not scored: a prediction that touches one is dropped."""
+        truth = flat(gold.column("tags"), labels)
+        guess = flat(pa.chunked_array([pa.array(predicted, COLUMNS["tags"])]), labels)
+        if not np.array_equal(truth.offsets, guess.offsets):
+            raise ValueError("predictions and gold differ in length")
+        return count(truth, guess, labels)
+
+    def masked(self, corpus: Corpus, outside: bool) -> Corpus:
+        if not outside:
+            return corpus
+        return _with_tags(corpus, lambda values: pc.if_else(pc.equal(values, OUTSIDE), pa.scalar(None, pa.string()), values))
+
+    def mapped(self, corpus: Corpus, labels: Mapping[str, str | None], schema: Sequence[str]) -> Corpus:
+        source = [*classes(tuple(labels))]
+        target = [OUTSIDE] + [None if new is None else p + new for new in labels.values() for p in ("B-", "I-")]
+        new_tags = pa.array(target, pa.string())
+
+        def rename(values: pa.Array) -> pa.Array:
+            return new_tags.take(pc.index_in(values, value_set=pa.array(source, pa.string())))
+
+        mapped = _with_tags(corpus, rename)
+        return Corpus(Schema(corpus.schema.task, tuple(schema), corpus.schema.language), mapped.table)
+
+
+def count(truth: Flat, guess: Flat, labels: Sequence[str]) -> Counts:
+    """Strict entity counts per row and label of two taggings of the same rows."""
+    rows, width = len(truth.offsets) - 1, len(labels)
+    row_of = truth.rows
+    gold = np.stack(_entities(truth.codes, truth.offsets))
+    pred = np.stack(_entities(guess.codes, guess.offsets))
+    if not truth.known.all():
+        hidden = np.concatenate(([0], np.cumsum(~truth.known)))
+        pred = pred[:, hidden[pred[1]] == hidden[pred[0]]]
+    size = len(truth.codes) + 1
+    gold_key, pred_key = ((e[0] * size + e[1]) * max(width, 1) + e[2] for e in (gold.astype(np.int64), pred.astype(np.int64)))
+    hit = pred[:, np.isin(pred_key, gold_key, assume_unique=True)]
+
+    def table(entities: np.ndarray) -> np.ndarray:
+        cells = row_of[entities[0]] * width + entities[2]
+        return np.bincount(cells, minlength=rows * width).reshape(rows, width).astype(np.int32)
+
+    return Counts(tuple(labels), table(hit), table(pred), table(gold))
+
+
+def _with_tags(corpus: Corpus, change: Any) -> Corpus:
+    """The corpus with its flat tag values changed; the rest stays as it is."""
+    table = corpus.table.combine_chunks()
+    column = table.column("tags")
+    chunks = [
+        pa.ListArray.from_arrays(_offsets_from_zero(chunk), change(chunk.flatten()))
+        for chunk in column.chunks
+    ]
+    index = table.schema.get_field_index("tags")
+    return Corpus(corpus.schema, table.set_column(index, "tags", pa.chunked_array(chunks, COLUMNS["tags"])))
+
+
+def _offsets_from_zero(chunk: pa.ListArray) -> pa.Array:
+    offsets = chunk.offsets.to_numpy()
+    return pa.array(offsets - offsets[0] if len(offsets) else offsets, pa.int32())
+
+
+def _first_pieces(word_ids: Sequence[int | None], words: int) -> np.ndarray:
+    """Index of the first sub-token of each word, -1 where there is none. *Shape:* (words,), int64."""
+    first = np.full(words, -1, dtype=np.int64)
+    previous: int | None = None
+    for index, word in enumerate(word_ids):
+        if word is not None and word != previous:
+            first[word] = index
+        previous = word
+    return first
+
+
+def _unknown_words(word_ids: Sequence[int | None], piece: np.ndarray, unknown_id: int) -> int:
+    return len({word_ids[index] for index in np.flatnonzero(piece == unknown_id)} - {None})
+
+
+def _unknown_id(tokenizer: Any) -> int:
+    for token in ("[UNK]", "<unk>"):
+        found = tokenizer.token_to_id(token)
+        if found is not None:
+            return int(found)
+    return -1
+
+
+def _viterbi(scores: np.ndarray) -> list[int]:
+    """The best path through IOB2's transitions: I-x only after B-x or I-x. `scores`: (words, classes), log."""
+    length, width = scores.shape
+    if not length:
+        return []
+    inside = np.arange(2, width, 2)
+    best = scores[0].copy()
+    best[inside] = -np.inf
+    back = np.empty((length, width), dtype=np.int64)
+    for step in range(1, length):
+        top = int(best.argmax())
+        back[step] = top
+        new = best[top] + scores[step]
+        from_begin = best[inside - 1] > best[inside]
+        source = np.where(from_begin, inside - 1, inside)
+        back[step, inside] = source
+        new[inside] = best[source] + scores[step, inside]
+        best = new
+    path = [int(best.argmax())]
+    for step in range(length - 1, 0, -1):
+        path.append(int(back[step, path[-1]]))
+    return path[::-1]
