@@ -92,3 +92,9 @@ def digest(value: Json) -> str:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def slug(name: str) -> str:
+    """A name that is safe as a folder: letters (of any script), digits, `-`, `_`, `.`; never a path, at most 80."""
+    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip("-.")[:80]
+    return safe or "untitled"

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
 ACTIVE: frozenset[State] = frozenset({"queued", "running"})
+POOL = "pool:"  # roles of ingredients among a run's inputs: pool:NAME
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
 
 
@@ -25,7 +26,7 @@ KINDS: Mapping[str, Kind] = {
     "import": Kind("core.formats.importing:run", "core.formats.importing:ImportParams", 1),
     "augment": Kind("core.augment.pool:run", "core.augment.pool:AugmentParams", 1),
     "train": Kind("core.training.train:run", "core.training.train:TrainRunParams", 1),
-    "evaluate": Kind("core.training.evaluate:run", "core.training.evaluate:EvaluateParams", 1),
+    "evaluate": Kind("core.training.train:evaluate", "core.training.train:EvaluateParams", 1),
     "selftest": Kind("core.jobs.selftest:run", "core.jobs.selftest:SelftestParams", 1),
 }
 

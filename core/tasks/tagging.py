@@ -136,7 +136,7 @@ class Tagging:
         for batch in table.column("tokens").chunks:
             for start in range(0, len(batch), 1000):
                 rows = batch.slice(start, 1000).to_pylist()
-                for tokens, item in zip(rows, tokenizer.encode_batch_fast(rows, is_pretokenized=True), strict=True):
+                for tokens, item in zip(rows, tokenizer.encode_batch(rows, is_pretokenized=True), strict=True):
                     piece = np.array(item.ids, dtype=np.int64)
                     first = _first_pieces(item.word_ids, len(tokens))
                     target = np.full(len(piece), IGNORED, dtype=np.int64)

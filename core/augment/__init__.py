@@ -1,0 +1,84 @@
+"""The augmenters: one file each, one line in this table."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.augment.protocol import Augmenter, Resources
+from core.errors import CoreError
+from core.params import build, unknown_key
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One method: its code, the class of its params, and what it promises."""
+
+    augmenter: str  # "module:Class", called with its params and Resources
+    params: str  # "module:Class"
+    version: int  # part of every child's id: raise it, and that of the run kind, when children change
+    keeps_mentions: bool  # every mention keeps its surface; without it only the labels are kept
+
+
+AUGMENTERS: Mapping[str, Entry] = {
+    "mention_replacement": Entry(
+        "core.augment.mention_replacement:MentionReplacement",
+        "core.augment.mention_replacement:MentionReplacementParams",
+        1,
+        keeps_mentions=False,
+    ),
+    "token_replacement": Entry(
+        "core.augment.token_replacement:TokenReplacement",
+        "core.augment.token_replacement:TokenReplacementParams",
+        1,
+        keeps_mentions=False,
+    ),
+    "shuffle_segments": Entry(
+        "core.augment.shuffle_segments:ShuffleSegments",
+        "core.augment.shuffle_segments:ShuffleSegmentsParams",
+        1,
+        keeps_mentions=False,
+    ),
+    "synonym": Entry("core.augment.synonym:Synonym", "core.augment.synonym:SynonymParams", 1, keeps_mentions=True),
+    "insertion": Entry(
+        "core.augment.insertion:Insertion", "core.augment.insertion:InsertionParams", 1, keeps_mentions=True
+    ),
+    "swap": Entry("core.augment.swap:Swap", "core.augment.swap:SwapParams", 1, keeps_mentions=True),
+    "deletion": Entry("core.augment.deletion:Deletion", "core.augment.deletion:DeletionParams", 1, keeps_mentions=True),
+    "keyboard": Entry(
+        "core.augment.keyboard:Keyboard", "core.augment.keyboard:KeyboardParams", 1, keeps_mentions=False
+    ),
+    "ocr": Entry("core.augment.ocr:Ocr", "core.augment.ocr:OcrParams", 1, keeps_mentions=False),
+    "spelling": Entry(
+        "core.augment.spelling:Spelling", "core.augment.spelling:SpellingParams", 1, keeps_mentions=False
+    ),
+}
+
+
+def augmenter(name: str) -> Entry:
+    """The method of that name. Raises CoreError `unknown_augmenter`, with the nearest known one."""
+    if name not in AUGMENTERS:
+        error = unknown_key(name, tuple(AUGMENTERS), "")
+        values = {"name": name, **{k: v for k, v in error.values.items() if k in ("known", "nearest")}}
+        raise CoreError("unknown_augmenter", values, error.hint_code)
+    return AUGMENTERS[name]
+
+
+def params_of(name: str, data: Mapping[str, Any], where: str = "ingredients.params") -> Any:
+    """The params of a method, checked; `where` names the place in messages ("ingredients.synonym.params")."""
+    return build(params_class(name), data, where)
+
+
+def params_class(name: str) -> type[Any]:
+    """The params class of a method, of which its form is made; importing it pulls nothing heavy."""
+    return _named(augmenter(name).params)
+
+
+def make(name: str, params: object, resources: Resources) -> Augmenter:
+    """A method ready to work. Raises CoreError where it has nothing for the corpus's language."""
+    return _named(augmenter(name).augmenter)(params, resources)
+
+
+def _named(path: str) -> Any:
+    module, _, attribute = path.partition(":")
+    return getattr(importlib.import_module(module), attribute)

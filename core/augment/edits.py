@@ -1,0 +1,77 @@
+"""Edits of one row: which places may be touched, which of them are, and the child that comes of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+from core.augment.protocol import Change, Child, Example, Scope
+from core.tasks.tagging import OUTSIDE
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """The parent's tokens[start:end] become `tokens` with `tags`."""
+
+    start: int
+    end: int
+    tokens: tuple[str, ...]
+    tags: tuple[str | None, ...]
+
+
+def edited(row: Example, edits: Iterable[Edit]) -> Child:
+    """The row after edits that are in order and don't overlap; those that alter no token leave no trace."""
+    tokens: list[str] = []
+    tags: list[str | None] = []
+    changes: list[Change] = []
+    position = 0
+    for edit in edits:
+        was = row.tokens[edit.start : edit.end]
+        if was == edit.tokens:
+            continue
+        tokens += row.tokens[position : edit.start]
+        tags += row.tags[position : edit.start]
+        changes.append(Change(len(tokens), len(tokens) + len(edit.tokens), was))
+        tokens += edit.tokens
+        tags += edit.tags
+        position = edit.end
+    return Child((*tokens, *row.tokens[position:]), (*tags, *row.tags[position:]), tuple(changes))
+
+
+def substituted(row: Example, new: Mapping[int, str]) -> Child:
+    """The row with single tokens replaced; tags stay."""
+    return edited(row, (Edit(at, at + 1, (new[at],), (row.tags[at],)) for at in sorted(new)))
+
+
+def in_scope(row: Example, scope: Scope) -> list[int]:
+    """Positions of the tokens that may be touched; masked ones are never among them."""
+    if scope == "outside":
+        return [at for at, tag in enumerate(row.tags) if tag == OUTSIDE]
+    if scope == "inside":
+        return [at for at, tag in enumerate(row.tags) if tag is not None and tag != OUTSIDE]
+    return [at for at, tag in enumerate(row.tags) if tag is not None]
+
+
+def outside_runs(row: Example) -> list[range]:
+    """The longest runs of O tokens: no mention and no masked token lies within one."""
+    runs: list[range] = []
+    start = 0
+    for at, tag in enumerate((*row.tags, None)):
+        if tag != OUTSIDE:
+            if at > start:
+                runs.append(range(start, at))
+            start = at + 1
+    return runs
+
+
+def by_chance(items: Sequence[T], rate: float, rng: Random) -> list[T]:
+    """Each item with probability `rate`, in order; if chance takes none, one all the same (none of none)."""
+    taken = [item for item in items if rng.random() < rate]
+    return taken or ([rng.choice(items)] if items else [])
+
+
+def how_many(rate: float, tokens: int) -> int:
+    """How many words of a sentence EDA changes: max(1, rate x length), rounded down."""
+    return max(1, int(rate * tokens))

@@ -1,0 +1,54 @@
+"""Mention replacement. Dai & Adel 2020, "An Analysis of Simple Data Augmentation for Named Entity Recognition",
+https://arxiv.org/abs/2010.11683, section 3 (MR).
+
+Departures: the new mention always has another surface (the paper may draw the same one again), and where chance
+takes no mention of a row one is replaced all the same, so that a copy is a copy.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from random import Random
+
+from core.augment.edits import Edit, by_chance, edited
+from core.augment.occurrences import Occurrences
+from core.augment.protocol import Child, Example, Rate, Rejected, Resources
+from core.params import CLOSED
+from core.tasks.tagging import spans
+
+
+@dataclass(frozen=True)
+class MentionReplacementParams:
+    """`rate`: probability that a mention is replaced."""
+
+    __pydantic_config__ = CLOSED
+    rate: Rate = 0.3
+
+
+class MentionReplacement:
+    """Each mention becomes another mention of the same label, drawn by how often it occurs in the parent corpus."""
+
+    def __init__(self, params: MentionReplacementParams, resources: Resources) -> None:
+        found: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
+        for row in resources.examples:
+            for span in spans(row.tags):
+                found[span.label].append(row.tokens[span.start : span.end])
+        self._rate = params.rate
+        self._mentions = {label: Occurrences(mentions) for label, mentions in found.items()}
+
+    def augment(self, row: Example, copy: int, rng: Random) -> Child | Rejected:
+        mentions = spans(row.tags)
+        if not mentions:
+            return Rejected("no_mentions")
+        able = [
+            span
+            for span in mentions
+            if span.label in self._mentions and self._mentions[span.label].has_other(row.tokens[span.start : span.end])
+        ]
+        if not able:
+            return Rejected("no_other_mention")
+        edits: list[Edit] = []
+        for span in by_chance(able, self._rate, rng):
+            new = self._mentions[span.label].other(row.tokens[span.start : span.end], rng)
+            tags = (f"B-{span.label}", *[f"I-{span.label}"] * (len(new) - 1))
+            edits.append(Edit(span.start, span.end, new, tags))
+        return edited(row, edits)

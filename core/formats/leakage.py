@@ -1,0 +1,87 @@
+"""What stands in two splits at once: exact copies, near-duplicates, and mentions seen before."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from core.corpus import Corpus
+from core.tasks.tagging import spans, text_content
+
+NEAR = 0.8  # Jaccard similarity of character 5-grams from which two rows count as near-duplicates
+_GRAM = 5
+_PERMUTATIONS = 64
+_SHORTEST = 20  # characters; below that any two rows look alike
+
+
+@dataclass(frozen=True)
+class Near:
+    """A row of one corpus that is nearly a row of another. `similarity`: Jaccard, 0..1, exact."""
+
+    row: int
+    held_out: int
+    similarity: float
+
+
+def rows_of(corpus: Corpus) -> Iterator[list[str]]:
+    """The tokens of every row; a thousand rows at a time are Python objects."""
+    for chunk in corpus.table.column("tokens").chunks:
+        for start in range(0, len(chunk), 1000):
+            yield from chunk.slice(start, 1000).to_pylist()
+
+
+def contents(corpus: Corpus) -> set[bytes]:
+    """What a model would see of each row, as digests."""
+    return {text_content(tokens) for tokens in rows_of(corpus)}
+
+
+def exact(corpus: Corpus, held_out: Corpus) -> np.ndarray:
+    """Positions of the rows of `corpus` whose tokens stand in `held_out`. int64, ascending."""
+    known = contents(held_out)
+    return np.array([i for i, tokens in enumerate(rows_of(corpus)) if text_content(tokens) in known], dtype=np.int64)
+
+
+def near(corpus: Corpus, held_out: Corpus) -> list[Near]:
+    """Rows of `corpus` that nearly stand in `held_out`: candidates by MinHash and LSH (Broder 1997; datasketch),
+    each confirmed by its exact Jaccard similarity. Only the held-out side is kept in memory."""
+    from datasketch import MinHash, MinHashLSH
+
+    index = MinHashLSH(threshold=NEAR, num_perm=_PERMUTATIONS)
+    grams = [_grams(tokens) for tokens in rows_of(held_out)]
+    for row, found in enumerate(grams):
+        if found:
+            index.insert(row, _sketch(MinHash, found), check_duplication=False)
+    out: list[Near] = []
+    for row, tokens in enumerate(rows_of(corpus)):
+        mine = _grams(tokens)
+        if not mine:
+            continue
+        scored = [(len(mine & grams[other]) / len(mine | grams[other]), -other) for other in index.query(_sketch(MinHash, mine))]
+        best = max(scored, default=(0.0, 0))
+        if best[0] >= NEAR:
+            out.append(Near(row, -best[1], best[0]))
+    return out
+
+
+def _grams(tokens: Sequence[str]) -> set[bytes]:
+    text = " ".join(tokens).casefold()
+    if len(text) < _SHORTEST:
+        return set()
+    return {text[i : i + _GRAM].encode() for i in range(len(text) - _GRAM + 1)}
+
+
+def _sketch(kind: type, grams: set[bytes]) -> object:
+    sketch = kind(num_perm=_PERMUTATIONS, seed=1)
+    sketch.update_batch(list(grams))
+    return sketch
+
+
+def mentions(corpus: Corpus) -> set[tuple[str, str]]:
+    """(label, surface) of every distinct mention."""
+    out: set[tuple[str, str]] = set()
+    tags: pa.ChunkedArray = corpus.table.column("tags")
+    row_tags = (row for chunk in tags.chunks for row in chunk.to_pylist())
+    for tokens, row in zip(rows_of(corpus), row_tags, strict=True):
+        out.update((s.label, " ".join(tokens[s.start : s.end])) for s in spans(row))
+    return out

@@ -1,0 +1,172 @@
+"""Tagging schemes: recognised over a whole file and brought to IOB2, on flat arrays of tag codes.
+
+One rule for all of them. An entity begins at B, S or U, and at an inside tag (I, M, E, L) whose previous token is
+not in an open entity of the same label; E, L, S and U close it. In IO and IOB1 such beginnings are the norm; in
+IOB2 and BIOES they are repairs.
+"""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from core.errors import CoreError
+from core.formats.protocol import Scheme
+from core.tasks.tagging import OUTSIDE
+
+MASKED = "_"  # in a file: the tag is not known
+MAX_LABELS = 500
+MAX_TAG = 200  # code points
+NAMES: Mapping[str, Scheme] = {
+    "IO": "IO",
+    "IOB1": "IOB1",
+    "IOB2": "IOB2",
+    "BIO": "IOB2",
+    "BIOES": "BIOES",
+    "IOBES": "BIOES",
+    "BILOU": "BIOES",
+    "BMES": "BIOES",
+}
+
+_BAD, _MASKED, _OUTSIDE, _BEGIN, _INSIDE, _END, _SINGLE = range(7)
+_KINDS = {"B": _BEGIN, "I": _INSIDE, "M": _INSIDE, "E": _END, "L": _END, "S": _SINGLE, "U": _SINGLE}
+
+
+class Placed(NamedTuple):
+    """A tag that doesn't come from a tag in the file but from offsets, so no scheme applies to it."""
+
+    prefix: str  # B | I | O
+    label: str
+
+
+class Special(NamedTuple):
+    """A code for a token that can't be used, with the code of its issue."""
+
+    code: str
+
+
+RAGGED = Special("ragged_row")
+EMPTY_TOKEN = Special("empty_token")
+Tag = str | Placed | Special
+
+
+class Names:
+    """The distinct tags of a file, numbered as they come."""
+
+    def __init__(self) -> None:
+        self.codes: dict[Tag, int] = {RAGGED: 0, EMPTY_TOKEN: 1}
+
+    def code(self, tag: Tag) -> int:
+        """The number of a tag. Raises CoreError `too_many_labels` beyond what 16 bits hold."""
+        if isinstance(tag, str) and len(tag) > MAX_TAG:
+            tag = tag[: MAX_TAG + 1]  # still too long to be a tag, but no burden
+        found = self.codes.setdefault(tag, len(self.codes))
+        if found > np.iinfo(np.int16).max:
+            raise too_many(found)
+        return found
+
+    def tags(self) -> list[Tag]:
+        return list(self.codes)
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """The tags of a file in IOB2.
+
+    `codes`: -1 where the tag is not known, 0 for O, 1 + 2k for B- and 2 + 2k for I- of label k, (tokens,) int16.
+    `repaired`: inside tags that had to begin an entity; `bad`: tokens that drop their row; ascending, int64.
+    """
+
+    scheme: Scheme
+    labels: tuple[str, ...]
+    codes: np.ndarray
+    repaired: np.ndarray
+    bad: np.ndarray
+
+
+def resolve(name: str | None) -> Scheme | None:
+    """The scheme a user named. Raises CoreError `unknown_scheme`."""
+    if name is None:
+        return None
+    if name.upper() not in NAMES:
+        raise CoreError("unknown_scheme", {"value": name, "known": ", ".join(NAMES)}, "hint_known")
+    return NAMES[name.upper()]
+
+
+def to_iob2(tags: Sequence[Tag], raw: np.ndarray, begins: np.ndarray, scheme: Scheme | None) -> Tagged:
+    """All tags of a file in IOB2.
+
+    `tags`: the distinct tags; `raw`: their numbers, per token, (tokens,) int16; `begins`: index of each row's first
+    token, (rows,) int64; `scheme`: given by the user, or None to recognise it. Raises CoreError `too_many_labels`.
+    """
+    seen = np.bincount(raw, minlength=len(tags)) > 0
+    used = [tag for tag, there in zip(tags, seen, strict=True) if there]
+    bare = scheme == "IO" or (scheme is None and not any(_prefixed(tag) for tag in used))
+    parsed = [_parse(tag, bare) for tag in tags]
+    labels = tuple(sorted({label for (_, label), there in zip(parsed, seen, strict=True) if label and there}))
+    if len(labels) > MAX_LABELS:
+        raise too_many(len(labels))
+    number = {label: index for index, label in enumerate(labels)}
+    kinds = np.array([kind for kind, _ in parsed], dtype=np.int8)
+    numbers = np.array([number.get(label, -1) for _, label in parsed], dtype=np.int16)
+    if scheme is None:
+        scheme = _recognise(used, bare, list(_windows(raw, begins, kinds, numbers)) if not bare else [])
+    return Tagged(scheme, labels, *_converted(raw, begins, kinds, numbers, scheme in ("IOB2", "BIOES")))
+
+
+def lookalikes(labels: Sequence[str]) -> list[list[str]]:
+    """Groups of labels that differ only in case or in Unicode normal form."""
+    groups: dict[str, list[str]] = {}
+    for label in labels:
+        key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
+        groups.setdefault(key, []).append(label)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def too_many(count: int) -> CoreError:
+    return CoreError("too_many_labels", {"count": count, "limit": MAX_LABELS}, "hint_too_many_labels")
+
+
+def is_label(label: str) -> bool:
+    """Whether a string can be a label: not empty, not too long, no outer whitespace, no control characters."""
+    if not label or label != label.strip() or len(label) > MAX_TAG:
+        return False
+    return not any(unicodedata.category(character) in ("Cc", "Cs") for character in label)
+
+
+def _prefixed(tag: Tag) -> bool:
+    return isinstance(tag, str) and tag[:1] in _KINDS and tag[1:2] == "-"
+
+
+def _parse(tag: Tag, bare: bool) -> tuple[int, str]:
+    """The kind and the label of a tag; the label is empty where there is none. `bare`: tags without prefixes."""
+    if isinstance(tag, Special):
+        return _BAD, ""
+    if isinstance(tag, Placed):
+        return _KINDS.get(tag.prefix, _OUTSIDE), tag.label
+    if tag == OUTSIDE:
+        return _OUTSIDE, ""
+    if tag == MASKED:
+        return _MASKED, ""
+    if bare:
+        kind, label = _INSIDE, tag.removeprefix("I-")
+    elif _prefixed(tag):
+        kind, label = _KINDS[tag[0]], tag[2:]
+    else:
+        return _BAD, ""
+    return (kind, label) if is_label(label) and len(tag) <= MAX_TAG else (_BAD, "")
+
+
+def _recognise(used: Sequence[Tag], bare: bool, kind: np.ndarray, follows: np.ndarray) -> Scheme:
+    texts = [tag for tag in used if isinstance(tag, str)]
+    if not texts:
+        return "spans"
+    if bare:
+        return "IO" if any(tag not in (OUTSIDE, MASKED) for tag in texts) else "IOB2"
+    if any(_prefixed(tag) and tag[0] in "SELUM" for tag in texts):
+        return "BIOES"
+    begins = int(np.count_nonzero(~follows & (kind == _BEGIN)))
+    insides = int(np.count_nonzero(~follows & (kind == _INSIDE)))
+    return "IOB1" if insides > begins else "IOB2"

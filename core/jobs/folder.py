@@ -1,0 +1,232 @@
+"""The run folder runs/<id>/: everything that happened to a run, readable without the database."""
+
+import dataclasses
+import errno
+import fcntl
+import json
+import os
+import tempfile
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from core.errors import CoreError
+from core.runs import ACTIVE, ENDED, State
+
+DRAFT = ".tmp-"  # prefix of files that are not finished yet
+FAILED, CANCELLED, DISK_FULL, CRASHED = 3, 4, 5, 1  # exit codes of the trainer beside 0
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as it stands: run.json, and its row in the database. Times are unix seconds."""
+
+    id: str
+    kind: str
+    state: State
+    attempt: int  # the newest one that was started; 0: none
+    position: int  # place in the queue, smallest first
+    submitted: float
+    started: float | None = None  # the first attempt's start
+    ended: float | None = None
+    error: Mapping[str, Any] | None = None  # CoreError.to_json(): why it failed or was interrupted
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time from the first attempt's start to the end."""
+        return None if self.started is None or self.ended is None else max(0.0, self.ended - self.started)
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How an attempt ended: exit.json, written before the database hears of it."""
+
+    attempt: int
+    state: State
+    ended: float  # unix seconds
+    returncode: int | None = None
+    signal: str | None = None  # the name of the signal that killed it
+    error: Mapping[str, Any] | None = None
+    seconds: float | None = None  # wall time of this attempt
+
+
+def derived(folder: Path) -> Run | None:
+    """The run that a folder stands for; None where it holds no readable spec."""
+    spec = read_object(folder / "spec.json")
+    if spec is None or "kind" not in spec:
+        return None
+    run = _known(folder) or _guessed(folder, str(spec["kind"]))
+    if run.state != "running" or held(folder):
+        return run
+    exit = exit_of(folder, run.attempt)
+    return dataclasses.replace(run, state=exit.state, ended=exit.ended, error=exit.error)
+
+
+def _known(folder: Path) -> Run | None:
+    kept = read_object(folder / "run.json") or {}
+    names = [field.name for field in dataclasses.fields(Run)]
+    if not all(name in kept for name in names) or kept["state"] not in ACTIVE | ENDED:
+        return None
+    return Run(**{name: kept[name] for name in names})
+
+
+def _guessed(folder: Path, kind: str) -> Run:
+    """A run whose run.json is lost: an attempt left metrics or exit.json behind, or it never started."""
+    attempts = [number for number, _ in _metric_files(folder)]
+    attempts.append(int((read_object(folder / "exit.json") or {}).get("attempt", 0)))
+    state: State = "running" if max(attempts) else "queued"
+    return Run(folder.name, kind, state, max(attempts), 0, folder.stat().st_mtime)
+
+
+def exit_of(folder: Path, attempt: int) -> Exit:
+    """How an attempt ended for which no process lives any more."""
+    found = read_object(folder / "exit.json") or {}
+    names = [field.name for field in dataclasses.fields(Exit)]
+    if found.get("attempt") == attempt and all(name in found for name in names):
+        return Exit(**{name: found[name] for name in names})
+    signs = [path.stat().st_mtime for path in (folder / "log.txt", metrics_file(folder, attempt)) if path.exists()]
+    last = max(signs, default=time.time())
+    if cancel_file(folder, attempt).exists():
+        return Exit(attempt, "cancelled", last)
+    return Exit(attempt, "interrupted", last, error=CoreError("run_lost", {}, "hint_resubmit").to_json())
+
+
+def metrics_file(folder: Path, attempt: int) -> Path:
+    return folder / f"metrics-{attempt}.jsonl"
+
+
+def cancel_file(folder: Path, attempt: int) -> Path:
+    """The file whose existence asks an attempt to stop; named after it, so that it can't stop another one."""
+    return folder / f"cancel-{attempt}"
+
+
+def last_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The metrics of a run in the order of `step`; what several lines say of one step is one entry.
+
+    An unfinished last line is ignored; where two attempts passed the same step, the later one is believed.
+    """
+    steps: dict[int, dict[str, Any]] = {}
+    for attempt, path in sorted(_metric_files(folder)):
+        for line in path.read_bytes().split(b"\n")[:-1]:
+            values = _object(line) or {}
+            step = values.get("step")
+            if isinstance(step, int):
+                before = steps.get(step, {})
+                steps[step] = (before if before.get("attempt") == attempt else {}) | values | {"attempt": attempt}
+    return [steps[step] for step in sorted(steps)]
+
+
+def _metric_files(folder: Path) -> list[tuple[int, Path]]:
+    named = ((path.stem.removeprefix("metrics-"), path) for path in folder.glob("metrics-*.jsonl"))
+    return [(int(number), path) for number, path in named if number.isdecimal()]
+
+
+def tail(log: Path, size: int = 65536) -> str:
+    """The last `size` bytes of a log as text, from the start of a line; empty where there is no log."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as stream:
+        length = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, length - size))
+        data = stream.read(size)
+    return (data.partition(b"\n")[2] if length > size else data).decode("utf-8", "replace")
+
+
+def hold(folder: Path) -> int | None:
+    """The lock of a run as an open file, None where somebody holds it. Free once every process that has it ended."""
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def held(folder: Path) -> bool:
+    """Whether a process of the run lives."""
+    if not (folder / "lock").exists():
+        return False
+    descriptor = hold(folder)
+    if descriptor is None:
+        return True
+    os.close(descriptor)
+    return False
+
+
+@contextmanager
+def locked(path: Path, shared: bool = False) -> Generator[None]:
+    """Hold the flock of a file; waits for it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """A JSON object; None where the file is missing or holds no such thing."""
+    try:
+        return _object(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _object(data: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return None
+    return cast(dict[str, Any], value) if isinstance(value, dict) else None
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Replace a file in one step; it is on the disk when this returns."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=1)
+    descriptor, name = tempfile.mkstemp(prefix=DRAFT, dir=path.parent)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def append_line(path: Path, data: Mapping[str, Any]) -> None:
+    """Append one JSON line in a single write; a line that an earlier process left unfinished stays by itself."""
+    line = json.dumps(data, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            line = b"\n" + line
+        written = os.write(descriptor, line)
+        while written < len(line):  # a full disk: the next write says so
+            written += os.write(descriptor, line[written:])
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def disk_full(error: OSError) -> bool:
+    return error.errno in _DISK_FULL

@@ -1,0 +1,70 @@
+"""What this machine is to a training: device, precision and threads, by a table and never by a timing.
+
+| found | device | precision |
+|---|---|---|
+| a CUDA build of torch and an NVIDIA GPU of compute capability 8.0 or more | cuda | bf16 |
+| a CUDA build of torch and an older NVIDIA GPU | cuda | fp32 |
+| no such GPU, a CPU with bf16 matrix units (`amx_bf16`) | cpu | bf16 |
+| anything else | cpu | fp32 |
+
+Threads: the cores this process may use, at most 8.
+"""
+
+import importlib.metadata
+import os
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+MOST_THREADS = 8
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The answers of the table, and the CPU flags they follow from."""
+
+    device: Literal["cpu", "cuda"]
+    precision: Literal["fp32", "bf16"]
+    threads: int
+    flags: str  # those of CPU_FLAGS that this machine has
+
+    @staticmethod
+    @cache
+    def here() -> "Machine":
+        flags = _cpu_flags()
+        threads = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MOST_THREADS)
+        capability = _gpu_capability()
+        if capability is not None:
+            return Machine("cuda", "bf16" if capability >= 8 else "fp32", threads, flags)
+        return Machine("cpu", "bf16" if "amx_bf16" in flags.split() else "fp32", threads, flags)
+
+
+CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")
+
+
+def _cpu_flags() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""
+    line = next((line for line in text.split("\n") if line.startswith(("flags", "Features"))), "")
+    return " ".join(flag for flag in CPU_FLAGS if flag in line.split())
+
+
+def _gpu_capability() -> float | None:
+    """Compute capability of the first NVIDIA GPU, if torch was built for it; asks the driver's own tool."""
+    if importlib.metadata.version("torch").endswith("+cpu") or not Path("/proc/driver/nvidia/version").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+        return float(done.stdout.split("\n")[0])
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None

@@ -1,0 +1,255 @@
+"""The run store: rows of SQLite as a cache of the run folders, which alone hold what happened."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from core.errors import CoreError
+from core.jobs.folder import DRAFT, Exit, Run, append_line, derived, disk_full, locked, sync_folder, write_json
+from core.runs import RunSpec, State
+
+T = TypeVar("T")
+
+VERSION = 1  # PRAGMA user_version
+BUSY_SECONDS = 5.0
+SAME: frozenset[State] = frozenset({"queued", "running", "succeeded"})  # in these, a spec submitted again *is* that run
+_SCHEMA = """CREATE TABLE runs (id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,
+    position INTEGER NOT NULL, submitted REAL NOT NULL, started REAL, ended REAL, error TEXT)"""
+_PUT = """INSERT OR REPLACE INTO runs VALUES
+    (:id, :kind, :state, :attempt, :position, :submitted, :started, :ended, :error)"""
+_LIST = """SELECT * FROM runs WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR state = ?2)
+    ORDER BY position DESC, submitted DESC, id LIMIT ?3"""
+_REMADE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN})
+
+
+class Store:
+    """The runs of one workspace. Many processes and threads may use it at once: it holds no connection.
+
+    Raises CoreError `database_newer`, `database_busy` (after 5 s), `disk_full`. A database that is missing, older or
+    corrupt is set aside and made anew from the run folders.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.path = self.root / "runs.db"
+        self._guard = self.root / "runs.db.lock"  # shared by all users; whoever makes the database anew has it alone
+        _private(self.root / "runs")
+        self._do(_settle)
+
+    def folder(self, id: str) -> Path:
+        return self.root / "runs" / id
+
+    def get(self, id: str) -> Run:
+        """Raises CoreError `run_unknown`."""
+        run = self._do(lambda db: _select(db, id))
+        if run is None:
+            raise CoreError("run_unknown", {"id": id})
+        return run
+
+    def list(self, kind: str | None = None, state: State | None = None, limit: int | None = None) -> tuple[Run, ...]:
+        """The runs of a kind and state, the last submitted first."""
+        rows = self._do(lambda db: db.execute(_LIST, (kind, state, -1 if limit is None else limit)).fetchall())
+        return tuple(_of_row(row) for row in rows)
+
+    def submit(self, spec: RunSpec, resolved: Mapping[str, Any]) -> tuple[Run, bool]:
+        """The run of a spec, and whether it was there already (queued, running or succeeded).
+
+        A run that failed, was cancelled or interrupted is queued again; its resolved.json stays as first written.
+        """
+        folder = self.folder(spec.id)
+        reused = False
+        _private(folder)
+
+        def change(row: Run | None, db: sqlite3.Connection) -> Run | None:
+            nonlocal reused
+            found = derived(folder) if row is None or not (folder / "spec.json").exists() else row
+            reused = found is not None and found.state in SAME
+            if reused:
+                return None if row else found
+            if not (folder / "resolved.json").exists():
+                write_json(folder / "resolved.json", resolved)
+            write_json(folder / "spec.json", spec.to_json())
+            position = 1 + (db.execute("SELECT max(position) FROM runs").fetchone()[0] or 0)
+            new = Run(spec.id, spec.kind, "queued", 0, position, time.time())
+            return replace(new, attempt=found.attempt, started=found.started) if found else new
+
+        return self._change(spec.id, change)[1], reused
+
+    def transition(
+        self, id: str, old: Collection[State], new: State, *, of_attempt: int | None = None, **fields: Any
+    ) -> bool:
+        """Compare and set: `new` where the state is in `old` (and the attempt is `of_attempt`), otherwise False."""
+
+        def change(run: Run | None, _: sqlite3.Connection) -> Run | None:
+            if run is None or run.state not in old or of_attempt not in (None, run.attempt):
+                return None
+            return replace(run, state=new, **fields)
+
+        return self._change(id, change)[0]
+
+    def claim(self, id: str) -> Run | None:
+        """Start the next attempt of a queued run; None where it isn't queued any more."""
+
+        def change(run: Run | None, _: sqlite3.Connection) -> Run | None:
+            if run is None or run.state != "queued":
+                return None
+            return replace(run, state="running", attempt=run.attempt + 1, started=run.started or time.time())
+
+        changed, run = self._change(id, change)
+        return run if changed else None
+
+    def end(self, id: str, exit: Exit) -> bool:
+        """Record how an attempt ended; False where that is known already."""
+        return self.transition(id, {"running"}, exit.state, of_attempt=exit.attempt, ended=exit.ended, error=exit.error)
+
+    def forget(self, id: str) -> None:
+        """Remove the row of a run whose folder is gone."""
+        self._do(lambda db: db.execute("DELETE FROM runs WHERE id = ?", (id,)), write=True)
+
+    def rebuild(self) -> None:
+        """Set the database aside and make it anew from the run folders."""
+        with locked(self._guard):
+            self._remake()
+
+    def _change(self, id: str, change: Callable[[Run | None, sqlite3.Connection], Run | None]) -> tuple[bool, Run]:
+        """Replace a row by what `change` makes of it (None: leave it), run.json first. -> (changed, the run now)."""
+
+        def work(db: sqlite3.Connection) -> tuple[Run | None, Run | None]:
+            before = _select(db, id)
+            after = change(before, db)
+            if after is not None:
+                write_json(self.folder(id) / "run.json", asdict(after))
+                _put(db, after)
+            return before, after
+
+        before, after = self._do(work, write=True)
+        if after is None:
+            if before is None:
+                raise CoreError("run_unknown", {"id": id})
+            return False, before
+        moved = {"from": before.state if before else None, "to": after.state, "attempt": after.attempt}
+        append_line(self.folder(id) / "events.jsonl", {"t": time.time()} | moved)
+        return True, after
+
+    def _do(self, work: Callable[[sqlite3.Connection], T], write: bool = False) -> T:
+        for again in (True, False):
+            try:
+                with locked(self._guard, shared=True), closing(self._open()) as db:
+                    return _transaction(db, work) if write else work(db)
+            except (sqlite3.DatabaseError, _UnusableError, OSError) as error:
+                if not (again and _unusable(error)):
+                    raise _translated(error) from error
+            self._restore()
+        raise AssertionError
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(f"{self.path.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            version = int(db.execute("PRAGMA user_version").fetchone()[0])
+            if version > VERSION:
+                raise CoreError("database_newer", {"found": version, "known": VERSION}, "hint_database_newer")
+            if version < VERSION:
+                raise _UnusableError
+            db.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _restore(self) -> None:
+        """Make the database anew, unless somebody else just did."""
+        with locked(self._guard):
+            try:
+                with closing(self._open()) as db:
+                    _settle(db)
+            except (sqlite3.DatabaseError, _UnusableError) as error:
+                if not _unusable(error):
+                    raise _translated(error) from error
+                self._remake()
+
+    def _remake(self) -> None:
+        stamp = time.time_ns()
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            part = Path(f"{self.path}{suffix}")
+            if part.exists():
+                part.rename(f"{self.path}.aside-{stamp}{suffix}")
+        fresh = self.root / f"{DRAFT}runs.db"
+        fresh.unlink(missing_ok=True)
+        fresh.touch(mode=0o600)
+        found = (derived(folder) for folder in sorted((self.root / "runs").iterdir()) if folder.is_dir())
+        with closing(sqlite3.connect(fresh, isolation_level=None)) as db:
+            db.execute("BEGIN")
+            db.execute(_SCHEMA)
+            for run in found:
+                if run is not None:
+                    _put(db, run)
+            db.execute(f"PRAGMA user_version = {VERSION}")
+            db.execute("COMMIT")
+        fresh.rename(self.path)
+        sync_folder(self.root)
+
+
+class _UnusableError(Exception):
+    """A database that must be made anew from the folders."""
+
+
+def journal_mode(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str:
+    """WAL only where SQLite's reset race is mended (3.51.3, 3.50.7, 3.44.6)."""
+    mended = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+    return "wal" if mended else "delete"
+
+
+def _settle(db: sqlite3.Connection) -> None:
+    """Check a database that is met for the first time, and put it into the journal mode of this SQLite."""
+    if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise _UnusableError
+    if db.execute("PRAGMA journal_mode").fetchone()[0] != journal_mode():
+        db.execute(f"PRAGMA journal_mode = {journal_mode()}")
+
+
+def _transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(db)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _select(db: sqlite3.Connection, id: str) -> Run | None:
+    row = db.execute("SELECT * FROM runs WHERE id = ?", (id,)).fetchone()
+    return None if row is None else _of_row(row)
+
+
+def _of_row(row: tuple[Any, ...]) -> Run:
+    return Run(*row[:-1], error=None if row[-1] is None else json.loads(row[-1]))
+
+
+def _put(db: sqlite3.Connection, run: Run) -> None:
+    db.execute(_PUT, asdict(run) | {"error": None if run.error is None else json.dumps(run.error)})
+
+
+def _private(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _unusable(error: Exception) -> bool:
+    return isinstance(error, _UnusableError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _REMADE
+
+
+def _translated(error: Exception) -> Exception:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return CoreError("database_busy", {"seconds": BUSY_SECONDS}, "hint_database_busy")
+    full = isinstance(error, OSError) and disk_full(error)
+    if full or code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        return CoreError("disk_full", {"what": str(error)}, "hint_disk_full")
+    return error

@@ -1,0 +1,131 @@
+"""The process that carries out one attempt of a run; its output is the run's log."""
+
+import ctypes
+import math
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from core.errors import CoreError
+from core.jobs import faults
+from core.jobs.folder import (
+    CANCELLED,
+    CRASHED,
+    DISK_FULL,
+    FAILED,
+    append_line,
+    cancel_file,
+    disk_full,
+    metrics_file,
+    read_json,
+    write_json,
+)
+from core.runs import KINDS, Cancelled, RunContext, RunSpec
+
+_PR_SET_PDEATHSIG = 1
+_terminated: list[int] = []  # signals received
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the code of a run is given: a RunContext over its folder."""
+
+    root: Path
+    folder: Path
+    spec: RunSpec
+    resolved: Mapping[str, Any]
+    attempt: int
+
+    def input(self, role: str) -> Path:
+        return self.root / self.resolved["inputs"][role]  # an absolute path stays what it is
+
+    def metric(self, **values: float | int | str | None) -> None:
+        line = {"t": time.time()} | {name: _finite(value) for name, value in values.items()}
+        append_line(metrics_file(self.folder, self.attempt), line)
+
+    def note(self, text: str) -> None:
+        sys.stderr.write(" ".join(text.splitlines()) + "\n")
+        sys.stderr.flush()
+
+    def check_cancelled(self) -> None:
+        if _terminated or cancel_file(self.folder, self.attempt).exists():
+            raise Cancelled
+
+    def point(self, name: str) -> None:
+        faults.point(name)
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        self.point("finish.begin")
+        write_json(self.folder / "result.json", result)
+        self.point("finish.written")
+
+
+def _finite(value: float | int | str | None) -> float | int | str | None:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Arguments: workspace, run id, attempt, pid of the supervisor. -> exit code"""
+    root, id, attempt, supervisor = arguments
+    _die_with(int(supervisor))
+    signal.signal(signal.SIGTERM, lambda number, _: _terminated.append(number))
+    folder = Path(root) / "runs" / id
+    return carry_out(folder, lambda: _work(Path(root), folder, int(attempt)))
+
+
+def carry_out(folder: Path, work: Callable[[], None]) -> int:
+    """Do the work of a run; what goes wrong is left in error.json. -> exit code"""
+    try:
+        work()
+    except Cancelled:
+        return CANCELLED
+    except Exception as error:  # noqa: BLE001 -- the edge of the process: the traceback goes to the log
+        problem = problem_of(error)
+        traceback.print_exception(error)
+        code = FAILED if isinstance(error, CoreError) else DISK_FULL if problem.code == "disk_full" else CRASHED
+        try:
+            write_json(folder / "error.json", problem.to_json())
+        except OSError as second:
+            return DISK_FULL if disk_full(second) else code
+        return code
+    return 0
+
+
+def problem_of(error: Exception) -> CoreError:
+    """An exception as what the user is told."""
+    if isinstance(error, CoreError):
+        return error
+    if isinstance(error, OSError) and disk_full(error):
+        return CoreError("disk_full", {"what": str(error)}, "hint_disk_full")
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
+        return CoreError("out_of_memory", {"what": str(error)}, "hint_memory")
+    return CoreError("internal", {"what": f"{type(error).__name__}: {error}"}, "hint_log")
+
+
+def _work(root: Path, folder: Path, attempt: int) -> None:
+    spec = RunSpec.from_json(read_json(folder / "spec.json"))
+    if spec.kind not in KINDS or spec.id != folder.name:
+        raise CoreError("run_other_version", {"kind": spec.kind}, "hint_run_other_version")
+    context = Context(root, folder, spec, read_json(folder / "resolved.json"), attempt)
+    module, name = KINDS[spec.kind].function.split(":")
+    run: Callable[[RunContext], None] = getattr(import_module(module), name)
+    run(context)
+
+
+def _die_with(supervisor: int) -> None:
+    """End as soon as the supervisor does, even if it did before this was said."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != supervisor:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

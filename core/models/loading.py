@@ -1,0 +1,107 @@
+"""From an installed model to a network with a task's head, and back to a folder of trained tensors."""
+
+import importlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import CoreError
+
+if TYPE_CHECKING:
+    import torch
+
+OVERLAY = "trained.safetensors"
+META = "model.json"
+
+
+@dataclass(frozen=True)
+class ModelMeta:
+    """What a fine-tuned model needs besides its tensors."""
+
+    base: str  # identity of the installed model it was tuned from
+    task: str
+    language: str
+    labels: tuple[str, ...]
+    max_length: int
+
+    @classmethod
+    def read(cls, folder: Path) -> "ModelMeta":
+        data = json.loads((folder / META).read_text())
+        return cls(data["base"], data["task"], data["language"], tuple(data["labels"]), data["max_length"])
+
+
+def tokenizer(folder: Path) -> Any:
+    """The tokenizers.Tokenizer of an installed model."""
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def pad_id(folder: Path) -> int:
+    """The sub-token that fills batches up."""
+    found = json.loads((folder / "config.json").read_text()).get("pad_token_id")
+    return int(found or 0)
+
+
+def longest_input(folder: Path, wanted: int) -> int:
+    """The longest row in sub-tokens that the model takes, at most `wanted`."""
+    config = json.loads((folder / "config.json").read_text())
+    positions = config.get("max_position_embeddings")
+    offset = 2 if config.get("model_type") in ("roberta", "xlm-roberta", "camembert") else 0
+    return wanted if positions is None else min(wanted, int(positions) - offset)
+
+
+def network(folder: Path, head: str, classes: Sequence[str]) -> "torch.nn.Module":
+    """The pre-trained encoder with a fresh head of the given classes, float32. The caller seeds torch before."""
+    import torch
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    module, _, name = head.partition(":")
+    auto = getattr(importlib.import_module(module), name)
+    try:
+        return auto.from_pretrained(
+            str(folder),
+            num_labels=len(classes),
+            dtype=torch.float32,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+        )
+    except (ValueError, OSError, KeyError, RuntimeError) as error:
+        raise CoreError("model_unloadable", {"model": folder.name, "what": str(error)[:200]}, "hint_model_folder") from None
+
+
+def word_embeddings(model: Any) -> "torch.nn.Module":
+    """The table of word embeddings."""
+    return model.get_input_embeddings()
+
+
+def save_trained(model: Any, meta: ModelMeta, folder: Path) -> None:
+    """Write the tensors that were trained and what is needed to lay them over their base again."""
+    from dataclasses import asdict
+
+    save_tensors({name: p for name, p in model.named_parameters() if p.requires_grad}, folder / OVERLAY)
+    (folder / META).write_text(json.dumps(asdict(meta), ensure_ascii=False, indent=1))
+
+
+def save_tensors(tensors: dict[str, Any], path: Path) -> None:
+    """Tensors as one safetensors file, on the CPU, contiguous."""
+    from safetensors.torch import save_file
+
+    save_file({name: t.detach().to("cpu").contiguous() for name, t in tensors.items()}, str(path))
+
+
+def load_trained(folder: Path, base: Path, head: str, classes: Sequence[str]) -> "torch.nn.Module":
+    """A fine-tuned network: its base with the trained tensors laid over."""
+    from safetensors.torch import load_file
+
+    model = network(base, head, classes)
+    missing = model.load_state_dict(load_file(str(folder / OVERLAY)), strict=False).unexpected_keys
+    if missing:
+        raise CoreError("model_bad_weights", {"model": folder.parent.name, "file": OVERLAY}, "hint_safetensors")
+    return model

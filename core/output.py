@@ -1,0 +1,177 @@
+"""What the command line shows: the object of the public contract, and tables for people."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from core.errors import CoreError, Issue, message
+from core.pipeline import Outcome
+from core.scores import Interval, Scores
+
+FEW = 30  # support below which a label's figures say little
+_MOST_ISSUES = 8
+
+
+def outcome_json(outcome: Outcome, language: str = "en") -> dict[str, Any]:
+    """The object that `run --json` prints (docs/run-output.schema.json)."""
+    return {
+        "version": 1,
+        "corpus": {
+            "train": outcome.rows.get("train", 0),
+            "dev": outcome.rows.get("dev", 0),
+            "test": outcome.rows.get("test"),
+            "ingredients": dict(outcome.pools),
+            "issues": [issue_json(issue, language) for issue in outcome.issues],
+        },
+        "mix": {
+            "requested": {name: {"amount": a, "unit": unit} for name, (a, unit) in outcome.requested.items()},
+            "realised": {name: asdict(part) for name, part in outcome.realised.items()},
+            "steps": outcome.steps,
+        },
+        "runs": [
+            {
+                "id": seed_run.run.id,
+                "seed": seed_run.seed,
+                "state": seed_run.run.state,
+                "seconds": seed_run.seconds,
+                "reused": seed_run.reused,
+                "predictions": {k: None if p is None else str(p) for k, p in seed_run.predictions.items()},
+            }
+            for seed_run in outcome.runs
+        ],
+        "seeds_used": sum(seed_run.run.state == "succeeded" for seed_run in outcome.runs),
+        "scores": {split: None if s is None else s.to_json() for split, s in outcome.scores.items()},
+    }
+
+
+def issue_json(issue: Issue, language: str = "en") -> dict[str, Any]:
+    return {
+        "file": issue.file,
+        "row": issue.row,
+        "column": issue.column,
+        "code": issue.code,
+        "message": message(issue.code, issue.values, language),
+        "action": issue.action,
+    }
+
+
+def error_json(error: CoreError, language: str = "en") -> dict[str, Any]:
+    hint = message(error.hint_code, error.values, language) if error.hint_code else ""
+    return {"error": {"code": error.code, "message": message(error.code, error.values, language), "hint": hint}}
+
+
+def error_line(error: CoreError, language: str = "en") -> str:
+    """One line: file and place, what is wrong, what to do."""
+    file, row = error.values.get("file"), error.values.get("row")
+    place = f"{file}:{row}: " if file and row else f"{file}: " if file else ""
+    hint = message(error.hint_code, error.values, language) if error.hint_code else ""
+    text = f"{place}{message(error.code, error.values, language)}" + (f" {hint}" if hint else "")
+    return plain(" ".join(text.split("\n")))
+
+
+def plain(text: str) -> str:
+    """Text a terminal can't be steered by: control and format characters as codes."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+
+
+def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Aligned columns, the first row as heading; `right`: columns set flush right. Wide characters count double."""
+    clean = [[plain(cell) for cell in row] for row in rows]
+    widths = [max(_width(row[i]) for row in clean) for i in range(len(clean[0]))]
+    lines = ["  ".join(_pad(cell, widths[i], i in right) for i, cell in enumerate(row)).rstrip() for row in clean]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def _width(text: str) -> int:
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _pad(text: str, width: int, right: bool) -> str:
+    fill = " " * (width - _width(text))
+    return fill + text if right else text + fill
+
+
+def score_table(scores: Scores, language: str = "en") -> str:
+    """Precision, recall and F1 per label, each with its interval, and the micro and macro means below."""
+    words = [message(code, {}, language) for code in ("col_label", "col_precision", "col_recall", "col_f1", "col_support")]
+    rows = [words]
+    for name, label in scores.per_label.items():
+        mark = " *" if 0 < label.support < FEW else ""
+        cells = [_cell(getattr(label, m), label.interval[m]) for m in ("precision", "recall", "f1")]
+        rows.append([name, *cells, f"{label.support}{mark}"])
+    for prefix, word in (("", "row_micro"), ("macro_", "row_macro")):
+        metrics = [scores.metrics[prefix + m] for m in ("precision", "recall", "f1")]
+        total = str(scores.support) if not prefix else ""
+        rows.append([message(word, {}, language), *(_cell(m.mean, m.interval) for m in metrics), total])
+    notes = [message("note_interval", {}, language)]
+    if any(0 < label.support < FEW for label in scores.per_label.values()):
+        notes.append(message("note_few", {"few": FEW}, language))
+    return "\n".join([table(rows, right=(4,)), *notes])
+
+
+def _cell(value: float | None, interval: Interval | None) -> str:
+    if value is None or interval is None:
+        return "-"
+    return f"{value:.3f} ({interval[0]:.3f}-{interval[1]:.3f})"
+
+
+def mix_table(outcome: Outcome, language: str = "en") -> str:
+    """What the mix was asked for and what it delivers."""
+    heads = ("col_ingredient", "col_requested", "col_rows", "col_share", "col_times_gold", "col_pool", "col_repeat")
+    rows = [[message(code, {}, language) for code in heads]]
+    for name, part in outcome.realised.items():
+        amount, unit = outcome.requested[name]
+        asked = message(f"unit_{unit}", {"amount": amount}, language)
+        figures = (str(part.rows), f"{part.share:.1%}", f"{part.times_gold:.2f}", str(part.pool_rows), str(part.max_repeat))
+        rows.append([name, asked, *figures])
+    return table(rows, right=(2, 3, 4, 5, 6))
+
+
+def issues_text(issues: Sequence[Issue], language: str = "en") -> str:
+    """How many issues of each kind, and the first of them in full."""
+    if not issues:
+        return message("issues_none", {}, language)
+    kinds = Counter((issue.code, issue.action) for issue in issues)
+    lines = [message("issues_count", {"n": len(issues)}, language)]
+    lines += [f"  {n} x {code} ({message('action_' + action, {}, language)})" for (code, action), n in kinds.most_common()]
+    lines += [issue_line(issue, language) for issue in issues[:_MOST_ISSUES]]
+    return "\n".join(lines + (["..."] if len(issues) > _MOST_ISSUES else []))
+
+
+def issue_line(issue: Issue, language: str = "en") -> str:
+    place = f"{issue.file}:{issue.row}" if issue.row else issue.file
+    text = message(issue.code, issue.values, language)
+    return plain(f"{place}: {text} [{message('action_' + issue.action, {}, language)}]")
+
+
+def outcome_text(outcome: Outcome, language: str = "en") -> str:
+    """A whole outcome for people."""
+    parts = [issues_text(outcome.issues, language), mix_table(outcome, language)]
+    parts.append(message("line_steps", {"steps": outcome.steps}, language))
+    parts += [run_lines(outcome, language)]
+    for split, scores in outcome.scores.items():
+        if scores is not None:
+            used = sum(run.run.state == "succeeded" for run in outcome.runs)
+            parts.append(message("title_scores", {"split": split, "seeds": used}, language) + "\n" + score_table(scores, language))
+    return "\n\n".join(parts)
+
+
+def run_lines(outcome: Outcome, language: str = "en") -> str:
+    heads = ("col_run", "col_seed", "col_state", "col_seconds")
+    rows = [[message(code, {}, language) for code in heads]]
+    for seed_run in outcome.runs:
+        state = message("state_" + seed_run.run.state, {}, language)
+        if seed_run.reused:
+            state += f" ({message('word_reused', {}, language)})"
+        seconds = "-" if seed_run.seconds is None else f"{seed_run.seconds:.0f}"
+        rows.append([seed_run.run.id, str(seed_run.seed), state, seconds])
+    return table(rows, right=(1, 3))
+
+
+def yields_text(rows: int, rejected: Mapping[str, int], language: str = "en") -> str:
+    """How many children an augmenter made, and why others were rejected."""
+    total = rows + sum(rejected.values())
+    lines = [message("line_yield", {"rows": rows, "of": total}, language)]
+    return "\n".join(lines + [f"  {n} x {message(code, {}, language)}" for code, n in sorted(rejected.items(), key=lambda x: -x[1])])

@@ -1,0 +1,228 @@
+"""A recipe file: a project on disk, checked before anything is started."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from core.errors import CoreError
+from core.formats.importing import Split
+from core.formats.protocol import ReadOptions
+from core.mix import GOLD, Mix
+from core.params import CLOSED, bad_value, build, field_names, unknown_key
+from core.tasks import task
+from core.training.settings import TrainParams
+from core.yaml_text import Document, parse
+
+VERSION = 1
+SEEDS = tuple(range(8))
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], Field(min_length=1)]
+Labels = dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Where gold comes from: up to three files, or one file and a split."""
+
+    __pydantic_config__ = CLOSED
+    train: str | None = None
+    dev: str | None = None
+    test: str | None = None
+    file: str | None = None
+    split: Split | None = None
+    options: ReadOptions = ReadOptions()
+    columns: dict[str, str] = field(default_factory=dict[str, str])  # of hub data: ours -> theirs
+
+
+@dataclass(frozen=True)
+class FileIngredient:
+    """Another labelled file, with its labels mapped to ours (None masks a label)."""
+
+    __pydantic_config__ = CLOSED
+    file: str
+    labels: Labels | None = None
+    options: ReadOptions = ReadOptions()
+    columns: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class AugmentedIngredient:
+    """Children of an augmenter over gold or another ingredient."""
+
+    __pydantic_config__ = CLOSED
+    augmenter: str
+    of: str = GOLD
+    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    copies: Annotated[int, Field(ge=1, le=100)] = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a mix, its training and its comparison need. `folder`: what relative files are relative to."""
+
+    data: Data | str  # a string: corpus:NAME
+    folder: Path
+    file: str
+    project: str
+    task: str = "tagging"
+    language: str = "en"
+    ingredients: Mapping[str, FileIngredient | AugmentedIngredient] = field(
+        default_factory=dict[str, FileIngredient | AugmentedIngredient]
+    )
+    mix: Mix = Mix()
+    train: TrainParams = TrainParams()
+    seeds: tuple[int, ...] = SEEDS
+
+
+@dataclass(frozen=True)
+class _Top:
+    """The keys of a recipe, before each is looked into."""
+
+    __pydantic_config__ = CLOSED
+    version: int
+    data: Any
+    task: str = "tagging"
+    language: str = "en"
+    ingredients: dict[str, Any] | None = None
+    mix: dict[str, Any] | None = None
+    train: dict[str, Any] | None = None
+    project: str | None = None
+
+
+@dataclass(frozen=True)
+class _Seeds:
+    __pydantic_config__ = CLOSED
+    seeds: Seeds
+
+
+def load(path: Path, name: str | None = None) -> Recipe:
+    """The recipe in a file. Every error names the file and, where it can, the line of the key."""
+    name = name or str(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise CoreError("file_missing", {"file": name}, "hint_file") from None
+    except UnicodeDecodeError as error:
+        raise CoreError("recipe_not_text", {"file": name, "byte": error.start}) from None
+    except OSError as error:
+        raise CoreError("file_unreadable", {"file": name, "what": error.strerror or ""}, "hint_file") from None
+    document = parse(text, name)
+    try:
+        return check(document.data, path.parent, name)
+    except CoreError as error:
+        raise _placed(error, document, name) from None
+
+
+def _placed(error: CoreError, document: Document, name: str) -> CoreError:
+    """The error with the file and line of the key that it is about."""
+    where, key = str(error.values.get("where", "")), str(error.values.get("key", ""))
+    path = ".".join(part for part in (where, key) if part)
+    while path and path not in document.lines:
+        path = path.rpartition(".")[0]
+    values = {"file": name, "row": document.lines.get(path)} | error.values
+    return CoreError(error.code, values, error.hint_code)
+
+
+def check(data: Any, folder: Path, name: str) -> Recipe:
+    """A recipe from plain data."""
+    if not isinstance(data, dict):
+        raise CoreError("recipe_empty", {"file": name}, "hint_recipe")
+    top = build(_Top, data, "")
+    if top.version != VERSION:
+        raise bad_value("version", top.version, str(VERSION))
+    task(top.task)
+    if not re.fullmatch("[a-z]{2,3}", top.language):
+        raise bad_value("language", top.language, "en, zh, ...")
+    ingredients = {key: _ingredient(key, value) for key, value in (top.ingredients or {}).items()}
+    _check_parents(ingredients)
+    train = dict(top.train or {})
+    seeds = build(_Seeds, {"seeds": train.pop("seeds", SEEDS)}, "train").seeds
+    if len(set(seeds)) < len(seeds):
+        raise bad_value("train.seeds", list(seeds), "distinct seeds")
+    mix = _mix(dict(top.mix or {}), train)
+    if "epochs" in train and "steps" in train and None not in (train["epochs"], train["steps"]):
+        raise CoreError("epochs_and_steps", {"where": "train.steps"}, "hint_epochs_and_steps")
+    for part in mix.parts:
+        if part != GOLD and part not in ingredients:
+            raise unknown_key(part, [GOLD, *ingredients], "mix.parts")
+    return Recipe(
+        data=_data(top.data),
+        folder=folder,
+        file=name,
+        project=top.project or Path(name).stem,
+        task=top.task,
+        language=top.language,
+        ingredients=ingredients,
+        mix=mix,
+        train=build(TrainParams, train, "train"),
+        seeds=seeds,
+    )
+
+
+def _data(data: Any) -> Data | str:
+    if isinstance(data, str):
+        if not data.startswith("corpus:"):
+            raise bad_value("data", data, "corpus:NAME, or train / dev / test, or file and split")
+        return data
+    if not isinstance(data, dict):
+        raise bad_value("data", data, "train / dev / test, or file and split")
+    found = build(Data, data, "data")
+    if (found.file is None) == (found.train is None):
+        raise CoreError("data_train_or_file", {"where": "data"}, "hint_data")
+    if found.file is not None and (found.dev or found.test):
+        raise CoreError("data_train_or_file", {"where": "data.dev" if found.dev else "data.test"}, "hint_data")
+    if found.split is not None and found.file is None:
+        raise CoreError("split_without_file", {"where": "data.split"}, "hint_data")
+    return found
+
+
+def _ingredient(name: str, data: Any) -> FileIngredient | AugmentedIngredient:
+    where = f"ingredients.{name}"
+    if name == GOLD or not name:
+        raise CoreError("ingredient_name", {"name": name, "where": where})
+    if not isinstance(data, dict):
+        raise bad_value(where, data, "augmenter: NAME, or file: FILE")
+    if "augmenter" in data and "file" in data:
+        raise CoreError("ingredient_both", {"where": f"{where}.file"})
+    if "file" in data:
+        return build(FileIngredient, data, where)
+    if "augmenter" not in data:
+        known = [*field_names(AugmentedIngredient), *field_names(FileIngredient)]
+        strange = next((key for key in data if key not in known), None)
+        if strange is not None:
+            raise unknown_key(strange, known, where)
+        raise CoreError("missing_key", {"key": "augmenter", "where": where})
+    found = build(AugmentedIngredient, {k: ({} if k == "params" and v is None else v) for k, v in data.items()}, where)
+    from core.augment import params_of
+
+    params_of(found.augmenter, found.params, where)
+    return found
+
+
+def _check_parents(ingredients: Mapping[str, FileIngredient | AugmentedIngredient]) -> None:
+    """`of` names gold or another ingredient, and never leads back to itself."""
+    for name, ingredient in ingredients.items():
+        seen = [name]
+        while isinstance(ingredient, AugmentedIngredient) and ingredient.of != GOLD:
+            if ingredient.of not in ingredients:
+                raise unknown_key(ingredient.of, [GOLD, *ingredients], f"ingredients.{seen[-1]}.of")
+            if ingredient.of in seen:
+                raise CoreError("ingredient_cycle", {"name": name, "where": f"ingredients.{name}.of"})
+            seen.append(ingredient.of)
+            ingredient = ingredients[ingredient.of]
+
+
+def _mix(data: dict[str, Any], train: dict[str, Any]) -> Mix:
+    """A bare number in `parts` is an amount in the mix's own unit; `draw_per_seed` may also stand under `train`."""
+    if "draw_per_seed" in train:
+        data["draw_per_seed"] = train.pop("draw_per_seed")
+    parts = data.get("parts")
+    if isinstance(parts, dict):
+        data["parts"] = {k: v if isinstance(v, dict) else {"amount": v} for k, v in parts.items()}
+    elif "parts" in data and parts is None:
+        del data["parts"]
+    return build(Mix, data, "mix")

@@ -1,0 +1,46 @@
+"""Batches of like length under a budget of sub-tokens; the same seed and epoch give the same batches."""
+
+import numpy as np
+
+
+def cuts(lengths: np.ndarray, budget: int) -> list[int]:
+    """Where to cut rows sorted by length into batches: rows x longest <= budget, at least one row each.
+
+    `lengths`: (rows,), ascending. -> start of every batch and, last, the number of rows. Depends on the lengths
+    alone, so the number of batches is known before any order is drawn.
+    """
+    out = [0]
+    for row, length in enumerate(lengths.tolist()):
+        if row > out[-1] and (row - out[-1] + 1) * length > budget:
+            out.append(row)
+    return [*out, len(lengths)]
+
+
+def count(lengths: np.ndarray, budget: int) -> int:
+    """Batches in one pass."""
+    return len(cuts(np.sort(lengths), budget)) - 1
+
+
+def epoch(lengths: np.ndarray, budget: int, seed: int, number: int) -> list[np.ndarray]:
+    """The batches of one pass, as row positions: rows of equal length and the batches in random order."""
+    rng = np.random.default_rng([seed, number])
+    shuffled = rng.permutation(len(lengths))
+    order = shuffled[np.argsort(lengths[shuffled], kind="stable")]
+    edges = cuts(lengths[order], budget)
+    batches = [order[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def in_order(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
+    """All rows once, longest first, for prediction."""
+    order = np.argsort(lengths, kind="stable")
+    edges = cuts(lengths[order], budget)
+    return [order[start:end] for start, end in zip(edges, edges[1:], strict=False)][::-1]
+
+
+def padded(rows: list[np.ndarray], fill: int) -> np.ndarray:
+    """Rows of different length as one array. *Shape:* (rows, longest), int64."""
+    out = np.full((len(rows), max(len(row) for row in rows)), fill, dtype=np.int64)
+    for index, row in enumerate(rows):
+        out[index, : len(row)] = row
+    return out

@@ -1,0 +1,160 @@
+"""The workspace: the one folder a person's files, corpora, models, projects and runs live in, and its paths."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import CoreError
+from core.jobs.dispatch import dispatch
+from core.jobs.machine import Machine
+from core.jobs.store import Run, Store
+from core.params import slug
+from core.runs import RunSpec
+
+_VERSIONED = ("torch", "transformers", "tokenizers", "accelerate", "numpy")
+_FOLDERS = {"file": "files", "corpus": "corpora", "model": "models", "run": "runs"}
+_COPY_BYTES = 1 << 20
+
+
+def open_default(folder: str | None = None) -> "Workspace":
+    """The workspace at `folder`, else $PEIBI_HOME, else ./workspace; made if it isn't there."""
+    return Workspace.open(Path(folder or os.environ.get("PEIBI_HOME") or "workspace"))
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Paths and the acts that touch them. `root` is absolute."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, folder: Path) -> "Workspace":
+        """Raises CoreError `workspace_unusable` where no folder can be made or written."""
+        root = folder.expanduser().absolute()
+        try:
+            for name in ("", "files", "corpora", "models", "cache", "projects", "runs"):
+                (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+            probe = root / f".probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            values = {"path": str(folder), "what": os.strerror(error.errno or 0)}
+            raise CoreError("workspace_unusable", values, "hint_workspace") from None
+        return cls(root)
+
+    @property
+    def store(self) -> Store:
+        return Store(self.root)
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def corpora(self) -> Path:
+        return self.root / "corpora"
+
+    def run_folder(self, run_id: str) -> Path:
+        return self.root / "runs" / run_id
+
+    def corpus_path(self, corpus_id: str) -> Path:
+        return self.corpora / f"{corpus_id}.arrow"
+
+    def result(self, run_id: str) -> dict[str, Any]:
+        """What a run that succeeded delivers."""
+        return json.loads((self.run_folder(run_id) / "result.json").read_text(encoding="utf-8"))
+
+    def add_file(self, path: Path, name: str) -> str:
+        """Keep a user's file under its sha256. `name`: as the user wrote it, for messages."""
+        temporary = self.root / "files" / f".{os.getpid()}-{time.monotonic_ns()}.tmp"
+        digest = hashlib.sha256()
+        try:
+            if path.is_dir():
+                raise CoreError("file_is_folder", {"file": name}, "hint_file")
+            with path.open("rb") as source, temporary.open("wb") as target:
+                while block := source.read(_COPY_BYTES):
+                    digest.update(block)
+                    target.write(block)
+            temporary.rename(self.root / "files" / digest.hexdigest())
+        except FileNotFoundError:
+            raise CoreError("file_missing", {"file": name}, "hint_file") from None
+        except OSError as error:
+            values = {"file": name, "what": os.strerror(error.errno or 0)}
+            raise CoreError("file_unreadable", values, "hint_file") from None
+        finally:
+            temporary.unlink(missing_ok=True)
+        return digest.hexdigest()
+
+    def name_corpus(self, name: str, data: Mapping[str, Any]) -> None:
+        """Remember an import under a name: `corpus:NAME` in recipes means the same files again."""
+        path = self._named(name)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
+        temporary.rename(path)
+
+    def named_corpus(self, name: str) -> dict[str, Any]:
+        """Raises CoreError `corpus_unknown` with the names there are."""
+        path = self._named(name)
+        if not path.is_file():
+            raise CoreError("corpus_unknown", {"name": name, "known": ", ".join(self.corpus_names())}, "hint_import")
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def corpus_names(self) -> list[str]:
+        return sorted(path.stem for path in self.corpora.glob("*.json"))
+
+    def _named(self, name: str) -> Path:
+        if name != slug(name):
+            raise CoreError("bad_name", {"name": name, "nearest": slug(name)}, "hint_nearest")
+        return self.corpora / f"{name}.json"
+
+    def record(self, project: str, event: Mapping[str, Any]) -> None:
+        """Append one event to a project's history."""
+        folder = self.root / "projects" / slug(project)
+        folder.mkdir(exist_ok=True, mode=0o700)
+        line = json.dumps({"time": time.time(), **event}, ensure_ascii=False) + "\n"
+        with (folder / "events.jsonl").open("ab", buffering=0) as file:
+            file.write(line.encode())
+
+    def submit(self, spec: RunSpec, outside: Mapping[str, str] | None = None) -> tuple[Run, bool]:
+        """Queue a run and start it if a slot is free. -> (the run, whether it was there already).
+
+        What the spec leaves open (where inputs lie, device, precision, threads, versions) is settled here, once.
+        """
+        inputs = {role: self._located(value) for role, value in spec.inputs.items()} | dict(outside or {})
+        machine = Machine.here()
+        resolved = {
+            "inputs": inputs,
+            "device": machine.device,
+            "precision": machine.precision,
+            "threads": machine.threads,
+            "cpu_flags": machine.flags,
+            "versions": {name: importlib.metadata.version(name) for name in _VERSIONED},
+        }
+        run, reused = self.store.submit(spec, resolved)
+        dispatch(self.root)
+        return run, reused
+
+    def _located(self, value: str) -> str:
+        """`file:SHA`, `corpus:ID`, `model:IDENTITY`, `run:ID` as a path relative to the workspace."""
+        kind, _, name = value.partition(":")
+        return f"{_FOLDERS[kind]}/{name}" + (".arrow" if kind == "corpus" else "")
+
+    def drop_run(self, run_id: str) -> None:
+        """Delete a run's folder."""
+        shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.root).free
+
+
+def known_runs(workspace: Workspace, ids: Sequence[str]) -> list[Run]:
+    """The runs of these ids, in order."""
+    store = workspace.store
+    return [store.get(run_id) for run_id in ids]

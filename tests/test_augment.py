@@ -1,0 +1,672 @@
+"""The contract of every augmenter, what each does beyond it, and the filters of a pool."""
+
+import random
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core import corpus as corpora
+from core.augment import AUGMENTERS, augmenter, make, params_class, params_of
+from core.augment.deletion import Deletion, DeletionParams
+from core.augment.edits import Edit, edited
+from core.augment.mention_replacement import MentionReplacement, MentionReplacementParams
+from core.augment.occurrences import Occurrences
+from core.augment.pool import POOL, AugmentParams, build_pool, examples, run, valid_iob2
+from core.augment.protocol import Change, Child, Example, Rejected, Resources, Scope, restore, rng_for
+from core.augment.shuffle_segments import ShuffleSegments, ShuffleSegmentsParams
+from core.augment.swap import Swap, SwapParams
+from core.augment.text import Running, spliced
+from core.augment.token_replacement import TokenReplacement, TokenReplacementParams
+from core.corpus import Corpus, Schema
+from core.errors import CoreError
+from core.params import canonical
+from core.runs import Cancelled, RunSpec
+from core.tasks.tagging import OUTSIDE, TABLE, content, spans, text_content
+
+OUTSIDE_ONLY = ("synonym", "insertion", "swap", "deletion")
+NOISE = ("keyboard", "ocr", "spelling")
+
+# token/tag, "?" for a masked token; "_" before a token: nothing stands between it and the one before it
+SENTENCES = (
+    "The/O old/O ship/O left/O New/B-LOC York/I-LOC after/O a/O big/O storm/O _./O",
+    "Mary/B-PER Ellen/I-PER Jones/I-PER and/O John/B-PER Smith/I-PER _'s/O brother/O buy/O a/O quick/O car/O _./O",
+    "we/O begin/O to/O help/O the/O people/O of/O Oslo/B-LOC Acme/B-ORG Ltd/I-ORG says/O",
+    "the/O report/O of/O Widget/? Works/? reached/O Paris/B-LOC on/O 10/O May/? 2005/O",
+    "nobody/O thinks/O that/O this/O is/O important/O _,/O however/O happy/O the/O city/O may/O be/O",
+    "happy/O 🎉/O 👩‍👩‍👧/O in/O Köln/B-LOC with/O é/O 10/O friends/O because/O of/O the/O beautiful/O weather/O",
+    "Hello/O",
+    "Bob/B-PER",
+    "secret/?",
+    "李/B-PER _明/I-PER _住/O _在/O _北/B-LOC _京/I-LOC _。/O",
+)
+PARAMS: dict[str, Any] = {name: params_of(name, {}) for name in AUGMENTERS}
+
+
+def row_of(sentence: str) -> tuple[list[str], list[str | None], str, list[int], list[int]]:
+    tokens: list[str] = []
+    tags: list[str | None] = []
+    text, starts, ends = "  ", list[int](), list[int]()
+    for item in sentence.split():
+        token, _, tag = item.removeprefix("_").rpartition("/")
+        text += " " if tokens and not item.startswith("_") else ""
+        starts.append(len(text))
+        text += token
+        ends.append(len(text))
+        tokens.append(token)
+        tags.append(None if tag == "?" else tag)
+    return tokens, tags, text + "\n", starts, ends
+
+
+def corpus_of(sentences: tuple[str, ...] = SENTENCES, language: str = "en", text: bool = True) -> Corpus:
+    rows = [row_of(sentence) for sentence in sentences]
+    ids = corpora.numbered([content(tokens, tags) for tokens, tags, *_ in rows])
+    columns = [*zip(*rows, strict=True)] if rows else [()] * 5
+    running = columns[2:] if text else [[None] * len(rows)] * 3
+    table = pa.table([ids, ids, [None] * len(ids), *columns[:2], *running], schema=TABLE)
+    return Corpus(Schema("tagging", ("LOC", "ORG", "PER"), language), table)
+
+
+GOLD = corpus_of()
+ROWS = examples(GOLD)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def resources(cache: Path) -> Resources:
+    return Resources(ROWS, "en", cache)
+
+
+words = st.sampled_from(
+    ["big", "car", "happy", "Report", "the", "BEGIN", "Smith", "🎉", "10", "Oslo", "京", "quick", "l0l", "city", "ß"]
+)
+
+
+@st.composite
+def random_rows(draw: st.DrawFn) -> Example:
+    """Valid IOB2 with mentions of one to three tokens, O and masked tokens in any order."""
+    parts = draw(st.lists(st.sampled_from(["O", "O", "?", "PER", "LOC"]), min_size=1, max_size=10))
+    tags: list[str | None] = []
+    for part in parts:
+        if part in ("PER", "LOC"):
+            tags += [f"B-{part}", *[f"I-{part}"] * draw(st.integers(0, 2))]
+        else:
+            tags.append(None if part == "?" else OUTSIDE)
+    tokens = draw(st.lists(words, min_size=len(tags), max_size=len(tags)))
+    return Example(content(tokens, tags), tuple(tokens), tuple(tags))
+
+
+def mentions(row: Example | Child, surfaces: bool = True) -> Counter[Any]:
+    return Counter((s.label, row.tokens[s.start : s.end] if surfaces else ()) for s in spans(row.tags))
+
+
+def masked(row: Example | Child) -> list[str]:
+    return [token for token, tag in zip(row.tokens, row.tags, strict=True) if tag is None]
+
+
+def protected(row: Example | Child) -> list[tuple[str, str | None]]:
+    return [(token, tag) for token, tag in zip(row.tokens, row.tags, strict=True) if tag != OUTSIDE]
+
+
+def children(name: str, resources: Resources, copies: int = 20, **params: Any) -> list[tuple[Example, Child]]:
+    method = make(name, params_of(name, params), resources)
+    made = [(row, method.augment(row, c, rng_for(0, name, row.id, c))) for row in ROWS for c in range(copies)]
+    return [(row, child) for row, child in made if isinstance(child, Child)]
+
+
+def assert_holds(name: str, row: Example, child: Child) -> None:
+    """What is promised of every child."""
+    assert len(child.tokens) == len(child.tags) > 0
+    assert valid_iob2(child.tags)
+    assert restore(child) == row.tokens
+    assert child.tokens != row.tokens
+    assert masked(child) == masked(row)
+    assert mentions(child, surfaces=False) == mentions(row, surfaces=False)
+    if AUGMENTERS[name].keeps_mentions:
+        assert mentions(child) == mentions(row)
+    if name in OUTSIDE_ONLY:
+        assert protected(child) == protected(row)
+    end = 0
+    for change in child.changes:
+        assert end <= change.start <= change.end <= len(child.tokens)
+        assert child.tokens[change.start : change.end] != change.was
+        end = change.end
+
+
+@pytest.mark.parametrize("name", AUGMENTERS)
+class TestContract:
+    """What every method in the table keeps to."""
+
+    def test_every_child_of_the_hand_written_corpus(self, name: str, resources: Resources):
+        made = children(name, resources)
+        assert len({row.id for row, _ in made}) >= 2
+        for row, child in made:
+            assert_holds(name, row, child)
+
+    def test_every_child_of_random_rows(self, name: str, resources: Resources):
+        method = make(name, PARAMS[name], resources)
+
+        @given(random_rows(), st.integers(0, 2**32))
+        @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        def holds(row: Example, seed: int) -> None:
+            child = method.augment(row, 0, rng_for(seed, name, row.id, 0))
+            if isinstance(child, Child):
+                assert_holds(name, row, child)
+            else:
+                assert child.code in ("nothing_to_change", "no_mentions", "no_other_mention")
+
+        holds()
+
+    def test_the_full_rate_is_allowed(self, name: str, resources: Resources):
+        for row, child in children(name, resources, copies=5, rate=1.0):
+            assert_holds(name, row, child)
+
+    def test_the_same_seed_gives_the_same_child_in_any_order(self, name: str, cache: Path):
+        def made(rows: list[Example]) -> dict[Any, Any]:
+            method = make(name, PARAMS[name], Resources(rows, "en", cache))
+            return {(r.id, c): method.augment(r, c, rng_for(3, name, r.id, c)) for r in rows for c in range(3)}
+
+        forward = made(ROWS)
+        assert made(ROWS[::-1]) == forward
+        assert made(sorted(ROWS, key=lambda row: row.id)) == forward
+
+    def test_another_seed_or_copy_gives_other_children(self, name: str, resources: Resources):
+        method = make(name, PARAMS[name], resources)
+        row = ROWS[1]
+        assert len({str(method.augment(row, c, rng_for(s, name, row.id, c))) for s in (0, 1) for c in range(6)}) > 1
+
+    def test_global_random_state_is_left_alone(self, name: str, resources: Resources):
+        import torch
+
+        before = random.getstate(), str(np.random.get_state()), torch.get_rng_state().tolist()
+        assert children(name, resources, copies=3)
+        assert (random.getstate(), str(np.random.get_state()), torch.get_rng_state().tolist()) == before
+
+    def test_rows_that_cannot_change_are_rejected(self, name: str, resources: Resources):
+        method = make(name, PARAMS[name], resources)
+        for row in (Example(b"m", ("Oslo", "big"), (None, None)), Example(b"e", (), ())):
+            assert isinstance(method.augment(row, 0, random.Random(0)), Rejected)
+
+    def test_parameters_have_defaults_and_are_checked(self, name: str):
+        assert canonical(PARAMS[name]) == {}
+        with pytest.raises(CoreError) as error:
+            params_of(name, {"rat": 0.1}, "ingredients.x.params")
+        assert (error.value.code, error.value.values["where"]) == ("unknown_key", "ingredients.x.params")
+        assert error.value.values["nearest"] == "rate"
+        for rate in (0, 1.5, "0.1", None):
+            with pytest.raises(CoreError):
+                params_of(name, {"rate": rate})
+
+    def test_pool_counts_rebuilds_and_repeats(self, name: str, cache: Path):
+        params = AugmentParams(name, copies=3, seed=1)
+        pool = build_pool(GOLD, params, cache, set(), lambda: None)
+        assert len(pool.corpus) > 0
+        assert len(pool.corpus) + len(pool.rejected) == sum(pool.counts.values()) + len(pool.corpus) == 3 * len(GOLD)
+        assert pool.corpus.table.schema == POOL
+        gold = {row["id"]: row for row in GOLD.table.to_pylist()}
+        rows = pool.corpus.table.to_pylist()
+        for row in rows:
+            changes = tuple(Change(c["start"], c["end"], tuple(c["was"])) for c in row["changes"])
+            child = Child(tuple(row["tokens"]), tuple(row["tags"]), changes)
+            assert_holds(name, examples(GOLD)[list(gold).index(row["parent"])], child)
+            cuts = [row["text"][s:e] for s, e in zip(row["starts"], row["ends"], strict=True)]
+            assert cuts == row["tokens"]
+            assert row["text"].startswith("  ") and row["text"].endswith("\n")
+            assert (row["origin"], row["method"]) == (gold[row["parent"]]["origin"], name)
+        assert len({row["id"] for row in rows}) == len({tuple(row["tokens"]) for row in rows}) == len(rows)
+        assert build_pool(GOLD, params, cache, set(), lambda: None).corpus.id == pool.corpus.id
+
+
+@pytest.mark.parametrize("name", NOISE)
+class TestNoise:
+    """What the three methods that disturb single tokens share."""
+
+    def test_tokens_keep_their_number_and_tags(self, name: str, resources: Resources):
+        for row, child in children(name, resources):
+            assert child.tags == row.tags
+            assert not any(set(token) & set(" \t\n") for token in child.tokens)
+
+    @pytest.mark.parametrize("scope", get_args(Scope))
+    def test_scope(self, name: str, scope: Scope, resources: Resources):
+        touched = {
+            row.tags[change.start] == OUTSIDE
+            for row, child in children(name, resources, copies=40, scope=scope, rate=0.5)
+            for change in child.changes
+        }
+        assert touched == {"all": {True, False}, "outside": {True}, "inside": {False}}[scope]
+
+
+def test_noise_does_not_depend_on_the_hash_seed_of_the_process():
+    code = (
+        f"from tests.{Path(__file__).stem} import *;"
+        "print([c for n in NOISE for c in children(n, Resources(ROWS, 'en', Path()), 3)])"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ".", "PYTHONIOENCODING": "utf-8"},
+            capture_output=True,
+            check=True,
+            cwd=Path(__file__).parent.parent,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1
+
+
+def test_an_unknown_name_comes_with_the_nearest():
+    with pytest.raises(CoreError) as error:
+        augmenter("synonyms")
+    assert (error.value.code, error.value.values["nearest"]) == ("unknown_augmenter", "synonym")
+    assert error.value.hint_code == "hint_nearest"
+
+
+def test_the_table_and_all_params_pull_nothing_heavy():
+    code = (
+        "import sys; from core.augment import AUGMENTERS, params_class; import core.augment.pool;"
+        "[params_class(n) for n in AUGMENTERS];"
+        "print({'torch', 'nlpaug', 'wn', 'transformers', 'sklearn'} & set(sys.modules))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert out.stdout.strip() == "set()"
+
+
+def test_params_classes_are_those_of_the_table():
+    assert params_class("swap") is SwapParams
+    assert params_of("swap", {"rate": 0.5}) == SwapParams(0.5)
+
+
+@given(st.lists(st.sampled_from("abcd"), min_size=1), st.sampled_from("abcde"), st.integers(0, 1000))
+def test_another_occurrence_is_another_one(items: list[str], item: str, seed: int):
+    bag = Occurrences(items)
+    others = [other for other in items if other != item]
+    assert bag.has_other(item) == bool(others)
+    if others:
+        assert bag.other(item, random.Random(seed)) in others
+
+
+def test_occurrences_are_drawn_as_often_as_they_occur():
+    bag, rng = Occurrences(["a"] * 6 + ["b"] * 3 + ["c"]), random.Random(0)
+    drawn = Counter(bag.other("a", rng) for _ in range(4000))
+    assert drawn["b"] / 4000 == pytest.approx(0.75, abs=0.03)
+
+
+def test_an_edit_that_alters_nothing_leaves_no_trace():
+    row = Example(b"r", ("a", "b", "c"), ("O", "O", None))
+    same, new = Edit(0, 1, ("a",), ("O",)), Edit(1, 2, ("x", "y"), ("O", "O"))
+    assert edited(row, [same, new]) == Child(("a", "x", "y", "c"), ("O", "O", "O", None), (Change(1, 3, ("b",)),))
+
+
+# One method at a time
+
+
+def test_a_mention_becomes_another_of_its_label(resources: Resources):
+    known = {(s.label, row.tokens[s.start : s.end]) for row in ROWS for s in spans(row.tags)}
+    method = MentionReplacement(MentionReplacementParams(), resources)
+    replaced = 0
+    for row in (ROWS[1], ROWS[2]):
+        for copy in range(300):
+            child = method.augment(row, copy, rng_for(0, "m", row.id, copy))
+            assert isinstance(child, Child)
+            new = [(s.label, child.tokens[s.start : s.end]) for s in spans(child.tags)]
+            assert set(new) <= known
+            assert [t for t, g in zip(child.tokens, child.tags, strict=True) if g == OUTSIDE] == [
+                t for t, g in zip(row.tokens, row.tags, strict=True) if g == OUTSIDE
+            ]
+            replaced += len(child.changes) if row is ROWS[1] else 0
+    assert replaced / 600 == pytest.approx(0.3 + 0.49 / 2, abs=0.05)  # rate, and one where chance took none of two
+
+
+def test_a_label_with_one_surface_cannot_be_replaced():
+    rows = [Example(b"1", ("Oslo", "x"), ("B-LOC", OUTSIDE)), Example(b"2", ("Oslo",), ("B-LOC",))]
+    method = MentionReplacement(MentionReplacementParams(), Resources(rows, "en", Path()))
+    assert method.augment(rows[0], 0, random.Random(0)) == Rejected("no_other_mention")
+    assert method.augment(Example(b"3", ("x",), ("O",)), 0, random.Random(0)) == Rejected("no_mentions")
+
+
+def test_a_token_becomes_one_of_its_full_tag(resources: Resources):
+    seen = {(token, tag) for row in ROWS for token, tag in zip(row.tokens, row.tags, strict=True)}
+    method = TokenReplacement(TokenReplacementParams(1.0), resources)
+    for row in ROWS:
+        child = method.augment(row, 0, random.Random(1))
+        if isinstance(child, Child):
+            assert child.tags == row.tags
+            assert set(zip(child.tokens, child.tags, strict=True)) <= seen
+    changed = sum(len(c.changes) for r, c in children("token_replacement", resources, copies=200) if r == ROWS[1])
+    assert changed / 200 / len(ROWS[1].tokens) == pytest.approx(0.3, abs=0.04)  # bar I-ORG, all can change
+
+
+def test_segments_are_shuffled_within_themselves(resources: Resources):
+    method = ShuffleSegments(ShuffleSegmentsParams(1.0), resources)
+    for row in ROWS[:6]:
+        child = method.augment(row, 0, random.Random(2))
+        assert isinstance(child, Child) and child.tags == row.tags
+        for span in spans(row.tags):
+            assert sorted(child.tokens[span.start : span.end]) == sorted(row.tokens[span.start : span.end])
+            if span.end - span.start > 1:
+                assert child.tokens[span.start : span.end] != row.tokens[span.start : span.end]
+
+
+@pytest.mark.parametrize("name", ["swap", "shuffle_segments"])
+def test_order_changes_but_no_token_is_lost(name: str, resources: Resources):
+    for row, child in children(name, resources, rate=0.6):
+        assert sorted(child.tokens) == sorted(row.tokens)
+
+
+def test_nothing_is_swapped_across_a_mention(resources: Resources):
+    row = Example(b"r", tuple("abXcd?ef"), ("O", "O", "B-PER", "O", "O", None, "O", "O"))
+    method = Swap(SwapParams(1.0), resources)
+    child = method.augment(row, 0, random.Random(0))
+    assert isinstance(child, Child)
+    assert "".join(child.tokens) == "baXdc?fe"
+    assert method.augment(Example(b"r", tuple("aXbb"), ("O", "B-PER", "O", "O")), 0, random.Random(0)) == Rejected(
+        "nothing_to_change"
+    )
+
+
+def test_deletion_leaves_mentions_and_at_least_one_token(resources: Resources):
+    method = Deletion(DeletionParams(1.0), resources)
+    bare = method.augment(ROWS[4], 0, random.Random(0))
+    named = method.augment(ROWS[0], 0, random.Random(0))
+    assert isinstance(bare, Child) and isinstance(named, Child)
+    assert len(bare.tokens) == 1
+    assert named.tokens == ("New", "York")
+
+
+def test_synonyms_keep_the_case_and_leave_function_words_and_names_alone(resources: Resources):
+    row = Example(b"r", ("Big", "Report", "BIG", "big", "the", "Oslo", "big"), ("O",) * 5 + ("B-LOC", None))
+    method = make("synonym", params_of("synonym", {"rate": 1.0}), resources)
+    for copy in range(20):
+        child = method.augment(row, copy, rng_for(0, "synonym", b"r", copy))
+        assert isinstance(child, Child)
+        assert child.tokens == ("Large", "Report", "LARGE", "large", "the", "Oslo", "big")
+
+
+def test_synonyms_are_single_lower_case_words_of_the_first_senses(resources: Resources):
+    from core.augment.wordnet import synonyms_for
+
+    groups = synonyms_for(resources, "synonym")
+    assert len(groups) > 30_000
+    assert groups["buy"] == ["purchase", "bribe", "corrupt"]
+    assert all(w.isalpha() and w.islower() and word not in found for word, found in groups.items() for w in found)
+    assert not {"the", "found", "hearing", "two", "paris", "in"} & set(groups)
+
+
+def test_synonyms_are_read_without_the_package_once_they_are_kept(cache: Path, resources: Resources):
+    make("synonym", PARAMS["synonym"], resources)
+    assert [path.suffix for path in cache.iterdir()] == [".arrow"]
+    code = (
+        "import sys, pathlib; from core.augment import *; from core.augment.protocol import Resources;"
+        f"make('synonym', params_of('synonym', {{}}), Resources((), 'en', pathlib.Path({str(cache)!r})));"
+        "print({'torch', 'wn'} & set(sys.modules))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert out.stdout.strip() == "set()"
+
+
+def test_insertion_adds_outside_tokens_and_never_splits(resources: Resources):
+    row = Example(b"r", ("big", "New", "York", "?", "?"), ("O", "B-LOC", "I-LOC", None, None))
+    method = make("insertion", params_of("insertion", {"rate": 1.0}), resources)
+    places: set[int] = set()  # before which of the parent's tokens
+    for copy in range(100):
+        child = method.augment(row, copy, rng_for(0, "insertion", b"r", copy))
+        assert isinstance(child, Child)
+        assert (len(child.tokens), child.tokens.count("large")) == (10, 5)
+        inserted = 0
+        for change in child.changes:
+            places.add(change.start - inserted)
+            inserted += change.end - change.start
+    assert places == {0, 1, 3, 5}
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "code"),
+    [
+        ("synonym", "zh", "no_synonyms"),
+        ("insertion", "de", "no_synonyms"),
+        ("spelling", "zh", "no_spellings"),
+        ("keyboard", "zh", "no_keyboard"),
+    ],
+)
+def test_a_language_without_data_is_refused(name: str, language: str, code: str, cache: Path):
+    with pytest.raises(CoreError) as error:
+        build_pool(corpus_of(language=language), AugmentParams(name), cache, set(), lambda: None)
+    assert error.value.code == code
+    assert error.value.values["language"] == language
+
+
+def test_keyboards_of_other_languages_and_dialects(cache: Path):
+    row = Example(b"r", ("привіт", "Schön"), ("O", "O"))
+    child = make("keyboard", params_of("keyboard", {"rate": 1.0}), Resources((), "uk", cache)).augment(
+        row, 0, random.Random(0)
+    )
+    assert isinstance(child, Child) and child.tokens[0] != "привіт" and child.tokens[1] == "Schön"
+    make("synonym", PARAMS["synonym"], Resources((), "en-GB", cache))
+
+
+def test_chinese_characters_change_by_construction(cache: Path):
+    sentences = (
+        "李/B-PER _明/I-PER _住/O _在/O _北/B-LOC _京/I-LOC _。/O",
+        "王/B-PER _小/I-PER _红/I-PER _去/O _南/B-LOC _京/I-LOC",
+    )
+    pool = build_pool(corpus_of(sentences, "zh"), AugmentParams("mention_replacement"), cache, set(), lambda: None)
+    for row in pool.corpus.table.to_pylist():
+        assert row["text"] == "  " + "".join(row["tokens"]) + "\n"
+
+
+# Text
+
+
+def run_of(sentence: str) -> tuple[tuple[str, ...], Running]:
+    tokens, _, text, starts, ends = row_of(sentence)
+    return tuple(tokens), Running(text, tuple(starts), tuple(ends))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "changes", "tokens", "text"),
+    [
+        ("a/O b/O _./O", [Change(1, 2, ("b",))], "a dog .", "  a dog.\n"),
+        ("a/O b/O _./O", [Change(0, 1, ())], "the a b .", "  the a b.\n"),
+        ("a/O b/O _./O", [Change(2, 3, ())], "a b c .", "  a b c.\n"),
+        ("a/O (/O _b/O", [Change(2, 3, ())], "a ( c b", "  a ( c b\n"),
+        ("a/O b/O _./O", [Change(0, 0, ("a",))], "b .", "  b.\n"),
+        ("a/O (/O _b/O", [Change(1, 1, ("(",))], "a b", "  a b\n"),
+        ("a/O (/O _[/O _b/O", [Change(1, 1, ("(",)), Change(1, 1, ("[",))], "a b", "  a b\n"),
+        ("a/O _-/O _b/O", [Change(1, 1, ("-",))], "a b", "  a b\n"),
+        ("a/O b/O _./O", [Change(2, 2, (".",))], "a b", "  a b\n"),
+        ("A/O B/O _'s/O", [Change(0, 1, ("A", "B"))], "C 's", "  C's\n"),
+        ("A/O B/O _'s/O", [Change(1, 4, ("B",))], "A C D E 's", "  A C D E's\n"),
+        ("京/O _。/O", [Change(0, 3, ("京",))], "北 海 道 。", "  北海道。\n"),
+        ("京/O _。/O", [Change(1, 2, ())], "京 都 。", "  京都。\n"),
+    ],
+)
+def test_the_text_is_spliced(sentence: str, changes: list[Change], tokens: str, text: str):
+    parent_tokens, running = run_of(sentence)
+    child = Child(tuple(tokens.split()), (OUTSIDE,) * len(tokens.split()), tuple(changes))
+    assert restore(child) == parent_tokens
+    made = spliced(running, child)
+    assert made.text == text
+    assert tuple(made.text[s:e] for s, e in zip(made.starts, made.ends, strict=True)) == child.tokens
+
+
+def test_a_row_without_text_has_children_without(cache: Path):
+    pool = build_pool(corpus_of(text=False), AugmentParams("swap"), cache, set(), lambda: None)
+    assert pool.corpus.table.column("text").null_count == len(pool.corpus) > 0
+
+
+# Pool
+
+
+def rejected_codes(parent: Corpus, cache: Path, forbidden: set[bytes], **params: Any) -> dict[str, int]:
+    pool = build_pool(parent, AugmentParams(**params), cache, forbidden, lambda: None)
+    assert len(pool.corpus) + len(pool.rejected) == len(parent) * params.get("copies", 1)
+    return pool.counts
+
+
+def test_children_that_stand_in_dev_or_test_are_refused(cache: Path):
+    parent = corpus_of(("a/O b/O",))
+    assert rejected_codes(parent, cache, set(), method="swap") == {}
+    assert rejected_codes(parent, cache, {text_content(["b", "a"])}, method="swap") == {"overlaps_held_out": 1}
+
+
+def test_children_that_repeat_a_row_or_a_sibling_are_refused(cache: Path):
+    assert rejected_codes(corpus_of(("a/O b/O",)), cache, set(), method="swap", copies=4) == {"duplicate": 3}
+    assert rejected_codes(corpus_of(("a/O b/O", "b/O a/O")), cache, set(), method="swap") == {"duplicate": 2}
+
+
+class Breaking:
+    """An augmenter that does what it must not: which filter catches it?"""
+
+    def __init__(self, params: object, resources: Resources) -> None: ...
+
+    def augment(self, row: Example, copy: int, rng: random.Random) -> Child | Rejected:
+        match copy:
+            case 0:
+                return Child(row.tokens, ("I-PER", *row.tags[1:]), ())
+            case 1:
+                return Child(("x", *row.tokens[1:]), row.tags, ())
+            case 2:
+                return Child(row.tokens, row.tags, ())
+            case 3:
+                return Child((*row.tokens[:-1], "x"), row.tags, ())
+            case _:
+                return Child(row.tokens, ("B-LOC", *row.tags[1:]), ())
+
+
+@pytest.mark.parametrize(
+    ("keeps_mentions", "expected"),
+    [
+        (True, ["invalid_tags", "mentions_changed", "unchanged", "mentions_changed", "mentions_changed"]),
+        (False, ["invalid_tags", "unchanged", "mentions_changed", "mentions_changed"]),
+    ],
+)
+def test_what_breaks_labels_is_refused(
+    keeps_mentions: bool, expected: list[str], cache: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from core.augment import Entry
+
+    entry = Entry(f"{__name__}:Breaking", "core.augment.swap:SwapParams", 1, keeps_mentions)
+    monkeypatch.setattr("core.augment.AUGMENTERS", {"breaking": entry})
+    parent = corpus_of(("Bob/B-PER saw/O it/?",))
+    pool = build_pool(parent, AugmentParams("breaking", copies=5), cache, set(), lambda: None)
+    assert [item.code for item in pool.rejected] == expected
+
+
+def test_more_copies_begin_with_fewer(cache: Path):
+    one, three = (build_pool(GOLD, AugmentParams("swap", copies=n), cache, set(), lambda: None) for n in (1, 3))
+    assert three.corpus.table.slice(0, len(one.corpus)).equals(one.corpus.table)
+
+
+def test_ids_follow_from_parent_method_params_seed_and_copy(cache: Path):
+    def ids(**params: Any) -> set[bytes]:
+        pool = build_pool(GOLD, AugmentParams(**({"method": "swap", "copies": 2} | params)), cache, set(), lambda: None)
+        return set(pool.corpus.table.column("id").to_pylist())
+
+    base = ids()
+    assert base == ids(params={"rate": 0.1})
+    assert AugmentParams("swap", {"rate": 0.1}).canonical() == AugmentParams("swap")
+    for other in ({"params": {"rate": 0.2}}, {"seed": 1}, {"method": "deletion"}):
+        assert not base & ids(**other)
+    assert not base & set(GOLD.table.column("id").to_pylist())
+
+
+def test_children_of_children_keep_the_root(cache: Path):
+    first = build_pool(GOLD, AugmentParams("swap"), cache, set(), lambda: None).corpus
+    second = build_pool(first, AugmentParams("deletion"), cache, set(), lambda: None).corpus
+    parents = dict(zip(*(first.table.column(name).to_pylist() for name in ("id", "origin")), strict=True))
+    assert len(second) > 0
+    for row in second.table.to_pylist():
+        assert parents[row["parent"]] == row["origin"] in set(GOLD.table.column("id").to_pylist())
+
+
+def test_an_empty_corpus_and_one_without_children(cache: Path, tmp_path: Path):
+    assert len(build_pool(corpus_of(()), AugmentParams("swap"), cache, set(), lambda: None).corpus) == 0
+    pool = build_pool(corpus_of(("secret/?",)), AugmentParams("swap"), cache, set(), lambda: None)
+    assert pool.counts == {"nothing_to_change": 1}
+    assert len(corpora.read(corpora.write(pool.corpus, tmp_path))) == 0
+
+
+class Context:
+    """What the process that carries out a run gives to `run`, with files in one folder."""
+
+    attempt = 1
+
+    def __init__(self, root: Path, params: dict[str, Any], inputs: dict[str, Corpus], stop_at: int = 10**9) -> None:
+        self.root, self.folder, self.stop_at = root, root / "runs" / "x", stop_at
+        self.folder.mkdir(parents=True)
+        self.paths = {role: corpora.write(corpus, root / "corpora") for role, corpus in inputs.items()}
+        self.spec = RunSpec("augment", {role: corpus.id for role, corpus in inputs.items()}, params)
+        self.resolved = {"inputs": {role: str(path) for role, path in self.paths.items()}}
+        self.metrics: list[dict[str, Any]] = []
+        self.result: dict[str, Any] = {}
+
+    def input(self, role: str) -> Path:
+        return self.paths[role]
+
+    def metric(self, **values: Any) -> None:
+        self.metrics.append(values)
+
+    def note(self, text: str) -> None: ...
+
+    def point(self, name: str) -> None: ...
+
+    def check_cancelled(self) -> None:
+        if len(self.metrics) >= self.stop_at:
+            raise Cancelled
+
+    def finish(self, result: Any) -> None:
+        self.result = dict(result)
+
+
+def test_a_run_writes_the_pool_and_what_was_refused(tmp_path: Path):
+    dev, test = corpus_of(("b/O a/O",)), corpus_of(("d/O c/O",))
+    parent = corpus_of(("a/O b/O", "c/O d/O", "e/O f/O", "secret/?"))
+    ctx = Context(tmp_path, {"method": "swap"}, {"of": parent, "dev": dev, "test": test})
+    run(ctx)
+    assert ctx.result["rejected"] == {"overlaps_held_out": 2, "nothing_to_change": 1}
+    assert (ctx.result["rows"], ctx.result["issues"]) == (1, [])
+    pool = corpora.read(tmp_path / "corpora" / f"{ctx.result['corpus']}.arrow")
+    assert pool.table.column("tokens").to_pylist() == [["f", "e"]]
+    assert pool.id == ctx.result["corpus"]
+    rejected = pa.ipc.open_file(str(ctx.folder / "rejected.arrow")).read_all().to_pylist()
+    ids = parent.table.column("id").to_pylist()
+    assert [(ids.index(row["parent"]), row["copy"]) for row in rejected] == [(0, 0), (1, 0), (3, 0)]
+    assert [row["code"] for row in rejected] == ["overlaps_held_out", "overlaps_held_out", "nothing_to_change"]
+
+
+def test_a_run_reports_progress_and_can_be_cancelled(tmp_path: Path):
+    parent = corpus_of(tuple(f"a{n}/O b/O" for n in range(1500)))
+    ctx = Context(tmp_path / "a", {"method": "swap", "copies": 2}, {"of": parent})
+    run(ctx)
+    assert [m["step"] for m in ctx.metrics] == [0, 1000, 2000, 3000]
+    assert {m["total"] for m in ctx.metrics} == {3000}
+    stopped = Context(tmp_path / "b", {"method": "swap", "copies": 2}, {"of": parent}, stop_at=2)
+    with pytest.raises(Cancelled):
+        run(stopped)
+    assert not stopped.result
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"method": "swop"}, "unknown_augmenter"),
+        ({"method": "swap", "copies": 0}, "bad_value"),
+        ({"method": "swap", "params": {"rte": 1}}, "unknown_key"),
+        ({}, "missing_key"),
+    ],
+)
+def test_bad_params_of_a_run_are_refused(params: dict[str, Any], code: str, tmp_path: Path):
+    with pytest.raises(CoreError) as error:
+        run(Context(tmp_path, params, {"of": GOLD}))
+    assert error.value.code == code

@@ -1,0 +1,25 @@
+"""Compile core/locale/*/LC_MESSAGES/core.po to the .mo files that gettext reads; `--check`: only say if they differ."""
+
+import sys
+from pathlib import Path
+
+import polib
+
+LOCALE = Path(__file__).parents[1] / "core" / "locale"
+
+
+def main(check: bool) -> int:
+    stale: list[str] = []
+    for source in sorted(LOCALE.glob("*/LC_MESSAGES/core.po")):
+        target, compiled = source.with_suffix(".mo"), polib.pofile(str(source)).to_binary()
+        if not target.exists() or target.read_bytes() != compiled:
+            stale.append(str(target.relative_to(LOCALE)))
+            if not check:
+                target.write_bytes(compiled)
+    if stale:
+        print(("stale: " if check else "compiled: ") + ", ".join(stale))
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv))
