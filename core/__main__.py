@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 
 from core.errors import CoreError, message
-from core.jobs.store import Run, last_metrics
+from core.jobs.folder import Run, last_metrics
 from core.workspace import Workspace, open_default
 
 _EPILOG = """\

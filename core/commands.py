@@ -20,7 +20,7 @@ from core.formats.importing import ImportParams, Source, Split
 from core.formats.protocol import ReadOptions
 from core.jobs.dispatch import cancel as cancel_run
 from core.jobs.machine import Machine
-from core.jobs.store import Run
+from core.jobs.folder import Run
 from core.output import issue_json, issues_text, outcome_json, outcome_text, score_table, table, yields_text
 from core.params import build, canonical
 from core.pipeline import Options, Outcome, RunEnded, Watch, carry_out, issue_of, keep_source, wait
@@ -192,7 +192,7 @@ def show(args: Namespace, at: Setting) -> Answer:
     found = _known(args.run, at)
     folder = at.workspace.run_folder(found.id)
     spec = json.loads((folder / "spec.json").read_text())
-    from core.jobs.store import last_metrics, tail
+    from core.jobs.folder import last_metrics, tail
 
     metrics = last_metrics(folder)
     data = {"run": asdict(found), "spec": spec, "metrics": metrics[-20:], "log": tail(folder / "log.txt")}

@@ -15,7 +15,7 @@ from core.evaluation.scoring import score
 from core.formats.importing import ImportParams, Source
 from core.formats.write import conll
 from core.jobs.dispatch import cancel, dispatch
-from core.jobs.store import Run
+from core.jobs.folder import Run
 from core.mix import GOLD, Mix, Part, Realised, realised
 from core.models.catalogue import DEFAULT, install
 from core.params import canonical

@@ -235,7 +235,17 @@ class TestNoise:
     def test_tokens_keep_their_number_and_tags(self, name: str, resources: Resources):
         for row, child in children(name, resources):
             assert child.tags == row.tags
-            assert not any(set(token) & set(" \t\n") for token in child.tokens)
+            assert len(child.tokens) == len(row.tokens)
+
+    def test_a_word_stays_a_word(self, name: str):
+        words = sorted({word for row in ROWS for word in row.tokens if word.isascii()})
+        row = Example(b"r", (*words, "because", "Receive", "LOOK", "1980s"), (OUTSIDE,) * (len(words) + 4))
+        method = make(name, params_of(name, {"rate": 1.0}), Resources((), "en", Path()))
+        for copy in range(100):
+            child = method.augment(row, copy, rng_for(0, name, row.id, copy))
+            assert isinstance(child, Child) and child.tags == row.tags
+            assert len(child.changes) > len(words) / 4
+            assert all(new.isalnum() == old.isalnum() for new, old in zip(child.tokens, row.tokens, strict=True))
 
     @pytest.mark.parametrize("scope", get_args(Scope))
     def test_scope(self, name: str, scope: Scope, resources: Resources):
@@ -285,6 +295,13 @@ def test_the_table_and_all_params_pull_nothing_heavy():
 def test_params_classes_are_those_of_the_table():
     assert params_class("swap") is SwapParams
     assert params_of("swap", {"rate": 0.5}) == SwapParams(0.5)
+
+
+def test_random_numbers_follow_from_seed_method_row_and_copy():
+    base = (0, "swap", b"row", 0)
+    others = [base, (1, *base[1:]), (0, "ocr", *base[2:]), (0, "swap", b"wor", 0), (*base[:3], 1)]
+    assert len({rng_for(*arguments).random() for arguments in others}) == 5
+    assert rng_for(*base).random() == 0.3682071913883549  # the same on every machine
 
 
 @given(st.lists(st.sampled_from("abcd"), min_size=1), st.sampled_from("abcde"), st.integers(0, 1000))

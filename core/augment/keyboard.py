@@ -57,7 +57,7 @@ def _neighbours(language: str) -> Mapping[str, list[str]]:
     keys = KeyMap(upper_case=False, lang=language, model_path=str(path))
     options: dict[str, list[str]] = {}
     for key in keys.model:
-        near = sorted(n for n in keys.predict(key) if len(n) == 1 and n.isalnum() and n != key)
+        near = sorted(n for n in keys.predict(key) if len(n) == 1 and n.isalnum())
         if len(key) == 1 and key.isalnum() and near:
             options[key] = near
             if len(key.upper()) == 1 and key.upper() != key:

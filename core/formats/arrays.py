@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+POOL = pa.system_memory_pool()  # mimalloc, Arrow's own, keeps some 10 MB more of what readers let go
+
 
 def int32(values: np.ndarray) -> pa.Int32Array:
     return pa.Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(values.astype(np.int32))])
@@ -31,8 +33,8 @@ def strings(values: Sequence[str | None]) -> pa.StringArray:
     )
 
 
-def fixed_width(values: Sequence[bytes], kind: pa.FixedSizeBinaryType) -> pa.FixedSizeBinaryArray:
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(b"".join(values))])
+def fixed_width(values: bytes | bytearray, kind: pa.FixedSizeBinaryType) -> pa.FixedSizeBinaryArray:
+    return pa.Array.from_buffers(kind, len(values) // kind.byte_width, [None, pa.py_buffer(values)])
 
 
 def lists(lengths: np.ndarray, items: pa.Array, known: np.ndarray | None = None) -> pa.ListArray:
@@ -54,10 +56,9 @@ def lengths(values: pa.StringArray) -> np.ndarray:
     return np.diff(offsets[values.offset : values.offset + len(values) + 1])
 
 
-def flags(values: pa.BooleanArray) -> np.ndarray:
-    """A boolean array without nulls. *Shape:* (values,), bool."""
-    bits = np.unpackbits(np.frombuffer(values.buffers()[1], dtype=np.uint8), bitorder="little")
-    return bits[values.offset : values.offset + len(values)].astype(bool)
+def values(array: pa.StringArray) -> np.ndarray:
+    """The bytes of an array of strings that is no slice. *Shape:* (bytes,), uint8."""
+    return np.frombuffer(array.buffers()[2], dtype=np.uint8)
 
 
 def _bits(values: np.ndarray) -> pa.Buffer:

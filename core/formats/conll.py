@@ -5,7 +5,7 @@ lines have), once to take the tokens and tags. See docs/formats.md for the rules
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ COMMENT = b"# "
 SEPARATORS = {"tab": "tab", "\t": "tab", "space": "space", " ": "space"}
 TOKEN_NAMES = frozenset({"token", "tokens", "word", "words", "text", "form"})  # what a header calls its columns
 TAG_NAMES = frozenset({"tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "iob", "bio", "entity"})
+_SPACE_BYTES = np.unique([chr(c).encode()[0] for c in range(0x3001) if chr(c).isspace()])  # how whitespace begins
 
 
 @dataclass(frozen=True)
@@ -59,22 +60,17 @@ def read(path: Path, *, name: str, options: ReadOptions) -> Read:
     """
     shape = _survey(path, name, options)
     found = _collect(path, name, shape)
-    digits = positions.recognised([chunk.tokens for chunk in found.chunks], _first(found))
+    digits = positions.recognised(found.chunks)
     if digits:
         found.issues.append(Issue(name, None, "tokens", "position_digits", {}, "repaired"))
         for _ in range(len(found.chunks)):
-            found.chunks.append(rows.Chunk(positions.stripped(found.chunks.popleft().tokens)))
+            chunk = found.chunks.popleft()
+            found.chunks.append(replace(chunk, tokens=positions.stripped(chunk.tokens)))
     if shape.header:
         found.issues.append(Issue(name, None, None, "header_skipped", {"line": shape.header}, "kept"))
     encoding = text_lines.mark_and_encoding(text_lines.head(path, name))[1]
     layout = Layout("conll", encoding, shape.separator, shape.columns, "IOB2", digits)
     return rows.finish(found, name=name, options=options, layout=layout)
-
-
-def _first(found: rows.Found) -> np.ndarray:
-    first = np.zeros(len(found.raw), dtype=bool)
-    first[found.begins] = True
-    return first
 
 
 def _survey(path: Path, name: str, options: ReadOptions) -> Shape:
@@ -141,42 +137,41 @@ def _documents(lines: Lines) -> np.ndarray:
 
 
 def _collect(path: Path, name: str, shape: Shape) -> rows.Found:
-    """Everything in the file; the chunks are cut where sentences begin."""
+    """Everything in the file."""
     names = schemes.Names()
-    chunks: deque[rows.Chunk] = deque()
-    codes, begins, lines, ragged = ([] for _ in range(4))
-    open_tokens: list[pa.StringArray] = []  # of the last sentence, which may go on in the next block
-    total = 0
-    for block in _parsed(path, name, shape, names):
-        codes.append(block.codes)
-        begins.append(block.begins + total)
-        lines.append(block.lines)
-        ragged.append(block.ragged)
-        total += len(block.tokens)
-        if len(block.begins):
-            _close(chunks, [*open_tokens, block.tokens[: block.begins[-1]]])
-            open_tokens = [block.tokens[block.begins[-1] :]]
-        else:
-            open_tokens.append(block.tokens)
-    _close(chunks, open_tokens)
-    bad_lines, bad_counts = np.concatenate([*ragged, np.empty((2, 0), dtype=np.int64)], axis=1)
+    ragged = [np.empty((2, 0), dtype=np.int64)]
+    chunks = deque(_chunks(_parsed(path, name, shape, names), ragged))
+    lines, counts = np.concatenate(ragged, axis=1)
 
     def detail(line: int) -> dict[str, Value]:
-        return {"fields": int(bad_counts[np.searchsorted(bad_lines, line)]), "columns": shape.columns}
+        return {"fields": int(counts[np.searchsorted(lines, line)]), "columns": shape.columns}
 
-    row_begins = _joined(begins, np.int64)
-    return rows.Found(
-        chunks, _joined(codes, np.int16), row_begins, _joined(lines, np.int64), names, 1, len(row_begins), [], detail
-    )
+    return rows.Found(chunks, names, 1, sum(len(chunk.begins) for chunk in chunks), [], detail)
 
 
-def _joined(parts: list[np.ndarray], dtype: type[np.generic]) -> np.ndarray:
-    return np.concatenate([*parts, np.empty(0, dtype=dtype)])
+def _chunks(blocks: Iterator[Block], ragged: list[np.ndarray]) -> Iterator[rows.Chunk]:
+    """Blocks cut anew, where sentences begin; what they hold of ragged lines goes to `ragged`."""
+    pieces: list[tuple[pa.StringArray, np.ndarray]] = []  # of the last sentence, which may go on in the next block
+    line = np.empty(0, dtype=np.int64)  # its first
+    for block in blocks:
+        ragged.append(block.ragged)
+        if not len(block.begins):
+            pieces.append((block.tokens, block.codes))
+            continue
+        last = int(block.begins[-1])
+        before = sum(len(codes) for _, codes in pieces)
+        pieces.append((block.tokens[:last], block.codes[:last]))
+        begins = np.concatenate((np.zeros(len(line), dtype=np.int64), block.begins[:-1] + before))
+        if len(begins):
+            yield _chunk(pieces, begins, np.concatenate((line, block.lines[:-1])))
+        pieces, line = [(block.tokens[last:], block.codes[last:])], block.lines[-1:]
+    if len(line):
+        yield _chunk(pieces, np.zeros(1, dtype=np.int64), line)
 
 
-def _close(chunks: deque[rows.Chunk], pieces: list[pa.StringArray]) -> None:
-    if sum(len(piece) for piece in pieces):
-        chunks.append(rows.Chunk(pa.concat_arrays(pieces)))
+def _chunk(pieces: Sequence[tuple[pa.StringArray, np.ndarray]], begins: np.ndarray, lines: np.ndarray) -> rows.Chunk:
+    tokens = pa.concat_arrays([tokens for tokens, _ in pieces], memory_pool=arrays.POOL)
+    return rows.Chunk(tokens, np.concatenate([codes for _, codes in pieces]), begins, lines)
 
 
 def _parsed(path: Path, name: str, shape: Shape, names: schemes.Names) -> Iterator[Block]:
@@ -199,11 +194,22 @@ def _parse(lines: Lines, fields: Fields, shape: Shape, names: schemes.Names, ins
     tokens = _field(lines, fields, of_sentence, whole[of_sentence], shape.token)
     tags = _field(lines, fields, of_sentence, whole[of_sentence], shape.tag)
     codes = _codes(tags, names)
-    codes[(arrays.lengths(tokens) == 0) | arrays.flags(pc.utf8_is_space(tokens))] = names.code(schemes.EMPTY_TOKEN)
+    codes[_white(tokens)] = names.code(schemes.EMPTY_TOKEN)
     odd = of_sentence[~whole[of_sentence]]
     codes[~whole[of_sentence]] = names.code(schemes.RAGGED)
     ragged = np.stack((odd + lines.first, fields.counts[odd]))
     return Block(tokens, codes, begins, of_sentence[begins] + lines.first, ragged, bool(member[-1]))
+
+
+def _white(tokens: pa.StringArray) -> np.ndarray:
+    """True where a token is empty or nothing but whitespace. *Shape:* (tokens,), bool."""
+    lengths = arrays.lengths(tokens)
+    white = lengths == 0
+    some = np.flatnonzero(~white)
+    first = arrays.values(tokens)[np.cumsum(lengths) - lengths][some] if len(some) else []
+    for token in some[np.isin(first, _SPACE_BYTES)]:
+        white[token] = tokens[int(token)].as_py().isspace()
+    return white
 
 
 def _breaks(lines: Lines, whole: np.ndarray, shape: Shape) -> np.ndarray:
@@ -242,6 +248,6 @@ def _field(lines: Lines, fields: Fields, chosen: np.ndarray, whole: np.ndarray, 
 
 def _codes(tags: pa.StringArray, names: schemes.Names) -> np.ndarray:
     """The number of each tag. *Shape:* (tags,), int16."""
-    encoded = tags.dictionary_encode()
+    encoded = pc.dictionary_encode(tags, memory_pool=arrays.POOL)
     numbers = np.array([names.code(tag) for tag in encoded.dictionary.to_pylist()], dtype=np.int16)
     return numbers[arrays.numbers(encoded.indices)]

@@ -36,6 +36,7 @@ class _Bad(Exception):
 
 @dataclass(frozen=True)
 class _Row:
+    line: int
     tokens: Sequence[str]
     tags: Sequence[schemes.Tag]
     text: str | None = None
@@ -59,35 +60,27 @@ def read(path: Path, *, name: str, options: ReadOptions) -> Read:
     names = schemes.Names()
     chunks: deque[rows.Chunk] = deque()
     issues: list[Issue] = []
-    raw, begins, lines = [np.empty(0, dtype=np.int16)], list[int](), list[int]()
-    total = records = size = 0
     batch: list[_Row] = []
+    records = size = 0
     for number, line in _lines(path, name):
         records += 1
         try:
-            row = _row(_parsed(line), options.columns)
+            row = _row(number, _parsed(line), options.columns)
         except _Bad as bad:
             issues.append(Issue(name, number, bad.column, bad.code, bad.values, "dropped"))
             continue
         if row.trimmed:
             issues.append(Issue(name, number, "spans", "span_trimmed", {"count": row.trimmed}, "repaired"))
-        begins.append(total)
-        lines.append(number)
-        raw.append(np.array([names.code(tag) for tag in row.tags], dtype=np.int16))
-        total += len(row.tokens)
-        size += len(row.tokens)
         batch.append(row)
+        size += len(row.tokens)
         if len(batch) == _ROWS or size > _TOKENS:
-            chunks.append(_chunk(batch))
-            raw = [np.concatenate(raw)]
+            chunks.append(_chunk(batch, names))
             batch, size = [], 0
     if batch:
-        chunks.append(_chunk(batch))
-    found = rows.Found(
-        chunks, np.concatenate(raw), np.array(begins, np.int64), np.array(lines, np.int64), names, 0, records, issues
-    )
+        chunks.append(_chunk(batch, names))
     encoding = text_lines.mark_and_encoding(text_lines.head(path, name))[1]
-    return rows.finish(found, name=name, options=options, layout=Layout("jsonl", encoding, None, 0, "IOB2", False))
+    layout = Layout("jsonl", encoding, None, 0, "IOB2", False)
+    return rows.finish(rows.Found(chunks, names, 0, records, issues), name=name, options=options, layout=layout)
 
 
 def _lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
@@ -97,15 +90,19 @@ def _lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
                 yield first + offset, line.decode()
 
 
-def _chunk(batch: Sequence[_Row]) -> rows.Chunk:
+def _chunk(batch: Sequence[_Row], names: schemes.Names) -> rows.Chunk:
     tokens = arrays.strings([token for row in batch for token in row.tokens])
+    raw = np.array([names.code(tag) for row in batch for tag in row.tags], dtype=np.int16)
+    lengths = np.array([len(row.tokens) for row in batch])
+    begins = np.cumsum(lengths) - lengths
+    lines = np.array([row.line for row in batch], dtype=np.int64)
     if all(row.text is None for row in batch):
-        return rows.Chunk(tokens)
+        return rows.Chunk(tokens, raw, begins, lines)
     known = np.array([row.text is not None for row in batch])
-    lengths = np.array([len(row.bounds) for row in batch])
     bounds = np.array([bound for row in batch for bound in row.bounds]).reshape(-1, 2)
-    starts, ends = (arrays.lists(lengths, arrays.int32(bounds[:, side]), known) for side in (0, 1))
-    return rows.Chunk(tokens, arrays.strings([row.text for row in batch]), starts, ends)
+    of_text = np.where(known, lengths, 0)
+    starts, ends = (arrays.lists(of_text, arrays.int32(bounds[:, side]), known) for side in (0, 1))
+    return rows.Chunk(tokens, raw, begins, lines, arrays.strings([row.text for row in batch]), starts, ends)
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -151,13 +148,13 @@ def _parsed(line: str) -> dict[str, Any]:
     return value
 
 
-def _row(record: Mapping[str, Any], columns: Mapping[Role, str]) -> _Row:
+def _row(line: int, record: Mapping[str, Any], columns: Mapping[Role, str]) -> _Row:
     tokens, tags = (_key(record, role, columns) for role in ("tokens", "tags"))
     if tokens is not None and tags is not None:
-        return _tagged(record[tokens], record[tags])
+        return _tagged(line, record[tokens], record[tags])
     text, spans = (_key(record, role, columns) for role in ("text", "spans"))
     if text is not None and spans is not None:
-        return _annotated(record[text], record[spans])
+        return _annotated(line, record[text], record[spans])
     raise _Bad("fields_missing", None, keys=rows.shown(", ".join(record)))
 
 
@@ -166,7 +163,7 @@ def _key(record: Mapping[str, Any], role: Role, columns: Mapping[Role, str]) -> 
     return next((key for key in keys if key in record), None)
 
 
-def _tagged(tokens: Any, tags: Any) -> _Row:
+def _tagged(line: int, tokens: Any, tags: Any) -> _Row:
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise _Bad("tokens_not_strings", "tokens")
     if not isinstance(tags, list) or not all(tag is None or isinstance(tag, str) for tag in tags):
@@ -176,7 +173,7 @@ def _tagged(tokens: Any, tags: Any) -> _Row:
     _check_tokens(tokens)
     for tag in tags:
         _check_unicode(tag or "", "tags")
-    return _Row(tokens, [schemes.MASKED if tag is None else tag for tag in tags])
+    return _Row(line, tokens, [schemes.MASKED if tag is None else tag for tag in tags])
 
 
 def _check_tokens(tokens: Sequence[str]) -> None:
@@ -197,7 +194,7 @@ def _check_unicode(text: str, column: str) -> None:
         raise _Bad("lone_surrogate", column, position=error.start + 1) from None
 
 
-def _annotated(text: Any, spans: Any) -> _Row:
+def _annotated(line: int, text: Any, spans: Any) -> _Row:
     if not isinstance(text, str):
         raise _Bad("text_not_string", "text")
     if not isinstance(spans, list):
@@ -207,7 +204,7 @@ def _annotated(text: Any, spans: Any) -> _Row:
     bounds = tokenise(text)
     tokens = [text[start:end] for start, end in bounds]
     _check_tokens(tokens)
-    return _Row(tokens, _placed(text, found, bounds), text, bounds, sum(span.trimmed for span in found))
+    return _Row(line, tokens, _placed(text, found, bounds), text, bounds, sum(span.trimmed for span in found))
 
 
 def _span(span: Any, text: str) -> _Span:

@@ -1,40 +1,41 @@
 """Position digits: in Weibo NER's files every character is followed by its place in the segmented word (`科0`, `技1`)."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.formats import arrays
+from core.formats.rows import Chunk
 
 _SHARE = 0.95  # of the tokens that must be as described
 _DIGITS = 3  # most digits of a place
 
 
-def recognised(chunks: list[pa.StringArray], first: np.ndarray) -> bool:
+def recognised(chunks: Iterable[Chunk]) -> bool:
     """Whether the tokens of a file carry position digits.
 
     True where at least 95 % of them are one character and a number that is 0 or one more than the token before has,
-    and most of these characters are not ASCII. `first`: True where a row begins. *Shape:* (tokens,), bool.
+    and most of these characters are not ASCII.
     """
-    start = fitting = wide = 0
-    before = -1
-    for number, chunk in enumerate(chunks):
-        places, not_ascii = _places(chunk)
-        previous = np.concatenate(([before], places[:-1]))
-        row_starts = first[start : start + len(chunk)]
-        fits = (places == 0) | ((places > 0) & (places == previous + 1) & ~row_starts)
+    total = fitting = wide = 0
+    for chunk in chunks:
+        places, not_ascii = _places(chunk.tokens)
+        fits = places == 0
+        fits[1:] |= (places[1:] > 0) & (places[1:] == places[:-1] + 1)
+        fits[chunk.begins] = places[chunk.begins] == 0
+        total += len(fits)
         fitting += int(np.count_nonzero(fits))
         wide += int(np.count_nonzero(fits & not_ascii))
-        start += len(chunk)
-        if number == 0 and 2 * fitting < start:
+        if 2 * fitting < total:
             return False
-        before = int(places[-1]) if len(places) else before
-    return 0 < start and fitting >= _SHARE * start and 2 * wide > fitting
+    return 0 < total and fitting >= _SHARE * total and 2 * wide > fitting
 
 
 def stripped(chunk: pa.StringArray) -> pa.StringArray:
     """The tokens without the digits at their end; at least one character stays."""
-    return pc.replace_substring_regex(chunk, r"(?s)^(.+?)[0-9]+$", r"\1")
+    return pc.replace_substring_regex(chunk, r"(?s)^(.+?)[0-9]+$", r"\1", memory_pool=arrays.POOL)
 
 
 def _places(chunk: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
@@ -42,7 +43,7 @@ def _places(chunk: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
     _, offset_buffer, data = chunk.buffers()
     offsets = np.frombuffer(offset_buffer, dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
     values = np.frombuffer(data, dtype=np.uint8)
-    points = arrays.numbers(pc.utf8_length(chunk))
+    points = arrays.numbers(pc.utf8_length(chunk, memory_pool=arrays.POOL))
     places = np.full(len(chunk), -1, dtype=np.int16)
     for digits in range(1, _DIGITS + 1):
         tokens = np.flatnonzero(points == digits + 1)

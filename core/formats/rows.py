@@ -3,11 +3,13 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from core.corpus import ID, Corpus, Schema, numbered
+from core.corpus import ID, ID_BYTES, Corpus, Schema, numbered
 from core.errors import CoreError, Issue, Value
 from core.formats import arrays, schemes
 from core.formats.protocol import Layout, Read, ReadOptions
@@ -18,27 +20,34 @@ TASK = "tagging"
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some whole rows: their tokens in one flat array and, where it is known, text and offsets per row."""
+    """Some whole rows.
+
+    `tokens`: flat; `raw`: the number of each token's tag, (tokens,) int16; `begins`: index of each row's first token,
+    `lines`: its line, (rows,) int64; text and offsets per row where they are known.
+    """
 
     tokens: pa.StringArray
+    raw: np.ndarray
+    begins: np.ndarray
+    lines: np.ndarray
     text: pa.Array | None = None
     starts: pa.Array | None = None
     ends: pa.Array | None = None
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens per row. *Shape:* (rows,), int64."""
+        return np.diff(self.begins, append=len(self.raw))
 
 
 @dataclass(frozen=True)
 class Found:
     """What stands in a file before its tags are understood.
 
-    `raw`: number of each token's tag in `names`; `begins`: index of each row's first token; `lines`: the line of each
-    row's first token. *Shapes:* (tokens,) int16; (rows,) int64; (rows,) int64. `line_step`: 1 where every token has
-    a line of its own, 0 where a row is a line. `issues`: of rows that already are dropped or repaired.
+    `line_step`: 1 where every token has a line of its own, 0 where a row is a line. `issues`: what was found so far.
     """
 
     chunks: deque[Chunk]  # emptied while the corpus is built, so that no token is held twice
-    raw: np.ndarray
-    begins: np.ndarray
-    lines: np.ndarray
     names: schemes.Names
     line_step: int
     rows_in: int
@@ -46,31 +55,66 @@ class Found:
     detail: Callable[[int], dict[str, Value]] = field(default=lambda line: {})  # values of a `ragged_row` at a line
 
 
+class _Corpus:
+    """A corpus in the making."""
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self.labels = labels
+        self.tags = arrays.strings(classes(labels))
+        self.used = np.zeros(len(labels), dtype=bool)
+        self.columns: dict[str, list[pa.Array]] = {column: [] for column in COLUMNS}
+        self.contents = bytearray()
+        self.lines: list[np.ndarray] = [np.empty(0, dtype=np.int64)]
+        self.unknown = 0  # tokens whose tag is not known
+
+    def add(self, chunk: Chunk, codes: np.ndarray) -> None:
+        """Whole rows with their tags as in schemes.Tagged."""
+        self.used[(codes[codes > 0] - 1) // 2] = True
+        self.unknown += int(np.count_nonzero(codes < 0))
+        self.lines.append(chunk.lines)
+        for content_of_row in _contents(chunk, codes, self.tags):
+            self.contents += content_of_row
+        for column, values in _columns(chunk, codes, self.tags).items():
+            self.columns[column].append(values)
+
+    def done(self, language: str) -> Corpus:
+        ids = arrays.fixed_width(_ids(self.contents), ID)
+        columns = {name: pa.chunked_array(chunks, COLUMNS[name]) for name, chunks in self.columns.items()}
+        table = pa.table({"id": ids, "origin": ids, "parent": pa.nulls(len(ids), ID), **columns}, TABLE)
+        labels = tuple(label for label, there in zip(self.labels, self.used, strict=True) if there)
+        return Corpus(Schema(TASK, labels, language), table)
+
+
 def finish(found: Found, *, name: str, options: ReadOptions, layout: Layout) -> Read:
     """Judge the rows and build the corpus.
 
     Raises CoreError: `unknown_scheme`, `too_many_labels`, `no_usable_rows`, `mostly_ragged`.
     """
-    first = np.zeros(len(found.raw), dtype=bool)
-    first[found.begins] = True
     tags = found.names.tags()
-    tagged = schemes.to_iob2(tags, found.raw, first, schemes.resolve(options.scheme))
-    del first
-    keep = np.ones(len(found.begins), dtype=bool)
+    parts = [(chunk.raw, chunk.begins) for chunk in found.chunks]
+    reading = schemes.recognise(tags, parts, schemes.resolve(options.scheme))
+    del parts
+    making = _Corpus(reading.labels)
     issues = list(found.issues)
-    for row, token, _ in _per_row(found, np.flatnonzero(tagged.bad)):
-        keep[row] = False
-        issues.append(_dropped(found, name, tags[found.raw[token]], _line(found, row, token)))
-    for row, token, count in _per_row(found, np.flatnonzero(tagged.repaired)):
-        if keep[row]:
-            line = _line(found, row, token)
-            issues.append(Issue(name, line, "tags", "tag_repaired", {"count": count}, "repaired"))
+    while found.chunks:
+        chunk = found.chunks.popleft()
+        tagged = schemes.to_iob2(reading, chunk.raw, chunk.begins)
+        keep = np.ones(len(chunk.begins), dtype=bool)
+        for row, token, _ in _per_row(chunk, tagged.bad):
+            keep[row] = False
+            issues.append(_dropped(found, name, tags[chunk.raw[token]], _line(found, chunk, row, token)))
+        for row, token, count in _per_row(chunk, tagged.repaired):
+            if keep[row]:
+                line = _line(found, chunk, row, token)
+                issues.append(Issue(name, line, "tags", "tag_repaired", {"count": count}, "repaired"))
+        if keep.any():
+            making.add(*((chunk, tagged.codes) if keep.all() else _filtered(chunk, tagged.codes, keep)))
     issues.sort(key=lambda issue: issue.row or 0)
-    _refuse_mostly_bad(name, int(keep.sum()), found.rows_in, issues)
-    unknown = int(np.count_nonzero((tagged.codes < 0) & ~tagged.bad))
-    corpus = _corpus(found, tagged, keep, options.language)
-    issues = [*_of_file(name, tagged.scheme, unknown, corpus.schema.labels), *issues]
-    return Read(corpus, found.lines[keep], issues, found.rows_in, replace(layout, scheme=tagged.scheme))
+    lines = np.concatenate(making.lines)
+    _refuse_mostly_bad(name, len(lines), found.rows_in, issues)
+    corpus = making.done(options.language)
+    issues = [*_of_file(name, reading.scheme, making.unknown, corpus.schema.labels), *issues]
+    return Read(corpus, lines, issues, found.rows_in, replace(layout, scheme=reading.scheme))
 
 
 def shown(text: str, most: int = 60) -> str:
@@ -78,16 +122,17 @@ def shown(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _per_row(found: Found, tokens: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """(row, its first of these tokens, how many of them) for ascending token indices."""
-    rows = np.searchsorted(found.begins, tokens, side="right") - 1
+def _per_row(chunk: Chunk, chosen: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """(row, its first chosen token, how many of them) for every row that has one. `chosen`: (tokens,) bool."""
+    tokens = np.flatnonzero(chosen)
+    rows = np.searchsorted(chunk.begins, tokens, side="right") - 1
     unique, first, counts = np.unique(rows, return_index=True, return_counts=True)
     for row, index, count in zip(unique, first, counts, strict=True):
         yield int(row), int(tokens[index]), int(count)
 
 
-def _line(found: Found, row: int, token: int) -> int:
-    return int(found.lines[row]) + found.line_step * (token - int(found.begins[row]))
+def _line(found: Found, chunk: Chunk, row: int, token: int) -> int:
+    return int(chunk.lines[row]) + found.line_step * (token - int(chunk.begins[row]))
 
 
 def _dropped(found: Found, name: str, tag: schemes.Tag, line: int) -> Issue:
@@ -127,63 +172,43 @@ def _of_file(name: str, scheme: str, unknown: int, labels: Sequence[str]) -> lis
     return out
 
 
-def _corpus(found: Found, tagged: schemes.Tagged, keep: np.ndarray, language: str) -> Corpus:
-    """The kept rows, chunk by chunk; takes the chunks out of `found`."""
-    tag_names = arrays.strings(classes(tagged.labels))
-    columns: dict[str, list[pa.Array]] = {column: [] for column in COLUMNS}
-    contents: list[bytes] = []
-    used = np.zeros(len(tagged.labels), dtype=bool)
-    token = row = 0
-    while found.chunks:
-        chunk = found.chunks.popleft()
-        last = int(np.searchsorted(found.begins, token + len(chunk.tokens)))
-        codes = tagged.codes[token : token + len(chunk.tokens)]
-        lengths = np.diff(found.begins[row:last], append=token + len(chunk.tokens))
-        token += len(chunk.tokens)
-        chosen, row = keep[row:last], last
-        if not chosen.all():
-            mask = np.repeat(chosen, lengths)
-            codes, lengths, chunk = codes[mask], lengths[chosen], _filtered(chunk, chosen, mask)
-        if not len(lengths):
-            continue
-        used[(codes[codes > 0] - 1) // 2] = True
-        contents += _contents(chunk.tokens, codes, lengths, tag_names)
-        for column, values in _columns(chunk, codes, lengths, tag_names).items():
-            columns[column].append(values)
-    ids = arrays.fixed_width(numbered(contents), ID)
-    base = {"id": ids, "origin": ids, "parent": pa.nulls(len(ids), ID)}
-    table = pa.table({**base, **{name: pa.chunked_array(c, COLUMNS[name]) for name, c in columns.items()}}, TABLE)
-    labels = tuple(label for label, there in zip(_labels(tag_names), used, strict=True) if there)
-    return Corpus(Schema(TASK, labels, language), table)
+def _ids(contents: bytearray) -> bytearray:
+    """The ids of rows with these contents, 16 bytes each; only contents that occur again become Python objects."""
+    halves = np.frombuffer(bytes(contents), dtype=np.uint64).reshape(-1, 2)
+    order = np.lexsort((halves[:, 0], halves[:, 1]))
+    equal = (halves[order[1:]] == halves[order[:-1]]).all(axis=1)
+    again = np.sort(order[np.concatenate((equal, [False])) | np.concatenate(([False], equal))])
+    places = [slice(ID_BYTES * row, ID_BYTES * (row + 1)) for row in again.tolist()]
+    for place, row_id in zip(places, numbered([bytes(contents[place]) for place in places]), strict=True):
+        contents[place] = row_id
+    return contents
 
 
-def _labels(tag_names: pa.Array) -> list[str]:
-    return [name.removeprefix("B-") for name in tag_names.to_pylist()[1::2]]
+def _filtered(chunk: Chunk, codes: np.ndarray, keep: np.ndarray) -> tuple[Chunk, np.ndarray]:
+    lengths = chunk.lengths
+    tokens, rows = np.repeat(keep, lengths), arrays.booleans(keep)
+    begins = np.cumsum(lengths[keep]) - lengths[keep]
+    text, starts, ends = (None if c is None else c.filter(rows) for c in (chunk.text, chunk.starts, chunk.ends))
+    kept = pc.filter(chunk.tokens, arrays.booleans(tokens), memory_pool=arrays.POOL)
+    return Chunk(kept, chunk.raw[tokens], begins, chunk.lines[keep], text, starts, ends), codes[tokens]
 
 
-def _filtered(chunk: Chunk, rows: np.ndarray, tokens: np.ndarray) -> Chunk:
-    mask = arrays.booleans(rows)
-    text, starts, ends = (None if c is None else c.filter(mask) for c in (chunk.text, chunk.starts, chunk.ends))
-    return Chunk(chunk.tokens.filter(arrays.booleans(tokens)), text, starts, ends)
-
-
-def _contents(tokens: pa.StringArray, codes: np.ndarray, lengths: np.ndarray, tag_names: pa.Array) -> Iterator[bytes]:
-    """The content of each row. *Shapes:* codes (tokens,), lengths (rows,)."""
-    words: list[str] = tokens.to_pylist()
+def _contents(chunk: Chunk, codes: np.ndarray, tag_names: pa.StringArray) -> Iterator[bytes]:
+    """The content of each row."""
+    words: list[str] = chunk.tokens.to_pylist()
     names: list[str | None] = [*tag_names.to_pylist(), None]  # -1: the tag is not known
     tags = [names[code] for code in codes.tolist()]
-    end = 0
-    for length in lengths.tolist():
-        start, end = end, end + length
+    bounds: list[int] = [*chunk.begins.tolist(), len(words)]
+    for start, end in pairwise(bounds):
         yield content(words[start:end], tags[start:end])
 
 
-def _columns(chunk: Chunk, codes: np.ndarray, lengths: np.ndarray, tag_names: pa.Array) -> dict[str, pa.Array]:
-    rows = len(lengths)
+def _columns(chunk: Chunk, codes: np.ndarray, tag_names: pa.StringArray) -> dict[str, pa.Array]:
+    lengths = chunk.lengths
+    tags = pc.take(tag_names, arrays.indices(codes), memory_pool=arrays.POOL)
+    known = {"text": chunk.text, "starts": chunk.starts, "ends": chunk.ends}
     return {
         "tokens": arrays.lists(lengths, chunk.tokens),
-        "tags": arrays.lists(lengths, tag_names.take(arrays.indices(codes))),
-        "text": pa.nulls(rows, COLUMNS["text"]) if chunk.text is None else chunk.text,
-        "starts": pa.nulls(rows, COLUMNS["starts"]) if chunk.starts is None else chunk.starts,
-        "ends": pa.nulls(rows, COLUMNS["ends"]) if chunk.ends is None else chunk.ends,
+        "tags": arrays.lists(lengths, tags),
+        **{n: pa.nulls(len(lengths), COLUMNS[n], arrays.POOL) if c is None else c for n, c in known.items()},
     }

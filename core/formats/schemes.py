@@ -72,15 +72,24 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Tagged:
-    """The tags of a file in IOB2.
-
-    `codes`: -1 where the tag is not known, 0 for O, 1 + 2k for B- and 2 + 2k for I- of label k, (tokens,) int16.
-    `repaired`: inside tags that had to begin an entity; `bad`: tokens that drop their row; ascending, int64.
-    """
+class Reading:
+    """How the tags of a file are to be read. `kinds`, `numbers`: of each distinct tag its kind (int8) and the index of
+    its label (int16, -1 for none)."""
 
     scheme: Scheme
     labels: tuple[str, ...]
+    kinds: np.ndarray
+    numbers: np.ndarray
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """The tags of some rows in IOB2. *Shapes:* (tokens,).
+
+    `codes`: -1 where the tag is not known, 0 for O, 1 + 2k for B- and 2 + 2k for I- of label k, int16. `repaired`: an
+    inside tag that had to begin an entity, bool. `bad`: a token that drops its row, bool.
+    """
+
     codes: np.ndarray
     repaired: np.ndarray
     bad: np.ndarray
@@ -95,25 +104,50 @@ def resolve(name: str | None) -> Scheme | None:
     return NAMES[name.upper()]
 
 
-def to_iob2(tags: Sequence[Tag], raw: np.ndarray, begins: np.ndarray, scheme: Scheme | None) -> Tagged:
-    """All tags of a file in IOB2.
+def recognise(tags: Sequence[Tag], parts: Sequence[tuple[np.ndarray, np.ndarray]], scheme: Scheme | None) -> Reading:
+    """How to read the tags of a file.
 
-    `tags`: the distinct tags; `raw`: their numbers, per token, (tokens,) int16; `begins`: index of each row's first
-    token, (rows,) int64; `scheme`: given by the user, or None to recognise it. Raises CoreError `too_many_labels`.
+    `tags`: the distinct ones; `parts`: whole rows, each the numbers of their tokens' tags, (tokens,) int16, and the
+    index of each row's first token, (rows,); `scheme`: given by the user, or None. Raises CoreError `too_many_labels`.
     """
-    seen = np.bincount(raw, minlength=len(tags)) > 0
+    seen = np.zeros(len(tags), dtype=bool)
+    for raw, _ in parts:
+        seen[raw] = True
     used = [tag for tag, there in zip(tags, seen, strict=True) if there]
     bare = scheme == "IO" or (scheme is None and not any(_prefixed(tag) for tag in used))
     parsed = [_parse(tag, bare) for tag in tags]
     labels = tuple(sorted({label for (_, label), there in zip(parsed, seen, strict=True) if label and there}))
     if len(labels) > MAX_LABELS:
         raise too_many(len(labels))
-    number = {label: index for index, label in enumerate(labels)}
+    index = {label: number for number, label in enumerate(labels)}
     kinds = np.array([kind for kind, _ in parsed], dtype=np.int8)
-    numbers = np.array([number.get(label, -1) for _, label in parsed], dtype=np.int16)
+    numbers = np.array([index.get(label, -1) for _, label in parsed], dtype=np.int16)
     if scheme is None:
-        scheme = _recognise(used, bare, list(_windows(raw, begins, kinds, numbers)) if not bare else [])
-    return Tagged(scheme, labels, *_converted(raw, begins, kinds, numbers, scheme in ("IOB2", "BIOES")))
+        scheme = _scheme_of(used, bare) or _by_beginnings(parts, kinds, numbers)
+    return Reading(scheme, labels, kinds, numbers)
+
+
+def to_iob2(reading: Reading, raw: np.ndarray, begins: np.ndarray) -> Tagged:
+    """Whole rows in IOB2; `raw` and `begins` as a part of `recognise`."""
+    kind, label = reading.kinds[raw], reading.numbers[raw]
+    continues = _follows(label, begins)
+    continues[1:] &= (kind[:-1] == _BEGIN) | (kind[:-1] == _INSIDE)
+    inside = (kind == _INSIDE) | (kind == _END)
+    codes = 2 * label + 1
+    codes[inside & continues] += 1
+    codes[kind == _OUTSIDE] = 0
+    bad = kind == _BAD
+    codes[bad | (kind == _MASKED)] = -1
+    repaired = inside & ~continues if reading.scheme in ("IOB2", "BIOES") else np.zeros(len(raw), dtype=bool)
+    return Tagged(codes, repaired, bad)
+
+
+def _follows(label: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """True where the token before is of the same row and has the same label. *Shape:* (tokens,), bool."""
+    follows = np.zeros(len(label), dtype=bool)
+    follows[1:] = (label[1:] == label[:-1]) & (label[1:] >= 0)
+    follows[begins] = False
+    return follows
 
 
 def lookalikes(labels: Sequence[str]) -> list[list[str]]:
@@ -159,14 +193,21 @@ def _parse(tag: Tag, bare: bool) -> tuple[int, str]:
     return (kind, label) if is_label(label) and len(tag) <= MAX_TAG else (_BAD, "")
 
 
-def _recognise(used: Sequence[Tag], bare: bool, kind: np.ndarray, follows: np.ndarray) -> Scheme:
+def _scheme_of(used: Sequence[Tag], bare: bool) -> Scheme | None:
+    """The scheme that the distinct tags alone give away."""
     texts = [tag for tag in used if isinstance(tag, str)]
     if not texts:
         return "spans"
     if bare:
         return "IO" if any(tag not in (OUTSIDE, MASKED) for tag in texts) else "IOB2"
-    if any(_prefixed(tag) and tag[0] in "SELUM" for tag in texts):
-        return "BIOES"
-    begins = int(np.count_nonzero(~follows & (kind == _BEGIN)))
-    insides = int(np.count_nonzero(~follows & (kind == _INSIDE)))
+    return "BIOES" if any(_prefixed(tag) and tag[0] in "SELUM" for tag in texts) else None
+
+
+def _by_beginnings(parts: Sequence[tuple[np.ndarray, np.ndarray]], kinds: np.ndarray, numbers: np.ndarray) -> Scheme:
+    """IOB1 where more entities begin with I than with B, not counting those right behind one of the same label."""
+    begins = insides = 0
+    for raw, row_begins in parts:
+        kind, first = kinds[raw], ~_follows(numbers[raw], row_begins)
+        begins += int(np.count_nonzero(first & (kind == _BEGIN)))
+        insides += int(np.count_nonzero(first & (kind == _INSIDE)))
     return "IOB1" if insides > begins else "IOB2"

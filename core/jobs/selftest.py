@@ -33,14 +33,14 @@ class SelftestParams:
     fail_at: Step | None = None
     failure: Literal["error", "exception", "memory", "disk", "unfinished", "not_finite"] = "error"
     hang_at: Step | None = None  # from there on neither cancellation nor SIGTERM is heeded
-    children: Annotated[int, Field(ge=0)] = 0  # idle processes it starts and leaves behind
+    children: Annotated[int, Field(ge=0)] = 0  # idle processes it leaves behind, every second one in a session of its own
 
 
 def run(ctx: RunContext) -> None:
     """Advance a chain of hashes; whatever interrupts it, the last one is `expected`."""
     params = build(SelftestParams, ctx.spec.params, "selftest")
-    for _ in range(params.children):
-        subprocess.Popen(["sleep", "600"])
+    for number in range(params.children):
+        subprocess.Popen(["sleep", "600"], start_new_session=number % 2 == 1)
     first, state = _resumed(ctx, params)
     for step in range(first + 1, params.steps + 1):
         ctx.check_cancelled()

@@ -1,5 +1,6 @@
 """The supervisor of one attempt: starts the trainer, waits, stops it on request, and records how it ended."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from core.runs import State
 POLL = 0.1  # seconds
 TERM_AFTER, KILL_AFTER = 10.0, 30.0  # seconds after a cancellation that the trainer doesn't follow by itself
 GONE_AFTER = 2.0  # seconds until what was killed is taken for gone
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,10 @@ def supervise(attempt: Attempt) -> None:
     sys.stderr.write(f"attempt {attempt.number}\n")
     sys.stderr.flush()
     began = time.monotonic()
+    _adopt()
     trainer = _start(attempt)
     _wait(trainer, attempt.cancel)
-    _end_group(trainer)
+    _end_tree(trainer)
     code = trainer.wait()
     state, error = judge(attempt, code)
     exit = Exit(attempt.number, state, time.time(), code, _signal_name(code), error, round(time.monotonic() - began, 3))
@@ -119,17 +122,32 @@ def _ended(trainer: subprocess.Popen[bytes]) -> bool:
     return os.waitid(os.P_PID, trainer.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _end_group(trainer: subprocess.Popen[bytes]) -> None:
-    """Kill what the trainer left behind in its process group, and wait until it is gone."""
+def _end_tree(trainer: subprocess.Popen[bytes]) -> None:
+    """Kill and reap all that the trainer left behind, in its process group and outside it."""
+    os.killpg(trainer.pid, signal.SIGKILL)
+    trainer.wait()
     end = time.monotonic() + GONE_AFTER
-    try:
-        os.killpg(trainer.pid, signal.SIGKILL)
-        trainer.wait()
-        while time.monotonic() < end:
-            os.killpg(trainer.pid, 0)
+    while time.monotonic() < end:
+        try:
+            reaped, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not reaped:
+            for pid in _orphans():
+                os.kill(pid, signal.SIGKILL)
             time.sleep(0.01)
-    except (ProcessLookupError, PermissionError):
-        return
+
+
+def _adopt() -> None:
+    """Become the parent of whatever process of the tree loses its own."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _orphans() -> list[int]:
+    """The adopted processes; as they are not reaped, no pid among them can be a stranger's."""
+    path = Path(f"/proc/self/task/{os.getpid()}/children")
+    return [int(pid) for pid in path.read_text().split()] if path.exists() else []
 
 
 def _signal_name(code: int) -> str | None:

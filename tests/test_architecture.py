@@ -1,0 +1,149 @@
+"""The layout is the architecture: imports form the DAG of docs/architecture.md, and light processes stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CORE = ROOT / "core"
+SPINE = ("errors", "params", "corpus", "mix", "runs", "scores")
+TIERS = (
+    SPINE,
+    ("tasks", "evaluation"),
+    ("formats", "models"),
+    ("augment", "training"),
+    ("forecast",),
+    ("search",),
+    ("report",),
+    ("jobs",),
+    ("yaml_text", "recipe", "workspace", "pipeline", "predict", "output", "commands", "__main__"),
+)
+RANK = {name: rank for rank, tier in enumerate(TIERS) for name in tier}
+HEAVY = ("torch", "transformers", "nlpaug", "datasets", "sklearn")
+FILES = sorted(path for path in CORE.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def part_of(module: str) -> str:
+    """The unit that has a rank: the second word of core.x.y."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def imports(path: Path, everywhere: bool = True) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = ast.walk(tree) if everywhere else (n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom))
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module or ""}
+    return found
+
+
+def test_every_module_of_core_has_a_rank():
+    parts = {part_of(module_of(path)) for path in FILES} - {"", "samples"}
+    assert parts <= set(RANK), parts - set(RANK)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_imports_only_go_down(path):
+    mine = part_of(module_of(path))
+    if not mine:
+        return
+    for name in imports(path):
+        if name.startswith("core."):
+            other = part_of(name)
+            same = other == mine or (RANK[other] == RANK[mine] and mine not in ("tasks", "evaluation", "formats", "models", "augment", "training"))
+            assert same or RANK[other] < RANK[mine], f"{mine} imports {name}"
+
+
+def test_no_import_cycles_between_modules():
+    modules = {module_of(p): imports(p, everywhere=False) for p in FILES}
+    graph = {m: {n for n in names if n in modules and n != m} for m, names in modules.items()}
+    for names in graph.values():  # `from core.formats import sniff` needs sniff, not the package's own table
+        names -= {n for n in names if any(other.startswith(n + ".") for other in names)}
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join([*path[path.index(module) :], module])
+        if module not in done:
+            for name in graph[module]:
+                visit(name, (*path, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_core_knows_no_streamlit_and_nothing_above_it():
+    for path in FILES:
+        for name in imports(path):
+            assert name.split(".")[0] not in ("streamlit", "components", "pages", "app", "tests"), f"{path}: {name}"
+
+
+def test_core_init_is_empty():
+    assert (CORE / "__init__.py").read_text() == ""
+
+
+def test_only_the_command_line_prints_and_few_read_the_environment():
+    may_read = {"core.__main__", "core.workspace", "core.jobs.faults"}
+    for path in FILES:
+        module = module_of(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Name) and node.id == "print":
+                assert module == "core.__main__", f"{module}:{node.lineno} prints"
+            if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") and ast.unparse(node.value) == "os":
+                assert module in may_read, f"{module}:{node.lineno} reads the environment"
+
+
+def test_core_opens_no_pickle_and_runs_no_text():
+    banned = {"pickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
+    for path in FILES:
+        assert not {name.split(".")[0] for name in imports(path)} & banned, path
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("eval", "exec", "torch.load", "np.load", "yaml.load"), f"{path}:{node.lineno}"
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level modules that a fresh process holds after `code`."""
+    script = f"import sys\n{code}\nprint(' '.join(sorted({{m.split('.')[0] for m in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_browser_facing_side_stays_light():
+    light = "import core.pipeline, core.commands, core.output, core.formats.importing, core.augment, core.__main__"
+    assert not loaded_by(light) & set(HEAVY)
+
+
+def test_the_supervisor_is_lighter_still():
+    loaded = loaded_by("import core.jobs.supervisor")
+    assert not loaded & {*HEAVY, "numpy", "pyarrow", "pydantic", "scipy"}
+    names = {n for n in imports(CORE / "jobs" / "supervisor.py") if n.startswith("core.")}
+    assert {part_of(name) for name in names} <= {"errors", "runs", "jobs"}
+    assert {n.split(".")[2] for n in names if n.startswith("core.jobs.")} <= {"store", "folder"}
+
+
+def test_tables_name_things_that_exist():
+    import importlib
+    from core.augment import AUGMENTERS
+    from core.formats import READERS, WRITERS
+    from core.runs import KINDS
+    from core.tasks import TASKS
+
+    places = [*READERS.values(), *WRITERS.values(), *TASKS.values()]
+    places += [place for kind in KINDS.values() for place in (kind.function, kind.params)]
+    places += [place for entry in AUGMENTERS.values() for place in (entry.augmenter, entry.params)]
+    for place in places:
+        module, _, name = place.partition(":")
+        assert hasattr(importlib.import_module(module), name), place

@@ -1,0 +1,444 @@
+"""The run store, dispatch, supervisor and trainer, with real processes and a real database."""
+
+import ast
+import json
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from core.errors import CoreError
+from core.jobs import folder as folders
+from core.jobs import store as stores
+from core.jobs.dispatch import cancel, dispatch, reconcile, settled
+from core.jobs.folder import last_metrics, read_json, tail
+from core.jobs.selftest import SelftestParams, expected
+from core.jobs.store import Store, journal_mode
+from core.jobs.trainer import Context
+from core.params import build, canonical
+from core.runs import ACTIVE, ENDED, RunSpec
+from core.training import checkpoints
+
+LEGAL = {
+    (None, "queued"), ("queued", "running"), ("queued", "cancelled"), ("running", "succeeded"), ("running", "failed"),
+    ("running", "cancelled"), ("running", "interrupted"), ("failed", "queued"), ("cancelled", "queued"),
+    ("interrupted", "queued"),
+}  # fmt: skip
+REPOSITORY = Path(__file__).parents[1]
+
+
+def spec_of(**params) -> RunSpec:
+    return RunSpec("selftest", {}, canonical(SelftestParams(**params)))
+
+
+def submit(store: Store, **params) -> str:
+    spec = spec_of(**params)
+    store.submit(spec, {"inputs": {}})
+    return spec.id
+
+
+def processes(root: Path, *words: str) -> list[int]:
+    """Living processes whose command line names this workspace and all of the words."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+            continue
+        try:
+            line = (entry / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+        except OSError:
+            continue
+        if str(root) in line and all(word in line for word in words):
+            found.append(int(entry.name))
+    return found
+
+
+def until(condition, seconds: float = 30.0):
+    """What `condition` returns once it is true."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return value
+
+
+def wait(store: Store, *ids: str) -> list[str]:
+    """The states in which runs have ended, once their processes are gone."""
+    until(lambda: settled(store.root, ids))
+    until(lambda: not processes(store.root))
+    return [store.get(id).state for id in ids]
+
+
+def carry_out(store: Store, **params) -> str:
+    id = submit(store, **params)
+    dispatch(store.root)
+    wait(store, id)
+    return id
+
+
+def digest(store: Store, id: str) -> str:
+    return read_json(store.folder(id) / "result.json")["digest"]
+
+
+def wanted(store: Store, id: str) -> str:
+    """The digest that an undisturbed run ends with."""
+    spec = RunSpec.from_json(read_json(store.folder(id) / "spec.json"))
+    return expected(build(SelftestParams, spec.params, ""))
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def check(store: Store) -> None:
+    """What must hold whatever happened, once nothing moves."""
+    with closing(sqlite3.connect(store.path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    for run in store.list():
+        folder = store.folder(run.id)
+        assert run.state in ENDED | ACTIVE
+        assert folders.derived(folder) == run
+        events = lines(folder / "events.jsonl")
+        assert all((event["from"], event["to"]) in LEGAL for event in events)
+        assert [e["to"] for e in events[:-1]] == [e["from"] for e in events[1:]]
+        attempts = [event["attempt"] for event in events if event["to"] == "running"]
+        assert attempts == list(range(1, run.attempt + 1))
+        if run.state in ENDED:
+            assert not folders.held(folder)
+            assert not processes(store.root, run.id)
+        if run.state == "succeeded":
+            assert digest(store, run.id) == wanted(store, run.id)
+        for attempt in attempts:
+            steps = [values["step"] for values in _whole(folders.metrics_file(folder, attempt))]
+            assert all(before < after for before, after in zip(steps, steps[1:], strict=False))
+        kept = folder / "checkpoints"
+        if any(kept.glob("step-*")):
+            assert checkpoints.newest(kept)
+
+
+def _whole(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]] if path.exists() else []
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def test_success(store: Store):
+    id = submit(store, steps=6, checkpoint_every=2, children=2)
+    assert store.get(id).state == "queued"
+    assert dispatch(store.root) == [id]
+    assert wait(store, id) == ["succeeded"]
+    run = store.get(id)
+    assert (run.attempt, run.error) == (1, None)
+    assert 0 < run.seconds < 20
+    assert [values["step"] for values in last_metrics(store.folder(id))] == [1, 2, 3, 4, 5, 6]
+    assert read_json(store.folder(id) / "exit.json")["returncode"] == 0
+    assert tail(store.folder(id) / "log.txt").startswith("attempt 1\n")
+    assert store.folder(id).stat().st_mode & 0o777 == 0o700
+    check(store)
+
+
+def test_the_same_spec_is_the_same_run(store: Store):
+    spec = spec_of(steps=2)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: Store(store.root).submit(spec, {"inputs": {}}), range(8)))
+    assert sorted(reused for _, reused in answers) == [False] + 7 * [True]
+    assert len(store.list()) == 1
+    dispatch(store.root)
+    wait(store, spec.id)
+    run, reused = store.submit(spec, {"inputs": {}})
+    assert (run.state, run.attempt, reused) == ("succeeded", 1, True)
+    assert store.submit(RunSpec(spec.kind, {}, spec.params, repeat=1), {})[1] is False
+
+
+def test_failures_say_why(store: Store):
+    codes = {"error": "selftest_failed", "exception": "internal", "memory": "out_of_memory", "disk": "disk_full"}
+    ids = {name: submit(store, fail_at=2, failure=name) for name in [*codes, "unfinished"]}
+    dispatch(store.root, slots=3)
+    assert wait(store, *ids.values()) == 5 * ["failed"]
+    errors = {name: store.get(id).error for name, id in ids.items()}
+    assert {name: errors[name]["code"] for name in codes} == codes
+    assert errors["error"]["values"] == {"step": 2}
+    assert errors["exception"]["values"] == {"what": "RuntimeError: asked to fail at step 2"}
+    assert errors["unfinished"]["code"] == "internal"
+    log = tail(store.folder(ids["exception"]) / "log.txt")
+    assert "Traceback" in log and "asked to fail" in log
+    check(store)
+    again, reused = store.submit(spec_of(fail_at=2, failure="error"), {"inputs": {}, "other": 1})
+    assert (again.state, again.attempt, again.error, reused) == ("queued", 1, None, False)
+    assert "other" not in read_json(store.folder(again.id) / "resolved.json")
+    dispatch(store.root)
+    wait(store, again.id)
+    assert store.get(again.id).attempt == 2
+    check(store)
+
+
+def test_a_result_of_an_earlier_attempt_is_not_taken_for_this_one(store: Store):
+    id = submit(store, fail_at=1, failure="unfinished")
+    (store.folder(id) / "result.json").write_text("{}")
+    (store.folder(id) / "error.json").write_text(json.dumps(CoreError("stale").to_json()))
+    dispatch(store.root)
+    assert wait(store, id) == ["failed"]
+    assert store.get(id).error["code"] == "internal"
+
+
+def test_other_behaviour_version_is_refused(store: Store):
+    id = submit(store, steps=2)
+    spec = read_json(store.folder(id) / "spec.json") | {"repeat": 7}
+    (store.folder(id) / "spec.json").write_text(json.dumps(spec))
+    dispatch(store.root)
+    assert wait(store, id) == ["failed"]
+    assert store.get(id).error["code"] == "run_other_version"
+
+
+def test_not_a_number_stays_valid_json(store: Store):
+    id = carry_out(store, steps=1, fail_at=1, failure="not_finite")
+    text = folders.metrics_file(store.folder(id), 1).read_text()
+    assert "NaN" not in text
+    assert json.loads(text.splitlines()[0])["loss"] is None
+
+
+def test_first_come_first_served(store: Store):
+    ids = [submit(store, steps=2, seed=seed) for seed in (5, 3, 9)]
+    assert dispatch(store.root) == ids[:1]
+    assert dispatch(store.root) == []
+    wait(store, *ids)
+    runs = [store.get(id) for id in ids]
+    assert all(before.ended <= after.started for before, after in zip(runs, runs[1:], strict=False))
+    check(store)
+
+
+def test_two_dispatchers_start_a_run_once(store: Store):
+    ids = [submit(store, steps=2, seed=seed) for seed in range(3)]
+    command = [sys.executable, "-m", "core.jobs.dispatch", str(store.root), "2"]
+    others = [subprocess.Popen(command, cwd=REPOSITORY) for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: dispatch(store.root, slots=2), range(3)))
+    assert [other.wait() for other in others] == [0, 0, 0]
+    assert wait(store, *ids) == 3 * ["succeeded"]
+    assert [store.get(id).attempt for id in ids] == [1, 1, 1]
+    check(store)
+
+
+def test_cancel_while_queued(store: Store):
+    id = submit(store, steps=2)
+    cancel(store.root, id)
+    assert store.get(id).state == "cancelled"
+    assert dispatch(store.root) == []
+    store.path.unlink()
+    assert Store(store.root).get(id).state == "cancelled"
+    check(store)
+
+
+def test_cancel_while_running(store: Store):
+    id = submit(store, steps=1000, seconds_per_step=0.05, children=2)
+    dispatch(store.root)
+    until(lambda: last_metrics(store.folder(id)))
+    [trainer] = processes(store.root, id, "core.jobs.trainer")
+    assert len(_descendants(trainer)) == 2
+    started = time.monotonic()
+    family = _descendants(trainer)
+    cancel(store.root, id)
+    assert wait(store, id) == ["cancelled"]
+    assert time.monotonic() - started < 5
+    assert not any(Path(f"/proc/{pid}").exists() for pid in family)
+    check(store)
+    cancel(store.root, id)  # an ended run stays what it is
+    run, reused = store.submit(spec_of(steps=1000, seconds_per_step=0.05, children=2), {})
+    assert (run.state, reused) == ("queued", False)
+
+
+def _descendants(pid: int) -> list[int]:
+    children = [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [*children, *(g for child in children for g in _descendants(child))]
+
+
+def test_cancel_at_any_moment_ends_in_one_state(store: Store):
+    rng = random.Random(0)
+    ids = [submit(store, steps=3, seconds_per_step=0.03, seed=seed) for seed in range(8)]
+    for id in ids:
+        dispatch(store.root, slots=2)
+        time.sleep(rng.uniform(0, 0.4))
+        cancel(store.root, id)
+    assert set(wait(store, *ids)) <= {"cancelled", "succeeded"}
+    ends = [[e for e in lines(store.folder(id) / "events.jsonl") if e["to"] in ENDED] for id in ids]
+    assert [len(end) for end in ends] == 8 * [1]
+    check(store)
+
+
+def test_unknown_run(store: Store):
+    for act in (store.get, lambda id: cancel(store.root, id), lambda id: store.transition(id, {"queued"}, "running")):
+        with pytest.raises(CoreError) as caught:
+            act("nobody")
+        assert caught.value.code == "run_unknown"
+
+
+def test_transition_is_compare_and_set(store: Store):
+    id = submit(store, steps=2)
+    assert not store.transition(id, {"running"}, "failed")
+    assert store.claim(id).attempt == 1
+    assert store.claim(id) is None
+    assert not store.transition(id, {"running"}, "failed", of_attempt=2)
+    assert store.transition(id, {"running"}, "failed", of_attempt=1)
+    assert [e["to"] for e in lines(store.folder(id) / "events.jsonl")] == ["queued", "running", "failed"]
+
+
+def test_list(store: Store):
+    ids = [submit(store, steps=2, seed=seed) for seed in range(3)]
+    cancel(store.root, ids[0])
+    assert [run.id for run in store.list()] == ids[::-1]
+    assert [run.id for run in store.list(kind="selftest", limit=1)] == ids[2:]
+    assert [run.id for run in store.list(state="cancelled")] == ids[:1]
+    assert store.list(kind="train") == ()
+
+
+@pytest.mark.parametrize("damage", ["deleted", "garbage", "empty", "page", "older", "folder copied"])
+def test_the_database_is_made_anew_from_the_folders(store: Store, damage: str):
+    failed, queued, cancelled = (submit(store, steps=2, seed=seed, fail_at=1) for seed in range(3))
+    lost = submit(store, steps=2)
+    store.claim(failed)
+    store.transition(failed, {"running"}, "failed", ended=time.time(), error=CoreError("selftest_failed").to_json())
+    cancel(store.root, cancelled)
+    before = store.list()
+    store.claim(lost)  # and then nothing lives that could carry it out
+    if damage == "deleted":
+        store.path.unlink()
+    elif damage == "older":
+        with closing(sqlite3.connect(store.path)) as db:
+            db.execute("PRAGMA user_version = 0")
+    elif damage == "folder copied":
+        store.path.rename(store.root / "runs.db.gone")
+        store.root.rename(store.root.with_name("elsewhere"))
+        store = Store(store.root.with_name("elsewhere"))
+    else:
+        whole = store.path.read_bytes()
+        store.path.write_bytes({"garbage": b"x" * 9000, "empty": b"", "page": whole[:4096] + b"\xff" * 2000}[damage])
+    after = Store(store.root).list()
+    assert [run for run in after if run.id != lost] == [run for run in before if run.id != lost]
+    assert store.get(lost).state == "interrupted"
+    assert bool(list(store.root.glob("runs.db.aside-*"))) == (damage not in ("deleted", "folder copied"))
+    with closing(sqlite3.connect(store.path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_a_store_in_use_survives_the_loss_of_its_database(store: Store):
+    id = submit(store, steps=2)
+    store.path.write_bytes(b"not a database " * 500)
+    assert store.get(id).state == "queued"
+    store.path.unlink()
+    assert carry_out(store, steps=2) == id
+    assert store.get(id).state == "succeeded"
+    check(store)
+
+
+def test_a_newer_database_is_refused_and_left_alone(store: Store):
+    with closing(sqlite3.connect(store.path)) as db:
+        db.execute("PRAGMA user_version = 2")
+    before = store.path.read_bytes()
+    with pytest.raises(CoreError) as caught:
+        Store(store.root)
+    assert caught.value.code == "database_newer"
+    assert store.path.read_bytes() == before
+
+
+def test_a_locked_database_is_waited_for_and_then_said(store: Store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(stores, "BUSY_SECONDS", 0.2)
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(CoreError) as caught:
+            submit(store, steps=2)
+        assert caught.value.code == "database_busy"
+        db.execute("ROLLBACK")
+    id = submit(store, steps=2)
+    assert store.get(id).state == "queued"
+
+
+def test_run_json_lost(store: Store):
+    id = carry_out(store, steps=2)
+    (store.folder(id) / "run.json").unlink()
+    store.rebuild()
+    assert (store.get(id).state, store.get(id).attempt) == ("succeeded", 1)
+
+
+def test_a_deleted_folder_leaves_no_ghost(store: Store):
+    id = submit(store, steps=2)
+    store.folder(id).rename(store.root / "elsewhere")
+    assert dispatch(store.root) == []
+    assert store.list() == ()
+
+
+def test_journal_modes():
+    modes = {(3, 40, 1): "delete", (3, 44, 6): "wal", (3, 45, 0): "delete", (3, 50, 7): "wal", (3, 51, 2): "delete"}
+    modes |= {(3, 51, 3): "wal", (3, 60, 0): "wal", (3, 50, 6): "delete", (3, 44, 5): "delete"}
+    assert {version: journal_mode(version) for version in modes} == modes
+
+
+def test_metrics_of_two_attempts(tmp_path: Path):
+    first = Context(tmp_path, tmp_path, spec_of(), {}, 1)
+    for step in range(1, 5):
+        first.metric(step=step, loss=float(step))
+    first.metric(step=4, dev=0.5)
+    second = Context(tmp_path, tmp_path, spec_of(), {}, 2)
+    second.metric(step=3, loss=float("inf"))
+    with folders.metrics_file(tmp_path, 2).open("ab") as stream:
+        stream.write(b'{"step": 4, "loss"')
+    found = [(values["step"], values.get("loss"), values.get("dev")) for values in last_metrics(tmp_path)]
+    assert found == [(1, 1.0, None), (2, 2.0, None), (3, None, None), (4, 4.0, 0.5)]
+    second.metric(step=5, loss=5.0)  # the torn line stays by itself
+    assert last_metrics(tmp_path)[-1]["loss"] == 5.0
+
+
+def test_tail_of_a_log(tmp_path: Path):
+    log = tmp_path / "log.txt"
+    assert tail(log) == ""
+    log.write_bytes(b"first\n" + "第二 \xff\n".encode("latin-1", "ignore") + b"\xfflast\n")
+    assert tail(log).startswith("first\n")
+    assert tail(log, 9) == "�last\n"
+
+
+def test_inputs_lie_in_the_workspace_or_where_they_were_said_to(tmp_path: Path):
+    context = Context(tmp_path, tmp_path, spec_of(), {"inputs": {"gold": "corpora/a.arrow", "model": "/m"}}, 1)
+    assert context.input("gold") == tmp_path / "corpora" / "a.arrow"
+    assert context.input("model") == Path("/m")
+
+
+LIGHT = {
+    "supervisor": {"core.errors", "core.runs", "core.jobs.store", "core.jobs.folder"},
+    "dispatch": {"core.errors", "core.runs", "core.jobs.store", "core.jobs.folder"},
+    "store": {"core.errors", "core.runs", "core.jobs.folder"},
+    "folder": {"core.errors", "core.runs"},
+    "faults": set(),
+}
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_what_stays_running_beside_a_training_is_light(name: str):
+    tree = ast.parse((REPOSITORY / "core" / "jobs" / f"{name}.py").read_text())
+    own = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    own |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert {module for module in own if module.split(".")[0] == "core"} <= LIGHT[name]
+    assert {module.split(".")[0] for module in own} - {"core"} <= set(sys.stdlib_module_names)
+    code = f"import core.jobs.{name}, sys; print(*{{m.split('.')[0] for m in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert not {"pyarrow", "numpy", "pydantic", "torch"} & set(done.stdout.split())
+
+
+def test_a_row_called_running_without_processes_is_ended(store: Store):
+    """A crash between claim and spawn, and one between exit.json and the database."""
+    never, ended, stopped = (submit(store, steps=2, seed=seed) for seed in range(3))
+    for id in (never, ended, stopped):
+        store.claim(id)
+    folders.write_json(store.folder(ended) / "exit.json", vars(folders.Exit(1, "succeeded", 5.0, 0)))
+    cancel(store.root, stopped)
+    assert reconcile(store) == []
+    assert [store.get(id).state for id in (never, ended, stopped)] == ["interrupted", "succeeded", "cancelled"]
+    assert store.get(never).error["code"] == "run_lost"
+    assert store.get(ended).ended == 5.0
