@@ -44,9 +44,15 @@ def parser() -> ArgumentParser:
 
 def _command(commands: object, name: str, says: str, more: str = "") -> ArgumentParser:
     sub: ArgumentParser = commands.add_parser(name, help=says, description=f"{says}. {more}".strip())  # pyright: ignore
-    sub.add_argument("--workspace", metavar="DIR", help="where everything is kept (default: $PEIBI_HOME, else ./workspace)")
-    sub.add_argument("--json", action="store_true", help="print one JSON object on standard output, all else on standard error")
-    sub.add_argument("--lang", choices=("en", "zh_CN"), help="language of messages (default: $PEIBI_LANG, else the locale's)")
+    sub.add_argument(
+        "--workspace", metavar="DIR", help="where everything is kept (default: $PEIBI_HOME, else ./workspace)"
+    )
+    sub.add_argument(
+        "--json", action="store_true", help="print one JSON object on standard output, all else on standard error"
+    )
+    sub.add_argument(
+        "--lang", choices=("en", "zh_CN"), help="language of messages (default: $PEIBI_LANG, else the locale's)"
+    )
     return sub
 
 
@@ -56,18 +62,24 @@ def _add_run(commands: object) -> None:
         "What was done before is reused; what was interrupted goes on from its last checkpoint.",
     )  # fmt: skip
     sub.add_argument("recipe", metavar="RECIPE", help="a YAML file, see docs/recipe.md")
-    sub.add_argument("--no-test", action="store_true", help="leave the test split closed (otherwise the look at it is recorded)")
+    sub.add_argument(
+        "--no-test", action="store_true", help="leave the test split closed (otherwise the look at it is recorded)"
+    )
     _fresh(sub)
 
 
 def _fresh(sub: ArgumentParser) -> None:
     sub.add_argument("--fresh", action="store_true", help="a deliberate replicate: nothing is reused")
-    sub.add_argument("--detach", action="store_true", help="submit and return at once; the runs go on in the background")
+    sub.add_argument(
+        "--detach", action="store_true", help="submit and return at once; the runs go on in the background"
+    )
 
 
 def _add_import(commands: object) -> None:
     sub = _command(commands, "import", "read labelled files, check them, and remember them under a name")
-    sub.add_argument("file", nargs="?", metavar="FILE", help="one file: a pool, or all splits with --split-dev and --split-test")
+    sub.add_argument(
+        "file", nargs="?", metavar="FILE", help="one file: a pool, or all splits with --split-dev and --split-test"
+    )
     for split in ("train", "dev", "test"):
         sub.add_argument(f"--{split}", metavar="FILE", help=f"the {split} split (CoNLL or JSON Lines)")
     sub.add_argument("--name", help="recipes then call it corpus:NAME")
@@ -88,20 +100,28 @@ def _add_augment(commands: object) -> None:
     sub.add_argument("source", metavar="FILE|corpus:NAME", help="labelled rows")
     sub.add_argument("--method", required=True, help="mention_replacement, token_replacement, shuffle_segments, synonym, "
                      "insertion, swap, deletion, keyboard, ocr or spelling")  # fmt: skip
-    sub.add_argument("--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the method; repeatable")
+    sub.add_argument(
+        "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the method; repeatable"
+    )
     sub.add_argument("--copies", type=int, default=1, help="children per row (default 1)")
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--language", default="en", help="language of the text (default en)")
     sub.add_argument("--out", metavar="FILE", help="write the children to FILE (.conll or .jsonl)")
-    sub.add_argument("--show", type=int, default=5, metavar="N", help="children to show beside their parents (default 5)")
+    sub.add_argument(
+        "--show", type=int, default=5, metavar="N", help="children to show beside their parents (default 5)"
+    )
 
 
 def _add_train(commands: object) -> None:
     sub = _command(commands, "train", "fine-tune on gold only, without a recipe file")
-    sub.add_argument("--data", metavar="FILE|corpus:NAME", help="labelled rows; without a dev split 10 %% are split off")
+    sub.add_argument(
+        "--data", metavar="FILE|corpus:NAME", help="labelled rows; without a dev split 10 %% are split off"
+    )
     for split in ("train", "dev", "test"):
         sub.add_argument(f"--{split}", metavar="FILE", help=f"the {split} split, instead of --data")
-    sub.add_argument("--model", help="a bundled model, a folder with safetensors, or a hub id (default all-MiniLM-L6-v2)")
+    sub.add_argument(
+        "--model", help="a bundled model, a folder with safetensors, or a hub id (default all-MiniLM-L6-v2)"
+    )
     sub.add_argument("--epochs", type=float, help="passes over the data (default 4)")
     sub.add_argument("--steps", type=int, help="optimiser steps, instead of --epochs")
     sub.add_argument("--learning-rate", type=float, help="default 2e-4")
@@ -125,7 +145,9 @@ def _add_runs(commands: object) -> None:
 
 def _add_rest(commands: object) -> None:
     sub = _command(commands, "score", "precision, recall and F1 per label of a predictions file or of a trained run")
-    sub.add_argument("source", metavar="FILE|RUN", help="CoNLL with the columns token, gold, predicted; or a run's id (its dev)")
+    sub.add_argument(
+        "source", metavar="FILE|RUN", help="CoNLL with the columns token, gold, predicted; or a run's id (its dev)"
+    )
     sub = _command(commands, "predict", "find entities in text with a trained run")
     sub.add_argument("run", metavar="RUN", help="a train run's id or the beginning of it")
     sub.add_argument("file", nargs="?", metavar="FILE", help="one text a line (default: standard input)")

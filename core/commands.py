@@ -19,8 +19,8 @@ from core.formats import write as write_file
 from core.formats.importing import ImportParams, Source, Split
 from core.formats.protocol import ReadOptions
 from core.jobs.dispatch import cancel as cancel_run
-from core.jobs.machine import Machine
 from core.jobs.folder import Run
+from core.jobs.machine import Machine
 from core.output import issue_json, issues_text, outcome_json, outcome_text, score_table, table, yields_text
 from core.params import build, canonical
 from core.pipeline import Options, Outcome, RunEnded, Watch, carry_out, issue_of, keep_source, wait
@@ -54,15 +54,24 @@ def run(args: Namespace, at: Setting) -> Answer:
 
 def train(args: Namespace, at: Setting) -> Answer:
     """Gold only, without a recipe file."""
-    options = {k: v for k, v in vars(args).items() if k in ("epochs", "steps", "learning_rate", "model") and v is not None}
+    options = {
+        k: v for k, v in vars(args).items() if k in ("epochs", "steps", "learning_rate", "model") and v is not None
+    }
     if args.data:
         data: Any = args.data if args.data.startswith("corpus:") else {"train": args.data}
     else:
         data = {k: v for k, v in (("train", args.train), ("dev", args.dev), ("test", args.test)) if v}
     seeds = [int(seed) for seed in args.seeds.split(",")] if args.seeds else None
-    plain = {"version": 1, "data": data, "language": args.language, "train": options | ({"seeds": seeds} if seeds else {})}
+    plain = {
+        "version": 1,
+        "data": data,
+        "language": args.language,
+        "train": options | ({"seeds": seeds} if seeds else {}),
+    }
     recipe = check(plain, Path.cwd(), args.project)
-    return _outcome(carry_out(at.workspace, recipe, Options(bool(args.with_test), args.fresh, args.detach), at.watch), at)
+    return _outcome(
+        carry_out(at.workspace, recipe, Options(bool(args.with_test), args.fresh, args.detach), at.watch), at
+    )
 
 
 def _outcome(outcome: Outcome, at: Setting) -> Answer:
@@ -73,14 +82,22 @@ def _outcome(outcome: Outcome, at: Setting) -> Answer:
 
 def import_files(args: Namespace, at: Setting) -> Answer:
     """Read and check files, and remember them under a name."""
-    options = build(ReadOptions, _given(args, ("format", "scheme", "separator", "token_column", "tag_column")), "options")
+    options = build(
+        ReadOptions, _given(args, ("format", "scheme", "separator", "token_column", "tag_column")), "options"
+    )
     roles = {"train": args.train, "dev": args.dev, "test": args.test, "file": args.file}
     roles = {role: name for role, name in roles.items() if name}
     if not roles or ("file" in roles) == ("train" in roles):
         raise CoreError("data_train_or_file", {}, "hint_data")
     share = {"dev": args.split_dev, "test": args.split_test, "seed": args.split_seed}
-    split = build(Split, {k: v for k, v in share.items() if v is not None}, "split") if args.split_dev or args.split_test else None
-    kept = {role: keep_source(at.workspace, Source(name, options), role, Path.cwd(), {}) for role, name in roles.items()}
+    split = (
+        build(Split, {k: v for k, v in share.items() if v is not None}, "split")
+        if args.split_dev or args.split_test
+        else None
+    )
+    kept = {
+        role: keep_source(at.workspace, Source(name, options), role, Path.cwd(), {}) for role, name in roles.items()
+    }
     role_of = {"file": POOL + "file"} if "file" in roles and split is None else {}
     params = ImportParams({role_of.get(r, r): s for r, (s, _) in kept.items()}, language=args.language, split=split)
     inputs = {role_of.get(role, role): value for role, (_, value) in kept.items()}
@@ -92,7 +109,12 @@ def import_files(args: Namespace, at: Setting) -> Answer:
     issues = [issue_of(data) for data in result["issues"]]
     rows = [["", *(message(c, {}, at.language) for c in ("col_rows", "col_labels"))]]
     rows += [[role.removeprefix(POOL), str(n), ", ".join(result["labels"][role])] for role, n in result["rows"].items()]
-    data = {"rows": result["rows"], "rows_in": result["rows_in"], "labels": result["labels"], "layouts": result["layouts"]}
+    data = {
+        "rows": result["rows"],
+        "rows_in": result["rows_in"],
+        "labels": result["labels"],
+        "layouts": result["layouts"],
+    }
     data["issues"] = [issue_json(issue, at.language) for issue in issues]
     if args.issues:
         text = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in data["issues"])
@@ -217,7 +239,9 @@ def cancel(args: Namespace, at: Setting) -> Answer:
         cancel_run(at.workspace.root, found.id)
     ended = wait(at.workspace, [r.id for r in runs], at.watch)
     states = {r.id: r.state for r in ended}
-    return Answer({"runs": states}, "\n".join(f"{i}  {message('state_' + s, {}, at.language)}" for i, s in states.items()))
+    return Answer(
+        {"runs": states}, "\n".join(f"{i}  {message('state_' + s, {}, at.language)}" for i, s in states.items())
+    )
 
 
 def predict(args: Namespace, at: Setting) -> Answer:
@@ -239,7 +263,11 @@ def predict(args: Namespace, at: Setting) -> Answer:
     rows = predict_lines(at.workspace, found.id, [line for line in text.split("\n") if line.strip()])
     from core.output import plain
 
-    lines = [f"{plain(row['text'])}\n" + "".join(f"    {plain(e['text'])}  {e['label']}  {e['confidence']:.2f}\n" for e in row["entities"]) for row in rows]
+    lines = [
+        f"{plain(row['text'])}\n"
+        + "".join(f"    {plain(e['text'])}  {e['label']}  {e['confidence']:.2f}\n" for e in row["entities"])
+        for row in rows
+    ]
     return Answer({"rows": rows}, "".join(lines).rstrip("\n"))
 
 
@@ -260,7 +288,9 @@ def doctor(args: Namespace, at: Setting) -> Answer:
         checks.append(("selftest run", True, str(result["digest"])[:16]))
     rows = [["", "", ""], *([name, "ok" if good else "NOT OK", what] for name, good, what in checks)]
     status = 0 if all(good for _, good, _ in checks) else 1
-    return Answer({"checks": [{"name": n, "ok": g, "what": w} for n, g, w in checks]}, table(rows).split("\n", 2)[2], status)
+    return Answer(
+        {"checks": [{"name": n, "ok": g, "what": w} for n, g, w in checks]}, table(rows).split("\n", 2)[2], status
+    )
 
 
 def _database(workspace: Workspace) -> tuple[bool, str]:

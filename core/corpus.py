@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 
 from core.params import canonical_json
 
+pc: Any = pyarrow.compute  # its functions are made when it is imported: a type checker can't see them
 ID_BYTES = 16
 ID = pa.binary(ID_BYTES)
 BASE = pa.schema([("id", ID), ("origin", ID), ("parent", ID)])

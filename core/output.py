@@ -95,7 +95,9 @@ def _pad(text: str, width: int, right: bool) -> str:
 
 def score_table(scores: Scores, language: str = "en") -> str:
     """Precision, recall and F1 per label, each with its interval, and the micro and macro means below."""
-    words = [message(code, {}, language) for code in ("col_label", "col_precision", "col_recall", "col_f1", "col_support")]
+    words = [
+        message(code, {}, language) for code in ("col_label", "col_precision", "col_recall", "col_f1", "col_support")
+    ]
     rows = [words]
     for name, label in scores.per_label.items():
         mark = " *" if 0 < label.support < FEW else ""
@@ -124,7 +126,13 @@ def mix_table(outcome: Outcome, language: str = "en") -> str:
     for name, part in outcome.realised.items():
         amount, unit = outcome.requested[name]
         asked = message(f"unit_{unit}", {"amount": amount}, language)
-        figures = (str(part.rows), f"{part.share:.1%}", f"{part.times_gold:.2f}", str(part.pool_rows), str(part.max_repeat))
+        figures = (
+            str(part.rows),
+            f"{part.share:.1%}",
+            f"{part.times_gold:.2f}",
+            str(part.pool_rows),
+            str(part.max_repeat),
+        )
         rows.append([name, asked, *figures])
     return table(rows, right=(2, 3, 4, 5, 6))
 
@@ -135,7 +143,9 @@ def issues_text(issues: Sequence[Issue], language: str = "en") -> str:
         return message("issues_none", {}, language)
     kinds = Counter((issue.code, issue.action) for issue in issues)
     lines = [message("issues_count", {"n": len(issues)}, language)]
-    lines += [f"  {n} x {code} ({message('action_' + action, {}, language)})" for (code, action), n in kinds.most_common()]
+    lines += [
+        f"  {n} x {code} ({message('action_' + action, {}, language)})" for (code, action), n in kinds.most_common()
+    ]
     lines += [issue_line(issue, language) for issue in issues[:_MOST_ISSUES]]
     return "\n".join(lines + (["..."] if len(issues) > _MOST_ISSUES else []))
 
@@ -154,7 +164,11 @@ def outcome_text(outcome: Outcome, language: str = "en") -> str:
     for split, scores in outcome.scores.items():
         if scores is not None:
             used = sum(run.run.state == "succeeded" for run in outcome.runs)
-            parts.append(message("title_scores", {"split": split, "seeds": used}, language) + "\n" + score_table(scores, language))
+            parts.append(
+                message("title_scores", {"split": split, "seeds": used}, language)
+                + "\n"
+                + score_table(scores, language)
+            )
     return "\n\n".join(parts)
 
 
@@ -174,4 +188,6 @@ def yields_text(rows: int, rejected: Mapping[str, int], language: str = "en") ->
     """How many children an augmenter made, and why others were rejected."""
     total = rows + sum(rejected.values())
     lines = [message("line_yield", {"rows": rows, "of": total}, language)]
-    return "\n".join(lines + [f"  {n} x {message(code, {}, language)}" for code, n in sorted(rejected.items(), key=lambda x: -x[1])])
+    return "\n".join(
+        lines + [f"  {n} x {message(code, {}, language)}" for code, n in sorted(rejected.items(), key=lambda x: -x[1])]
+    )

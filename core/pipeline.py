@@ -12,13 +12,14 @@ from core.augment.pool import AugmentParams
 from core.corpus import Corpus
 from core.errors import Action, CoreError, Issue
 from core.evaluation.scoring import score
-from core.formats.importing import ImportParams, Source
+from core.formats.importing import ImportParams, Source, used_labels
+from core.formats.protocol import ReadOptions
 from core.formats.write import conll
 from core.jobs.dispatch import cancel, dispatch
 from core.jobs.folder import Run
 from core.mix import GOLD, Mix, Part, Realised, realised
 from core.models.catalogue import DEFAULT, install
-from core.params import canonical
+from core.params import build, canonical
 from core.recipe import AugmentedIngredient, Data, FileIngredient, Recipe
 from core.runs import ACTIVE, POOL, RunSpec
 from core.scores import Scores
@@ -111,7 +112,9 @@ def carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Wat
             workspace.record(recipe.project, {"event": "look", "split": "test", "runs": good, "recipe": recipe.file})
             _evaluate(workspace, stage.imported["corpora"]["test"], good, submit, watch)
         for split in splits:
-            scores[split] = scores_of(workspace, stage.imported["corpora"][split], good, params.labels) if good else None
+            scores[split] = (
+                scores_of(workspace, stage.imported["corpora"][split], good, params.labels) if good else None
+            )
     reused = dict(zip(seeds, (was for _, was in submitted), strict=True))
     rows = stage.imported["rows"]
     counted = {name: len(pool) for name, pool in stage.pools.items()}
@@ -202,23 +205,16 @@ def import_spec(workspace: Workspace, recipe: Recipe) -> RunSpec:
 def _named_data(workspace: Workspace, reference: str) -> Data:
     """`data: corpus:NAME`: the roles that were imported under that name."""
     named = workspace.named_corpus(reference.partition(":")[2])
-    roles = {role: reference for role in named["sources"]}
-    if "file" in roles and not named.get("split"):
+    if "file" in named["sources"] and "split" not in named:
         return Data(train=reference)
-    from core.params import build
-    from core.formats.importing import Split
-
-    split = build(Split, named["split"], "split") if named.get("split") else None
-    return Data(**roles, split=split)
+    roles = dict.fromkeys(named["sources"], reference)
+    return build(Data, roles | {k: named[k] for k in ("split",) if k in named}, "data")
 
 
 def keep_source(
     workspace: Workspace, source: Source, role: str, folder: Path, columns: Mapping[str, str]
 ) -> tuple[Source, str]:
     """Keep the file a source names (a path, corpus:NAME or hub:...) -> (the source, its input)."""
-    from core.formats.protocol import ReadOptions
-    from core.params import build
-
     kind, _, rest = source.name.partition(":")
     if kind == "corpus":
         named = workspace.named_corpus(rest)
@@ -298,7 +294,11 @@ def _settle(recipe: Recipe, stage: _Stage) -> tuple[TrainRunParams, list[str]]:
         if label not in trained:
             raise _unknown_dev_label(recipe, stage, label)
     target = sorted(trained)
-    masked = [n for n in names if _root(recipe, n) in roots and set(target) - set(stage.imported["covered"][POOL + _root(recipe, n)])]
+    masked = [
+        n
+        for n in names
+        if _root(recipe, n) in roots and set(target) - set(stage.imported["covered"][POOL + _root(recipe, n)])
+    ]
     settled = replace(mix, unit="times_gold", parts={name: Part(*ask) for name, ask in requested.items()})
     train = replace(recipe.train, model=DEFAULT)  # which model it is stands among the inputs
     return TrainRunParams(0, tuple(target), settled, train, tuple(masked)), names
@@ -344,8 +344,6 @@ def scores_of(workspace: Workspace, corpus_id: str, runs: Sequence[str], labels:
     """The scores of a group of trained runs on a corpus, from their kept predictions."""
     data = corpora.read(workspace.corpus_path(corpus_id))
     task = task_of(data.schema.task)
-    from core.formats.importing import used_labels
-
     names = tuple(sorted({*labels, *used_labels(data)}))
     kept = [predictions.read(predictions.file_of(workspace.run_folder(run), corpus_id)) for run in runs]
     return score([task.counts(data.table, found.values, names) for found in kept], task.headline)

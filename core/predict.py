@@ -25,7 +25,9 @@ def predict_lines(workspace: Workspace, run_id: str, lines: list[str]) -> list[d
     places = [tokenise(line) for line in lines]
     tokens = [[line[start:end] for start, end in found] for line, found in zip(lines, places, strict=True)]
     unknown: list[list[str | None]] = [[None] * len(row) for row in tokens]
-    table = pa.table([pa.array(tokens, COLUMNS["tokens"]), pa.array(unknown, COLUMNS["tags"])], names=["tokens", "tags"])
+    table = pa.table(
+        [pa.array(tokens, COLUMNS["tokens"]), pa.array(unknown, COLUMNS["tags"])], names=["tokens", "tags"]
+    )
     machine = Machine.here()
     gear = accelerator({"device": machine.device, "precision": machine.precision, "threads": machine.threads})
     found = with_model(folder, workspace.models, Corpus(Schema(meta.task, meta.labels, meta.language), table), gear)

@@ -205,15 +205,14 @@ def _ingredient(name: str, data: Any) -> FileIngredient | AugmentedIngredient:
 
 def _check_parents(ingredients: Mapping[str, FileIngredient | AugmentedIngredient]) -> None:
     """`of` names gold or another ingredient, and never leads back to itself."""
-    for name, ingredient in ingredients.items():
+    for name in ingredients:
         seen = [name]
-        while isinstance(ingredient, AugmentedIngredient) and ingredient.of != GOLD:
-            if ingredient.of not in ingredients:
-                raise unknown_key(ingredient.of, [GOLD, *ingredients], f"ingredients.{seen[-1]}.of")
-            if ingredient.of in seen:
+        while isinstance(child := ingredients[seen[-1]], AugmentedIngredient) and child.of != GOLD:
+            if child.of not in ingredients:
+                raise unknown_key(child.of, [GOLD, *ingredients], f"ingredients.{seen[-1]}.of")
+            if child.of in seen:
                 raise CoreError("ingredient_cycle", {"name": name, "where": f"ingredients.{name}.of"})
-            seen.append(ingredient.of)
-            ingredient = ingredients[ingredient.of]
+            seen.append(child.of)
 
 
 def _mix(data: dict[str, Any], train: dict[str, Any]) -> Mix:

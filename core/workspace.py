@@ -13,8 +13,8 @@ from typing import Any
 
 from core.errors import CoreError
 from core.jobs.dispatch import dispatch
-from core.jobs.machine import Machine
 from core.jobs.folder import Run
+from core.jobs.machine import Machine
 from core.jobs.store import Store
 from core.params import slug
 from core.runs import RunSpec

@@ -61,7 +61,10 @@ def test_imports_only_go_down(path):
     for name in imports(path):
         if name.startswith("core."):
             other = part_of(name)
-            same = other == mine or (RANK[other] == RANK[mine] and mine not in ("tasks", "evaluation", "formats", "models", "augment", "training"))
+            same = other == mine or (
+                RANK[other] == RANK[mine]
+                and mine not in ("tasks", "evaluation", "formats", "models", "augment", "training")
+            )
             assert same or RANK[other] < RANK[mine], f"{mine} imports {name}"
 
 
@@ -100,7 +103,11 @@ def test_only_the_command_line_prints_and_few_read_the_environment():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Name) and node.id == "print":
                 assert module == "core.__main__", f"{module}:{node.lineno} prints"
-            if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") and ast.unparse(node.value) == "os":
+            if (
+                isinstance(node, ast.Attribute)
+                and node.attr in ("environ", "getenv")
+                and ast.unparse(node.value) == "os"
+            ):
                 assert module in may_read, f"{module}:{node.lineno} reads the environment"
 
 
@@ -136,6 +143,7 @@ def test_the_supervisor_is_lighter_still():
 
 def test_tables_name_things_that_exist():
     import importlib
+
     from core.augment import AUGMENTERS
     from core.formats import READERS, WRITERS
     from core.runs import KINDS

@@ -500,6 +500,8 @@ def run_of(sentence: str) -> tuple[tuple[str, ...], Running]:
         ("a/O b/O _./O", [Change(0, 0, ("a",))], "b .", "  b.\n"),
         ("a/O (/O _b/O", [Change(1, 1, ("(",))], "a b", "  a b\n"),
         ("a/O (/O _[/O _b/O", [Change(1, 1, ("(",)), Change(1, 1, ("[",))], "a b", "  a b\n"),
+        ("a/O (/O _«/O b/O", [Change(1, 1, ("(",))], "a « b", "  a « b\n"),
+        ("a/O (/O _[/O _«/O", [Change(1, 1, ("(",)), Change(1, 1, ("[",))], "a «", "  a «\n"),
         ("a/O _-/O _b/O", [Change(1, 1, ("-",))], "a b", "  a b\n"),
         ("a/O b/O _./O", [Change(2, 2, (".",))], "a b", "  a b\n"),
         ("A/O B/O _'s/O", [Change(0, 1, ("A", "B"))], "C 's", "  C's\n"),

@@ -4,19 +4,20 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from test_jobs import REPOSITORY, check, digest, last_metrics, processes, submit, until, wait, wanted
 
 from core.jobs import faults
-from core.jobs.dispatch import dispatch
-from core.jobs.folder import cancel_file, hold, tail
+from core.jobs.dispatch import cancel, dispatch
+from core.jobs.folder import hold, tail
 from core.jobs.store import Store
 from core.training import checkpoints
 
@@ -76,6 +77,7 @@ def test_kill_the_supervisor(store: Store):
     [supervisor] = processes(store.root, id, "core.jobs.supervisor")
     os.kill(supervisor, signal.SIGKILL)
     until(lambda: not processes(store.root, id), 2.0)
+    assert not (store.folder(id) / "result.json").exists()  # the trainer didn't go on to its end
     assert store.get(id).state == "running"  # nobody has looked yet
     assert dispatch(store.root) == [later]
     assert (store.get(id).state, store.get(id).error["code"]) == ("interrupted", "run_lost")
@@ -91,28 +93,19 @@ def test_a_trainer_without_its_supervisor_does_not_begin(store: Store):
     assert not last_metrics(store.folder(id))
 
 
-@pytest.mark.parametrize(("term", "kill", "name"), [(0.2, 60, "SIGTERM"), (0.2, 0.6, "SIGKILL")])
-def test_a_hung_trainer_is_stopped(store: Store, term: float, kill: float, name: str):
-    """With SIGTERM for one that sleeps in a long step, with SIGKILL for one that heeds nothing."""
-    params = {"seconds_per_step": 3.0} if name == "SIGTERM" else {"hang_at": 1}
-    id = submit(store, steps=1000, **params)
+def test_a_hung_trainer_is_killed(store: Store):
+    id = submit(store, steps=1000, hang_at=1)
     claimed, lock = store.claim(id), hold(store.folder(id))
-    cancel_file(store.folder(id), 1).touch()
-    code = "import sys, core.jobs.supervisor as s; s.TERM_AFTER, s.KILL_AFTER = map(float, sys.argv[1:3]);"
-    code += "s.main(sys.argv[3:])"
-    if name == "SIGKILL":  # it must hang before it sees that it is cancelled
-        cancel_file(store.folder(id), 1).unlink()
-    command = [sys.executable, "-c", code, str(term), str(kill), str(store.root), id, str(claimed.attempt), str(lock), "1"]
-    log = (store.folder(id) / "log.txt").open("ab")
-    supervisor = subprocess.Popen(command, cwd=REPOSITORY, pass_fds=(lock,), stdout=log, stderr=log)
+    code = "import sys, core.jobs.supervisor as s; s.TERM_AFTER, s.KILL_AFTER = 0.2, 0.6; s.main(sys.argv[1:])"
+    command = [sys.executable, "-c", code, str(store.root), id, str(claimed.attempt), str(lock), "1"]
+    with (store.folder(id) / "log.txt").open("ab") as log:
+        supervisor = subprocess.Popen(command, cwd=REPOSITORY, pass_fds=(lock,), stdout=log, stderr=log)
     os.close(lock)
-    if name == "SIGKILL":
-        until(lambda: "hanging" in tail(store.folder(id) / "log.txt"))
-        cancel_file(store.folder(id), 1).touch()
+    until(lambda: "hanging" in tail(store.folder(id) / "log.txt"))
+    cancel(store.root, id)
     assert supervisor.wait(10) == 0
     assert wait(store, id) == ["cancelled"]
-    exit = json.loads((store.folder(id) / "exit.json").read_text())
-    assert exit["signal"] in ((name, None) if name == "SIGTERM" else (name,))
+    assert json.loads((store.folder(id) / "exit.json").read_text())["signal"] == "SIGKILL"
     check(store)
 
 
@@ -187,6 +180,31 @@ def test_a_full_disk(store: Store):
     assert store.get(id).error["code"] == "disk_full"
     finish_again(store, id, **params)
     assert [values["step"] for values in last_metrics(store.folder(id))] == list(range(1, 61))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = _made(tmp_path / "disk")
+    command = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_disk_without_a_byte_left(small_disk: Path):
+    store, params = Store(small_disk), {"steps": 60, "checkpoint_every": 2, "seconds_per_step": 0.03}
+    id = submit(store, **params)
+    running(store, id, step=5)
+    fill = os.open(small_disk / "fill", os.O_CREAT | os.O_WRONLY)
+    with pytest.raises(OSError, match="No space"):
+        while True:
+            os.write(fill, bytes(512))
+    os.close(fill)
+    assert wait(store, id) == ["failed"]
+    assert store.get(id).error["code"] == "disk_full"
+    (small_disk / "fill").unlink()
+    finish_again(store, id, **params)
 
 
 def _flip(path: Path) -> None:

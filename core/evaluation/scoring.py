@@ -134,7 +134,9 @@ def _bootstrap(tp: np.ndarray, pred: np.ndarray, gold: np.ndarray, draws: int, s
         out["label"].append(Rates(*(np.where(absent, np.nan, r) for r in (label.precision, label.recall, label.f1))))
         out["micro"].append(_mean_over_seeds(both.micro(), weight))
         out["macro"].append(_mean_over_seeds(both.macro(), weight))
-    return {name: Rates(*(np.concatenate([getattr(r, n) for r in rates]) for n in _NAMES)) for name, rates in out.items()}
+    return {
+        name: Rates(*(np.concatenate([getattr(r, n) for r in rates]) for n in _NAMES)) for name, rates in out.items()
+    }
 
 
 def _row_weights(rng: np.random.Generator, draws: int, rows: int) -> np.ndarray:

@@ -34,7 +34,7 @@ def write(corpus: Corpus, path: Path, *, format: str) -> None:
     writer(corpus, path)
 
 
-def _entry(table: Mapping[str, str], format: str):  # noqa: ANN202 -- a Reader or a Writer
+def _entry(table: Mapping[str, str], format: str):
     if format not in table:
         raise CoreError("unknown_format", {"value": format, "known": ", ".join(table)}, "hint_known")
     module, function = table[format].split(":")

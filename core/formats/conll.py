@@ -74,17 +74,17 @@ def read(path: Path, *, name: str, options: ReadOptions) -> Read:
 
 
 def _survey(path: Path, name: str, options: ReadOptions) -> Shape:
-    """The layout that most lines of the file have."""
+    """The layout that most lines of the file have, comments and document lines not counted."""
     counts = {"tab": Counter[int](), "space": Counter[int]()}
     with_tab = with_text = 0
     header, header_line = "", 0
     for number, block in text_lines.blocks(path, name):
         lines = Lines(number, block)
         plain = ~lines.blank & ~_documents(lines)
-        tabs = per_line(np.flatnonzero(lines.data == TAB), lines.ends)
-        with_tab += int(np.count_nonzero(plain & (tabs > 0)))
+        tabs = per_line(np.flatnonzero(lines.data == TAB), lines.ends) > 0
+        plain &= tabs | ~lines.begin_with(COMMENT)
+        with_tab += int(np.count_nonzero(plain & tabs))
         with_text += int(np.count_nonzero(plain))
-        plain &= ~lines.begin_with(COMMENT)
         for separator, counter in counts.items():
             values, times = np.unique(cut(lines, separator).counts[plain], return_counts=True)
             counter.update(dict(zip(values.tolist(), times.tolist(), strict=True)))
@@ -93,7 +93,9 @@ def _survey(path: Path, name: str, options: ReadOptions) -> Shape:
             header, header_line = lines.text(line), number + line
     separator = _separator(options, "tab" if 2 * with_tab > with_text else "space")
     found = counts[separator]
-    columns = max(found, key=lambda count: (found[count], count)) if found else 2
+    if not found:
+        raise CoreError("no_usable_rows", {"file": name, "rows": 0, "dropped": 0}, "hint_no_rows")
+    columns = max(found, key=lambda count: (found[count], count))
     shape = _columns(name, options, separator, columns)
     return replace(shape, header=header_line) if _is_header(header, shape) else shape
 
@@ -206,9 +208,9 @@ def _white(tokens: pa.StringArray) -> np.ndarray:
     lengths = arrays.lengths(tokens)
     white = lengths == 0
     some = np.flatnonzero(~white)
-    first = arrays.values(tokens)[np.cumsum(lengths) - lengths][some] if len(some) else []
-    for token in some[np.isin(first, _SPACE_BYTES)]:
-        white[token] = tokens[int(token)].as_py().isspace()
+    starts = (np.cumsum(lengths) - lengths)[some]
+    for token in some[np.isin(arrays.values(tokens)[starts], _SPACE_BYTES)].tolist():
+        white[token] = tokens[token].as_py().isspace()
     return white
 
 
@@ -217,7 +219,7 @@ def _breaks(lines: Lines, whole: np.ndarray, shape: Shape) -> np.ndarray:
     breaks = lines.blank | _documents(lines)
     if 0 <= shape.header - lines.first < len(breaks):
         breaks[shape.header - lines.first] = True
-    for line in np.flatnonzero(~whole & ~breaks):
+    for line in np.flatnonzero(~whole & ~breaks).tolist():
         if lines.text(line).isspace():
             breaks[line] = True
     return breaks

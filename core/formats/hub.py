@@ -10,7 +10,9 @@ from typing import Any
 from core.errors import CoreError
 from core.params import digest
 
-_REFERENCE = re.compile(r"hub:(?P<name>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+?))?(#((?P<config>[\w.-]+)/)?(?P<split>[\w.-]+))?")
+_REFERENCE = re.compile(
+    r"hub:(?P<name>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+?))?(#((?P<config>[\w.-]+)/)?(?P<split>[\w.-]+))?"
+)
 DEFAULT_COLUMNS: Mapping[str, str] = {"tokens": "tokens", "tags": "ner_tags"}
 
 
@@ -43,6 +45,7 @@ def fetch(text: str, columns: Mapping[str, str], cache: Path) -> Path:
     if target.exists() and reference.revision:  # a revision doesn't change; a branch may
         return target
     import datasets
+    from datasets.exceptions import DatasetsError
 
     datasets.utils.logging.set_verbosity_error()
     datasets.disable_progress_bars()
@@ -50,7 +53,7 @@ def fetch(text: str, columns: Mapping[str, str], cache: Path) -> Path:
         data = datasets.load_dataset(
             reference.name, reference.config, split=reference.split, revision=reference.revision
         )
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+    except (OSError, ValueError, DatasetsError) as error:
         values = {"file": text, "what": str(error).split("\n")[0][:200]}
         raise CoreError("hub_data_unreachable", values, "hint_hub_data") from None
     write_lines(records(data, wanted, text), target)

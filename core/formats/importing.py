@@ -17,8 +17,8 @@ from core.formats.protocol import Layout, ReadOptions
 from core.params import CLOSED, build, unknown_key
 from core.runs import POOL, RunContext
 from core.tasks import task as task_of
-from core.tasks.protocol import Task
 from core.tasks.drawing import split_off
+from core.tasks.protocol import Task
 
 Ratio = Annotated[float, Field(gt=0, lt=1)]
 HELD_OUT = ("dev", "test")

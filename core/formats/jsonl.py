@@ -131,9 +131,7 @@ def _constant(word: str) -> float:
     raise _Bad("bad_number", None, value=word)
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_pairs, parse_int=_integer, parse_float=_float, parse_constant=_constant
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_int=_integer, parse_float=_float, parse_constant=_constant)
 
 
 def _parsed(line: str) -> dict[str, Any]:

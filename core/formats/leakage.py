@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -57,7 +58,8 @@ def near(corpus: Corpus, held_out: Corpus) -> list[Near]:
         mine = _grams(tokens)
         if not mine:
             continue
-        scored = [(len(mine & grams[other]) / len(mine | grams[other]), -other) for other in index.query(_sketch(MinHash, mine))]
+        candidates: list[int] = index.query(_sketch(MinHash, mine))  # pyright: ignore[reportAssignmentType]
+        scored = [(len(mine & grams[other]) / len(mine | grams[other]), -other) for other in candidates]
         best = max(scored, default=(0.0, 0))
         if best[0] >= NEAR:
             out.append(Near(row, -best[1], best[0]))
@@ -71,7 +73,7 @@ def _grams(tokens: Sequence[str]) -> set[bytes]:
     return {text[i : i + _GRAM].encode() for i in range(len(text) - _GRAM + 1)}
 
 
-def _sketch(kind: type, grams: set[bytes]) -> object:
+def _sketch(kind: Any, grams: set[bytes]) -> Any:
     sketch = kind(num_perm=_PERMUTATIONS, seed=1)
     sketch.update_batch(list(grams))
     return sketch

@@ -1,4 +1,4 @@
-"""Position digits: in Weibo NER's files every character is followed by its place in the segmented word (`科0`, `技1`)."""
+"""Position digits: in Weibo NER's files each character is followed by its place in the word (`科0`, `技1`)."""
 
 from collections.abc import Iterable
 
@@ -30,7 +30,7 @@ def recognised(chunks: Iterable[Chunk]) -> bool:
         wide += int(np.count_nonzero(fits & not_ascii))
         if 2 * fitting < total:
             return False
-    return 0 < total and fitting >= _SHARE * total and 2 * wide > fitting
+    return total > 0 and fitting >= _SHARE * total and 2 * wide > fitting
 
 
 def stripped(chunk: pa.StringArray) -> pa.StringArray:

@@ -56,7 +56,7 @@ class Found:
 
 
 class _Corpus:
-    """A corpus in the making."""
+    """A corpus in the making; its tags are those of `labels`."""
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self.labels = labels
@@ -136,10 +136,11 @@ def _line(found: Found, chunk: Chunk, row: int, token: int) -> int:
 
 
 def _dropped(found: Found, name: str, tag: schemes.Tag, line: int) -> Issue:
-    if tag == schemes.RAGGED:
-        return Issue(name, line, None, tag.code, found.detail(line), "dropped")
     if isinstance(tag, schemes.Special):
-        return Issue(name, line, "tokens", tag.code, {}, "dropped")
+        ragged = tag == schemes.RAGGED
+        return Issue(
+            name, line, None if ragged else "tokens", tag.code, found.detail(line) if ragged else {}, "dropped"
+        )
     return Issue(name, line, "tags", "bad_tag", {"tag": shown(str(tag))}, "dropped")
 
 

@@ -46,9 +46,9 @@ def recognise(path: Path, name: str) -> str:
     mark, encoding = text_lines.mark_and_encoding(first)
     lines = re.split(r"\r\n|\r|\n", first[mark:].decode(encoding, "replace"))
     lines = [line for line in lines if line.strip()][:_LINES]
-    if 2 * sum(bool(_RECORD.match(line)) for line in lines) > len(lines):
-        if len(lines) == 1 or not _DOCUMENT.match(lines[0]):
-            return "jsonl"
+    records = sum(bool(_RECORD.match(line)) for line in lines)
+    if 2 * records > len(lines) and (len(lines) == 1 or not _DOCUMENT.match(lines[0])):
+        return "jsonl"
     if lines and "\t" not in lines[0] and _DOCUMENT.match(lines[0]):
         raise CoreError("wrong_type", {"file": name, "kind": "JSON"}, "hint_json_lines")
     return "conll"

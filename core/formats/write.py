@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -39,7 +39,7 @@ def conll(corpus: Corpus, path: Path, *more: Iterable[Sequence[str | None]]) -> 
 
 
 def jsonl(corpus: Corpus, path: Path) -> None:
-    """One object a line: text and spans where the text is known and says it all, else tokens and tags (null: not known)."""
+    """One object a line: text and spans where they say it all, else tokens and tags (null: not known)."""
     with _whole(path) as file:
         for row in _rows(corpus, ["tokens", "tags", "text", "starts", "ends"]):
             file.write(json.dumps(_record(row), ensure_ascii=False) + "\n")
@@ -66,7 +66,7 @@ def _rows(corpus: Corpus, columns: list[str]) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[TextIO]:
+def _whole(path: Path) -> Generator[TextIO, None, None]:
     """A text file that takes its name only once it is complete and on disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

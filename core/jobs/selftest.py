@@ -33,7 +33,9 @@ class SelftestParams:
     fail_at: Step | None = None
     failure: Literal["error", "exception", "memory", "disk", "unfinished", "not_finite"] = "error"
     hang_at: Step | None = None  # from there on neither cancellation nor SIGTERM is heeded
-    children: Annotated[int, Field(ge=0)] = 0  # idle processes it leaves behind, every second one in a session of its own
+    children: Annotated[int, Field(ge=0)] = (
+        0  # idle processes it leaves behind, every second one in a session of its own
+    )
 
 
 def run(ctx: RunContext) -> None:

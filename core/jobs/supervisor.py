@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from core.runs import State
 POLL = 0.1  # seconds
 TERM_AFTER, KILL_AFTER = 10.0, 30.0  # seconds after a cancellation that the trainer doesn't follow by itself
 GONE_AFTER = 2.0  # seconds until what was killed is taken for gone
+RESERVE = 65536  # bytes kept free for the record of how it ended, should the disk fill up
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -53,10 +55,13 @@ def main(arguments: Sequence[str]) -> None:
 
 def supervise(attempt: Attempt) -> None:
     """Carry an attempt from start to end. exit.json is written first, then the lock is freed, then the row set."""
-    _clear(attempt)
-    sys.stderr.write(f"attempt {attempt.number}\n")
-    sys.stderr.flush()
     began = time.monotonic()
+    _clear(attempt)
+    reserve = attempt.folder / "reserve"
+    with suppress(OSError):  # a disk full already is the trainer's to tell
+        reserve.write_bytes(bytes(RESERVE))
+        sys.stderr.write(f"attempt {attempt.number}\n")
+        sys.stderr.flush()
     _adopt()
     trainer = _start(attempt)
     _wait(trainer, attempt.cancel)
@@ -64,6 +69,7 @@ def supervise(attempt: Attempt) -> None:
     code = trainer.wait()
     state, error = judge(attempt, code)
     exit = Exit(attempt.number, state, time.time(), code, _signal_name(code), error, round(time.monotonic() - began, 3))
+    reserve.unlink(missing_ok=True)
     write_json(attempt.folder / "exit.json", asdict(exit))
     attempt.cancel.unlink(missing_ok=True)
     os.close(attempt.lock)

@@ -88,10 +88,10 @@ def carry_out(folder: Path, work: Callable[[], None]) -> int:
         return CANCELLED
     except Exception as error:  # noqa: BLE001 -- the edge of the process: the traceback goes to the log
         problem = problem_of(error)
-        traceback.print_exception(error)
         code = FAILED if isinstance(error, CoreError) else DISK_FULL if problem.code == "disk_full" else CRASHED
         try:
             write_json(folder / "error.json", problem.to_json())
+            traceback.print_exception(error)
         except OSError as second:
             return DISK_FULL if disk_full(second) else code
         return code

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,9 @@ _TEXT_FILES = frozenset(
         "model.safetensors.index.json",
     }
 )
-_PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".npy", ".npz", ".msgpack"})
+_PICKLES = frozenset(
+    {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".npy", ".npz", ".msgpack"}
+)
 _CODE_KEYS = ("auto_map", "trust_remote_code", "custom_pipelines")
 _HEADER_CAP = 100_000_000
 
@@ -57,7 +58,7 @@ def check_folder(folder: Path, name: str) -> None:
     config = _config(folder, name)
     _refuse_code(config, name)
     weights = sorted(folder.glob("*.safetensors"))
-    pickles = sorted(p.name for p in folder.iterdir() if p.suffix in _PICKLES)
+    pickles = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in _PICKLES)
     if not weights:
         code = "model_pickle" if pickles else "model_no_weights"
         raise CoreError(code, {"model": name, "file": ", ".join(pickles) or "model.safetensors"}, "hint_safetensors")
@@ -80,11 +81,15 @@ def _config(folder: Path, name: str) -> dict[str, Any]:
     return data
 
 
-def _refuse_code(config: Mapping[str, Any], name: str) -> None:
-    for key, value in config.items():
-        if key in _CODE_KEYS or key.startswith("_attn_implementation"):
-            raise CoreError("model_code", {"model": name, "key": key}, "hint_model_code")
-        if isinstance(value, dict):
+def _refuse_code(config: Any, name: str) -> None:
+    """No key at any depth may ask for code."""
+    if isinstance(config, list):
+        for item in config:
+            _refuse_code(item, name)
+    if isinstance(config, dict):
+        for key, value in config.items():
+            if key in _CODE_KEYS or key.startswith("_attn_implementation"):
+                raise CoreError("model_code", {"model": name, "key": key}, "hint_model_code")
             _refuse_code(value, name)
 
 

@@ -73,7 +73,9 @@ def network(folder: Path, head: str, classes: Sequence[str]) -> "torch.nn.Module
             ignore_mismatched_sizes=True,
         )
     except (ValueError, OSError, KeyError, RuntimeError) as error:
-        raise CoreError("model_unloadable", {"model": folder.name, "what": str(error)[:200]}, "hint_model_folder") from None
+        raise CoreError(
+            "model_unloadable", {"model": folder.name, "what": str(error)[:200]}, "hint_model_folder"
+        ) from None
 
 
 def word_embeddings(model: Any) -> "torch.nn.Module":

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from core.corpus import BASE, Corpus, Schema, digest_parts
+from core.corpus import BASE, Corpus, Schema, digest_parts, pc
 from core.scores import Counts
 from core.tasks.protocol import IGNORED, Encoded, Predicted
 
@@ -174,7 +173,9 @@ class Tagging:
     def masked(self, corpus: Corpus, outside: bool) -> Corpus:
         if not outside:
             return corpus
-        return _with_tags(corpus, lambda values: pc.if_else(pc.equal(values, OUTSIDE), pa.scalar(None, pa.string()), values))
+        return _with_tags(
+            corpus, lambda values: pc.if_else(pc.equal(values, OUTSIDE), pa.scalar(None, pa.string()), values)
+        )
 
     def mapped(self, corpus: Corpus, labels: Mapping[str, str | None], schema: Sequence[str]) -> Corpus:
         source = [*classes(tuple(labels))]
@@ -198,7 +199,9 @@ def count(truth: Flat, guess: Flat, labels: Sequence[str]) -> Counts:
         hidden = np.concatenate(([0], np.cumsum(~truth.known)))
         pred = pred[:, hidden[pred[1]] == hidden[pred[0]]]
     size = len(truth.codes) + 1
-    gold_key, pred_key = ((e[0] * size + e[1]) * max(width, 1) + e[2] for e in (gold.astype(np.int64), pred.astype(np.int64)))
+    gold_key, pred_key = (
+        (e[0] * size + e[1]) * max(width, 1) + e[2] for e in (gold.astype(np.int64), pred.astype(np.int64))
+    )
     hit = pred[:, np.isin(pred_key, gold_key, assume_unique=True)]
 
     def table(entities: np.ndarray) -> np.ndarray:
@@ -212,10 +215,7 @@ def _with_tags(corpus: Corpus, change: Any) -> Corpus:
     """The corpus with its flat tag values changed; the rest stays as it is."""
     table = corpus.table.combine_chunks()
     column = table.column("tags")
-    chunks = [
-        pa.ListArray.from_arrays(_offsets_from_zero(chunk), change(chunk.flatten()))
-        for chunk in column.chunks
-    ]
+    chunks = [pa.ListArray.from_arrays(_offsets_from_zero(chunk), change(chunk.flatten())) for chunk in column.chunks]
     index = table.schema.get_field_index("tags")
     return Corpus(corpus.schema, table.set_column(index, "tags", pa.chunked_array(chunks, COLUMNS["tags"])))
 
@@ -237,7 +237,7 @@ def _first_pieces(word_ids: Sequence[int | None], words: int) -> np.ndarray:
 
 
 def _unknown_words(word_ids: Sequence[int | None], piece: np.ndarray, unknown_id: int) -> int:
-    return len({word_ids[index] for index in np.flatnonzero(piece == unknown_id)} - {None})
+    return len({word_ids[index] for index in np.flatnonzero(piece == unknown_id).tolist()} - {None})
 
 
 def _unknown_id(tokenizer: Any) -> int:

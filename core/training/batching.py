@@ -1,5 +1,7 @@
 """Batches of like length under a budget of sub-tokens; the same seed and epoch give the same batches."""
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -27,7 +29,7 @@ def epoch(lengths: np.ndarray, budget: int, seed: int, number: int) -> list[np.n
     shuffled = rng.permutation(len(lengths))
     order = shuffled[np.argsort(lengths[shuffled], kind="stable")]
     edges = cuts(lengths[order], budget)
-    batches = [order[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    batches = [order[start:end] for start, end in pairwise(edges)]
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
@@ -35,7 +37,7 @@ def in_order(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
     """All rows once, longest first, for prediction."""
     order = np.argsort(lengths, kind="stable")
     edges = cuts(lengths[order], budget)
-    return [order[start:end] for start, end in zip(edges, edges[1:], strict=False)][::-1]
+    return [order[start:end] for start, end in pairwise(edges)][::-1]
 
 
 def padded(rows: list[np.ndarray], fill: int) -> np.ndarray:

@@ -163,7 +163,9 @@ def _checkpoint(ctx: RunContext, model: Any, optimizer: Any, job: Job, progress:
     def write(folder: Path) -> None:
         names = {id(p): name for name, p in model.named_parameters()}
         moments = {
-            f"{names[id(p)]}|{key}": value for p, state in optimizer.optimizer.state.items() for key, value in state.items()
+            f"{names[id(p)]}|{key}": value
+            for p, state in optimizer.optimizer.state.items()
+            for key, value in state.items()
         }
         save_tensors(_trained(model), folder / "model.safetensors")
         save_tensors(moments, folder / "optimizer.safetensors")

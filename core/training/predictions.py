@@ -36,7 +36,9 @@ def file_of(run_folder: Path, corpus_id: str) -> Path:
     return run_folder / f"predictions-{corpus_id[:16]}.arrow"
 
 
-def predict(task: Task, model: Any, labels: Sequence[str], encoded: Encoded, pad: int, gear: "Accelerator") -> Predictions:
+def predict(
+    task: Task, model: Any, labels: Sequence[str], encoded: Encoded, pad: int, gear: "Accelerator"
+) -> Predictions:
     """Predict all rows of an encoded corpus."""
     import torch
 

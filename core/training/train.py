@@ -15,10 +15,10 @@ from core.models import loading
 from core.params import CLOSED, build
 from core.runs import POOL, RunContext
 from core.tasks import task as task_of
+from core.tasks.drawing import draw_mix
 from core.tasks.protocol import Encoded, Task
 from core.training import batching, predictions
 from core.training.loop import Job, accelerator, train
-from core.tasks.drawing import draw_mix
 from core.training.settings import TrainParams
 
 UNKNOWN_WARNING = 0.10  # share of words with an unknown sub-token above which a model does not suit the text

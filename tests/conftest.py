@@ -1,0 +1,112 @@
+"""What several tests need: a very small pre-trained model, and the command line as a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HARBOUR = ROOT / "core" / "samples" / "harbour" / "harbour.conll"
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output, which must be one JSON value and nothing else."""
+        return json.loads(self.stdout)
+
+    @property
+    def complaints(self) -> list[str]:
+        """The lines on standard error that say no progress ("import 0123456789abcdef: running", "... 3/10 ...")."""
+        return [line for line in self.stderr.split("\n") if line and not _is_progress(line)]
+
+
+def _is_progress(line: str) -> bool:
+    kind, _, rest = line.partition(" ")
+    run_id, colon, _ = rest.partition(":")
+    return bool(colon) and kind in ("import", "augment", "train", "evaluate") and len(run_id) == 16
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a command: no network, no settings of whoever runs the tests, English."""
+    mine = {k: v for k, v in os.environ.items() if not k.startswith(("PEIBI_", "HF_", "LC_"))}
+    return mine | {"PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "HF_HUB_OFFLINE": "1"} | more
+
+
+def start(arguments: Sequence[object], folder: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """`python -m core ARGUMENTS` as a process, run from `folder`."""
+    command = [sys.executable, "-m", "core", *(str(argument) for argument in arguments)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, cwd=folder, env=dict(env or environment()), stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True
+    )
+
+
+def ended(process: subprocess.Popen[str], timeout: float = 120) -> Done:
+    """Wait for a command; it is killed where it takes longer than `timeout` seconds."""
+    try:
+        stdout, stderr = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        stdout, stderr = process.communicate()
+        raise AssertionError(f"still running after {timeout} s: {stderr}") from None
+    return Done(process.returncode, stdout, stderr)
+
+
+@pytest.fixture(scope="session")
+def core() -> Callable[..., Done]:
+    """Call `python -m core ARGUMENTS` from a folder and wait: core("run", "r.yaml", "--json", folder=f) -> Done."""
+
+    def call(*arguments: object, folder: Path, env: Mapping[str, str] | None = None, timeout: float = 120) -> Done:
+        return ended(start(arguments, folder, env), timeout)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a BERT of 2 layers, 32 wide, whose WordPiece vocabulary has the words of the harbour corpus."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("models") / "tiny-bert"
+    words = sorted({line.split("\t")[0].lower() for line in HARBOUR.read_text().split("\n") if line})
+    vocabulary = [*SPECIAL, *words]
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+    )
+    BertModel(config).save_pretrained(folder, safe_serialization=True)
+    _wordpiece(vocabulary).save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def _wordpiece(vocabulary: Sequence[str]) -> Any:
+    """A lower-casing WordPiece tokeniser, as BERT's."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    numbers = {word: number for number, word in enumerate(vocabulary)}
+    tokenizer = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", numbers["[SEP]"]), ("[CLS]", numbers["[CLS]"]))
+    return tokenizer
