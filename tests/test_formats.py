@@ -232,8 +232,8 @@ def test_labels_are_counted_and_compared(file):
 
 
 def test_unknown_tags_are_null(file):
-    out = load(file, "x\t_\ny\tI-A\nz\tB-A\n\n")
-    assert rows(out) == [(["x", "y", "z"], [None, "B-A", "B-A"])]
+    out = load(file, "x\t_\ny\tI-A\nz\tB-B\n\n")
+    assert rows(out) == [(["x", "y", "z"], [None, "B-A", "B-B"])]
     assert issues(out) == [(None, "tags_unknown", "kept"), (2, "tag_repaired", "repaired")]
 
 
@@ -427,7 +427,7 @@ def test_every_bad_record_is_dropped_with_its_reason(file):
 
 
 def test_mostly_bad_records_are_refused(file):
-    assert refused(file, lines(OK, "{", "{")).code == "mostly_ragged"
+    assert refused(file, lines(OK, "{\"x", "{\"x")).code == "mostly_ragged"
     assert refused(file, lines({"text": "a"})).code == "no_usable_rows"
     assert len(load(file, lines(OK, "{")).corpus) == 1
 

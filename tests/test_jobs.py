@@ -231,6 +231,17 @@ def test_two_dispatchers_start_a_run_once(store: Store):
     check(store)
 
 
+def test_only_one_dispatcher_acts_at_a_time(store: Store):
+    id = submit(store, steps=2)
+    with ThreadPoolExecutor(1) as pool:
+        with folders.locked(store.root / "dispatch.lock"):
+            other = pool.submit(dispatch, store.root)
+            time.sleep(0.3)
+            assert (other.done(), store.get(id).state) == (False, "queued")
+        assert other.result(10) == [id]
+    wait(store, id)
+
+
 def test_cancel_while_queued(store: Store):
     id = submit(store, steps=2)
     cancel(store.root, id)
