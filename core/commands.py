@@ -27,6 +27,7 @@ from core.pipeline import Options, Outcome, RunEnded, Watch, carry_out, issue_of
 from core.recipe import AugmentedIngredient, Data, Recipe, check, load
 from core.runs import POOL, RunSpec
 from core.workspace import Workspace
+from core.yaml_text import parse
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,25 @@ class Setting:
 
 
 def run(args: Namespace, at: Setting) -> Answer:
-    recipe = load(Path(args.recipe), args.recipe)
-    return _outcome(carry_out(at.workspace, recipe, Options(not args.no_test, args.fresh, args.detach), at.watch), at)
+    path = Path(args.recipe)
+    recipe = load(path, args.recipe)
+    lines = parse(path.read_text(encoding="utf-8-sig"), args.recipe).lines
+    try:
+        outcome = carry_out(at.workspace, recipe, Options(not args.no_test, args.fresh, args.detach), at.watch)
+    except CoreError as error:
+        raise _placed(error, lines, args.recipe) from None
+    return _outcome(outcome, at)
+
+
+def _placed(error: CoreError, lines: Mapping[str, int], recipe: str) -> CoreError:
+    """The error with the place of the recipe's key that it is about; one about a data file names that file itself."""
+    where = str(error.values.get("where", ""))
+    if not where or ("file" in error.values and where != "train.model"):
+        return error
+    while where and where not in lines:
+        where = where.rpartition(".")[0]
+    place = f"{recipe}:{lines[where]}" if where else recipe
+    return CoreError(error.code, error.values | {"place": place}, error.hint_code)
 
 
 def train(args: Namespace, at: Setting) -> Answer:
@@ -141,8 +159,6 @@ def _result_of(spec: RunSpec, at: Setting) -> dict[str, Any]:
 def augment(args: Namespace, at: Setting) -> Answer:
     """Children of a file's rows by one method, side by side with their parents."""
     pairs = dict(item.partition("=")[::2] for item in args.param)
-    from core.yaml_text import parse
-
     given = {key: parse(value, "--param").data for key, value in pairs.items()}
     params_of(args.method, given, "param")
     ingredient = AugmentedIngredient(args.method, params=given, copies=args.copies, seed=args.seed)
@@ -226,10 +242,10 @@ def show(args: Namespace, at: Setting) -> Answer:
 
 
 def _known(run_id: str, at: Setting) -> Run:
-    """A run by its id or the beginning of it. Raises CoreError `run_unknown`."""
+    """A run by its id or the beginning of it. Raises CoreError `run_ambiguous`."""
     runs = [r for r in at.workspace.store.list() if r.id.startswith(run_id)]
     if len(runs) != 1:
-        raise CoreError("run_unknown", {"run": run_id, "found": len(runs)}, "hint_list")
+        raise CoreError("run_ambiguous", {"run": run_id, "found": len(runs)}, "hint_list")
     return runs[0]
 
 

@@ -42,8 +42,15 @@ def outcome_json(outcome: Outcome, language: str = "en") -> dict[str, Any]:
             for seed_run in outcome.runs
         ],
         "seeds_used": sum(seed_run.run.state == "succeeded" for seed_run in outcome.runs),
-        "scores": {split: None if s is None else s.to_json() for split, s in outcome.scores.items()},
+        "scores": _scores_json(outcome.scores),
     }
+
+
+def _scores_json(scores: Mapping[str, Scores | None]) -> dict[str, Any] | None:
+    """None where no split was scored: detached, or no seed succeeded."""
+    if all(found is None for found in scores.values()):
+        return None
+    return {split: None if found is None else found.to_json() for split, found in scores.items()}
 
 
 def issue_json(issue: Issue, language: str = "en") -> dict[str, Any]:
@@ -58,17 +65,26 @@ def issue_json(issue: Issue, language: str = "en") -> dict[str, Any]:
 
 
 def error_json(error: CoreError, language: str = "en") -> dict[str, Any]:
-    hint = message(error.hint_code, error.values, language) if error.hint_code else ""
-    return {"error": {"code": error.code, "message": message(error.code, error.values, language), "hint": hint}}
+    return {"error": {"code": error.code, "message": _what(error, language), "hint": _hint(error, language)}}
 
 
 def error_line(error: CoreError, language: str = "en") -> str:
     """One line: file and place, what is wrong, what to do."""
+    what, hint = _what(error, language), _hint(error, language)
+    end = "" if what.endswith((".", "。", "?", "!", "…")) else "。" if language == "zh_CN" else "."
+    return plain(" ".join(f"{what}{end} {hint}".split()))
+
+
+def _what(error: CoreError, language: str) -> str:
+    """Place and message. The place is that of the recipe's key where there is one, else file and row."""
+    text = message(error.code, error.values, language)
     file, row = error.values.get("file"), error.values.get("row")
-    place = f"{file}:{row}: " if file and row else f"{file}: " if file else ""
-    hint = message(error.hint_code, error.values, language) if error.hint_code else ""
-    text = f"{place}{message(error.code, error.values, language)}" + (f" {hint}" if hint else "")
-    return plain(" ".join(text.split("\n")))
+    place = error.values.get("place") or (f"{file}:{row}" if file and row else file)
+    return text if not place or text.startswith(str(place)) else f"{place}: {text}"
+
+
+def _hint(error: CoreError, language: str) -> str:
+    return message(error.hint_code, error.values, language) if error.hint_code else ""
 
 
 def plain(text: str) -> str:

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from core.evaluation.scoring import score
 from core.formats.importing import ImportParams, Source, used_labels
 from core.formats.protocol import ReadOptions
 from core.formats.write import conll
-from core.jobs.dispatch import cancel, dispatch
+from core.jobs.dispatch import cancel, dispatch, settled
 from core.jobs.folder import Run
-from core.mix import GOLD, Mix, Part, Realised, realised
+from core.mix import GOLD, Mix, Part, Realised, plan, realised
 from core.models.catalogue import DEFAULT, install
 from core.params import build, canonical
 from core.recipe import AugmentedIngredient, Data, FileIngredient, Recipe
@@ -85,14 +86,27 @@ class _Stage:
 
 
 def carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Watch) -> Outcome:
-    """Run a recipe to its scores. Raises CoreError for what the user can mend, RunEnded for a lost import or pool."""
+    """Run a recipe to its scores; on Ctrl-C every run it submitted is cancelled.
+
+    Raises RunEnded for a lost import or pool, and CoreError for what the user can mend: `where` among its values is
+    the key of the recipe that it is about, unless it names a file.
+    """
     submit = _Submitter(workspace, options.fresh)
-    model = install(recipe.train.model, workspace.models, recipe.folder)
+    try:
+        return _carry_out(workspace, recipe, options, watch, submit)
+    except KeyboardInterrupt:
+        _cancel(workspace, submit.ids)
+        raise
+
+
+def _carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Watch, submit: "_Submitter") -> Outcome:
+    with _about("train.model"):
+        model = install(recipe.train.model, workspace.models, recipe.folder)
     stage = _import(workspace, recipe, submit, watch)
     _augment(workspace, recipe, stage, submit, watch)
     params, pool_names = _settle(recipe, stage)
     used = {name: stage.pools[name] for name in pool_names}
-    prepared = prepare(used, params, model.folder)
+    prepared = prepare(used, replace(params, seed=recipe.seeds[0]), model.folder)
     _check_targets(recipe, stage, prepared)
     inputs = {GOLD: f"corpus:{stage.imported['corpora']['train']}", "dev": f"corpus:{stage.imported['corpora']['dev']}"}
     inputs |= {POOL + name: f"corpus:{pool.id}" for name, pool in used.items() if name != GOLD}
@@ -104,7 +118,8 @@ def carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Wat
     runs = [run for run, _ in submitted]
     if not options.detach:
         runs = wait(workspace, list(seeds), watch)
-        _raise_mendable(runs)
+        with _about("train.model", model=recipe.train.model):
+            _raise_mendable(runs)
         good = [run.id for run in runs if run.state == "succeeded"]
         splits = ["dev"]
         if options.test and "test" in stage.imported["corpora"] and good:
@@ -136,6 +151,7 @@ class _Submitter:
     def __init__(self, workspace: Workspace, fresh: bool) -> None:
         self.workspace = workspace
         self.fresh = fresh
+        self.ids: list[str] = []  # of the runs submitted, in order
 
     def __call__(self, spec: RunSpec) -> tuple[Run, bool]:
         if self.fresh:
@@ -144,7 +160,17 @@ class _Submitter:
             while replace(spec, repeat=number).id in taken:
                 number += 1
             spec = replace(spec, repeat=number)
+        self.ids.append(spec.id)
         return self.workspace.submit(spec)
+
+
+@contextmanager
+def _about(where: str, **known: str) -> Generator[None]:
+    """What goes wrong inside is about the recipe's key `where`, unless the error names another."""
+    try:
+        yield
+    except CoreError as error:
+        raise CoreError(error.code, {"where": where} | error.values | known, error.hint_code) from None
 
 
 def wait(workspace: Workspace, ids: Sequence[str], watch: Watch) -> list[Run]:
@@ -159,12 +185,18 @@ def wait(workspace: Workspace, ids: Sequence[str], watch: Watch) -> list[Run]:
                 return runs
             time.sleep(_POLL)
     except KeyboardInterrupt:
-        for run_id in ids:
-            cancel(workspace.root, run_id)
-        while any(store.get(run_id).state in ACTIVE for run_id in ids):
-            dispatch(workspace.root)
-            time.sleep(_POLL)
+        _cancel(workspace, ids)
         raise
+
+
+def _cancel(workspace: Workspace, ids: Sequence[str]) -> None:
+    """Cancel runs, and wait until they have stopped."""
+    known = [run.id for run in workspace.store.list() if run.id in ids]
+    for run_id in known:
+        cancel(workspace.root, run_id)
+    while not settled(workspace.root, known):
+        dispatch(workspace.root)
+        time.sleep(_POLL)
 
 
 def _succeed(workspace: Workspace, run: Run, watch: Watch) -> dict[str, Any]:
@@ -187,16 +219,19 @@ def import_spec(workspace: Workspace, recipe: Recipe) -> RunSpec:
     """The import that a recipe asks for; its files are kept in the workspace first."""
     sources: dict[str, Source] = {}
     inputs: dict[str, str] = {}
-    data = recipe.data if isinstance(recipe.data, Data) else _named_data(workspace, recipe.data)
+    with _about("data"):
+        data = recipe.data if isinstance(recipe.data, Data) else _named_data(workspace, recipe.data)
     for role in ("train", "dev", "test", "file"):
         name = getattr(data, role)
         if name is not None:
             source = Source(name, data.options)
-            sources[role], inputs[role] = keep_source(workspace, source, role, recipe.folder, data.columns)
+            with _about(f"data.{role}"):
+                sources[role], inputs[role] = keep_source(workspace, source, role, recipe.folder, data.columns)
     for name, ingredient in recipe.ingredients.items():
         if isinstance(ingredient, FileIngredient):
             source = Source(ingredient.file, ingredient.options, ingredient.labels)
-            kept, where = keep_source(workspace, source, "file", recipe.folder, ingredient.columns)
+            with _about(f"ingredients.{name}.file"):
+                kept, where = keep_source(workspace, source, "file", recipe.folder, ingredient.columns)
             sources[POOL + name], inputs[POOL + name] = kept, where
     params = ImportParams(sources, recipe.task, recipe.language, data.split)
     return RunSpec("import", inputs, canonical(params))
@@ -265,7 +300,8 @@ def _augment(workspace: Workspace, recipe: Recipe, stage: _Stage, submit: _Submi
         ready = {name: i for name, i in left.items() if i.of in stage.pools}
         started = {name: submit(_augment_spec(i, stage))[0] for name, i in ready.items()}
         for name, run in started.items():
-            result = _succeed(workspace, run, watch)
+            with _about(f"ingredients.{name}"):
+                result = _succeed(workspace, run, watch)
             stage.pools[name] = corpora.read(workspace.corpus_path(result["corpus"]))
             rejected.update(result["rejected"])
             del left[name]
@@ -299,9 +335,21 @@ def _settle(recipe: Recipe, stage: _Stage) -> tuple[TrainRunParams, list[str]]:
         for n in names
         if _root(recipe, n) in roots and set(target) - set(stage.imported["covered"][POOL + _root(recipe, n)])
     ]
-    settled = replace(mix, unit="times_gold", parts={name: Part(*ask) for name, ask in requested.items()})
     train = replace(recipe.train, model=DEFAULT)  # which model it is stands among the inputs
-    return TrainRunParams(0, tuple(target), settled, train, tuple(masked)), names
+    return TrainRunParams(0, tuple(target), _in_rows(mix, stage.pools), train, tuple(sorted(masked))), names
+
+
+def _in_rows(mix: Mix, pools: Mapping[str, Corpus]) -> Mix:
+    """What a mix delivers, as rows per ingredient in the order of names: mixes that come to the same are the same run."""
+    try:
+        rows = plan(mix, {name: len(pool) for name, pool in pools.items()})
+    except CoreError as error:
+        part = error.values.get("name")
+        about = "mix.size" if error.code in ("size_unused", "shares_negative") else "mix.parts"
+        where = {"where": f"mix.parts.{part}" if part else about}
+        raise CoreError(error.code, where | error.values, error.hint_code) from None
+    parts = {name: Part(rows[name]) for name in sorted(rows) if rows[name] or name == GOLD}
+    return replace(mix, unit="rows", size=None, short="shrink", parts=parts)
 
 
 def _root(recipe: Recipe, name: str) -> str:
@@ -320,7 +368,7 @@ def _unknown_dev_label(recipe: Recipe, stage: _Stage, label: str) -> CoreError:
 def _check_targets(recipe: Recipe, stage: _Stage, prepared: Prepared) -> None:
     """Something must be learned; and a model that does not know the words is said."""
     if not any((targets >= 0).any() for targets in prepared.encoded.targets):
-        raise CoreError("nothing_to_learn", {}, "hint_nothing_to_learn")
+        raise CoreError("nothing_to_learn", {"where": "mix"}, "hint_nothing_to_learn")
     if prepared.encoded.unknown > UNKNOWN_WARNING:
         percent = round(100 * prepared.encoded.unknown, 1)
         values: dict[str, str | int | float | None] = {"model": recipe.train.model, "percent": percent}

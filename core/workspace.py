@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,15 +147,5 @@ class Workspace:
         kind, _, name = value.partition(":")
         return f"{_FOLDERS[kind]}/{name}" + (".arrow" if kind == "corpus" else "")
 
-    def drop_run(self, run_id: str) -> None:
-        """Delete a run's folder."""
-        shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
-
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.root).free
-
-
-def known_runs(workspace: Workspace, ids: Sequence[str]) -> list[Run]:
-    """The runs of these ids, in order."""
-    store = workspace.store
-    return [store.get(run_id) for run_id in ids]

@@ -34,7 +34,7 @@ _LINES = 100  # that are looked at
 
 
 def recognise(path: Path, name: str) -> str:
-    """`jsonl` where more than half of the first 100 lines begin as JSON objects do, else `conll`.
+    """`jsonl` where at least half of the first 100 lines begin as JSON objects do, else `conll`.
 
     Raises CoreError `wrong_type` for what is no text, HTML, or one JSON text over many lines; and those of
     `text_lines.head`.
@@ -47,7 +47,7 @@ def recognise(path: Path, name: str) -> str:
     lines = re.split(r"\r\n|\r|\n", first[mark:].decode(encoding, "replace"))
     lines = [line for line in lines if line.strip()][:_LINES]
     records = sum(bool(_RECORD.match(line)) for line in lines)
-    if 2 * records > len(lines) and (len(lines) == 1 or not _DOCUMENT.match(lines[0])):
+    if lines and 2 * records >= len(lines) and (len(lines) == 1 or not _DOCUMENT.match(lines[0])):
         return "jsonl"
     if lines and "\t" not in lines[0] and _DOCUMENT.match(lines[0]):
         raise CoreError("wrong_type", {"file": name, "kind": "JSON"}, "hint_json_lines")

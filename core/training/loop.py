@@ -216,6 +216,9 @@ def _restore_best(ctx: RunContext, model: Any, progress: _Progress) -> None:
     from safetensors.torch import load_file
 
     best = checkpoints.folder_of(ctx.folder / "best", progress.best_step)
+    flaw = checkpoints.flaw(best, progress.best_step)
+    if flaw:
+        raise CoreError("best_damaged", {"step": progress.best_step, "what": flaw}, "hint_fresh")
     parameters = dict(model.named_parameters())
     with torch.no_grad():
         for name, tensor in load_file(str(best / "model.safetensors")).items():

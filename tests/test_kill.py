@@ -1,0 +1,122 @@
+"""A recipe on a real trainer, with its processes killed: the same command ends with the same scores and weights."""
+
+import hashlib
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from conftest import HARBOUR, Done, ended, environment, start
+
+STEPS = 14
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory, tiny_model) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "kill.yaml"
+    path.write_text(
+        f"""version: 1
+data: {{file: {HARBOUR}, split: {{dev: 0.2}}}}
+ingredients:
+  mentions: {{augmenter: mention_replacement}}
+mix: {{parts: {{mentions: 0.5}}}}
+train: {{model: {tiny_model}, steps: {STEPS}, checkpoint_every: 3, batch_tokens: 128, learning_rate: 1.0e-2, seeds: [3]}}
+"""
+    )
+    return path
+
+
+def command(recipe: Path, workspace: Path, **env: str):
+    arguments = ["run", recipe, "--workspace", workspace, "--json"]
+    return start(arguments, recipe.parent, environment(**env))
+
+
+def run(recipe: Path, workspace: Path, **env: str) -> Done:
+    return ended(command(recipe, workspace, **env))
+
+
+def weights(workspace: Path, done: Done) -> str:
+    [trained] = done.json["runs"]
+    return hashlib.sha256((workspace / "runs" / trained["id"] / "model" / "trained.safetensors").read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(recipe, tmp_path_factory) -> tuple[dict, str]:
+    workspace = tmp_path_factory.mktemp("undisturbed")
+    done = run(recipe, workspace)
+    assert done.status == 0, done.stderr
+    return done.json["scores"], weights(workspace, done)
+
+
+def processes(workspace: Path, module: str) -> list[int]:
+    """The pids of our processes that run `module` for this workspace."""
+    found: list[int] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if module in words and str(workspace) in words:
+            found.append(int(folder.name))
+    return found
+
+
+def until_step(workspace: Path, step: int) -> None:
+    """Wait until a training has done so many steps."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for path in workspace.glob("runs/*/metrics-*.jsonl"):
+            if f'"step": {step}, "loss"' in path.read_text():
+                return
+        time.sleep(0.02)
+    raise AssertionError("the training never came that far")
+
+
+@pytest.mark.parametrize("fault", ["step:7", "checkpoint.written:2", "finished:1"])
+def test_trainer_killed_at_a_named_point(recipe, undisturbed, tmp_path, fault):
+    killed = run(recipe, tmp_path, PEIBI_FAULT=fault)
+    assert killed.status == 1, killed.stderr
+    assert [r["state"] for r in killed.json["runs"]] == ["interrupted"]
+    again = run(recipe, tmp_path)
+    assert again.status == 0, again.stderr
+    assert (again.json["scores"], weights(tmp_path, again)) == undisturbed
+    assert [r["reused"] for r in again.json["runs"]] == [False]
+
+
+def test_a_killed_trainer_does_not_begin_again(recipe, tmp_path):
+    run(recipe, tmp_path, PEIBI_FAULT="step:8")
+    done = run(recipe, tmp_path)
+    folder = tmp_path / "runs" / done.json["runs"][0]["id"]
+    steps = [line for line in (folder / "metrics-2.jsonl").read_text().split("\n") if '"loss"' in line]
+    assert '"step": 8, "loss"' in steps[0]  # the checkpoint of step 7 (a look at dev) was the last
+    assert len(steps) == STEPS - 7
+
+
+@pytest.mark.parametrize("victim", ["core.jobs.trainer", "core.jobs.supervisor"])
+def test_process_killed_in_mid_run(recipe, undisturbed, tmp_path, victim):
+    first = command(recipe, tmp_path)
+    until_step(tmp_path, 2)
+    [pid] = processes(tmp_path, victim)
+    os.kill(pid, signal.SIGKILL)
+    done = ended(first)
+    if done.status:  # it may have ended in the moment before
+        assert done.json["runs"][0]["state"] == "interrupted"
+    again = run(recipe, tmp_path)
+    assert (again.status, again.json["scores"], weights(tmp_path, again)) == (0, *undisturbed)
+    assert not processes(tmp_path, "core.jobs.trainer")
+
+
+def test_command_killed_in_mid_run(recipe, undisturbed, tmp_path):
+    first = command(recipe, tmp_path)
+    until_step(tmp_path, 1)
+    first.kill()
+    first.communicate()
+    again = run(recipe, tmp_path)
+    assert (again.status, again.json["scores"], weights(tmp_path, again)) == (0, *undisturbed)
+    assert [r["reused"] for r in again.json["runs"]] == [True]  # it went on by itself
+
+
+def test_the_same_spec_in_another_workspace_gives_the_same_bits(recipe, undisturbed, tmp_path):
+    done = run(recipe, tmp_path)
+    assert (done.json["scores"], weights(tmp_path, done)) == undisturbed
