@@ -5,12 +5,18 @@ import os
 import sys
 import time
 import traceback
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, NoReturn, get_args
 
 from core.errors import CoreError, message
 from core.jobs.folder import Run, last_metrics
+from core.runs import KINDS, State
 from core.workspace import Workspace, open_default
+
+if TYPE_CHECKING:
+    from core.commands import Answer
 
 _EPILOG = """\
 A first look, from a clean clone:
@@ -25,8 +31,15 @@ Exit status: 0 all runs succeeded; 1 a run ended failed, cancelled or interrupte
 """
 
 
+class _Parser(ArgumentParser):
+    """A parser whose complaints are errors like all others: one line, and an object with --json."""
+
+    def error(self, message: str) -> NoReturn:
+        raise CoreError("usage", {"command": self.prog, "what": message}, "hint_usage")
+
+
 def parser() -> ArgumentParser:
-    top = ArgumentParser(
+    top = _Parser(
         prog="python -m core",
         description="Peibi: mix labelled data, fine-tune on it, and see per-entity precision and recall.",
         epilog=_EPILOG,
@@ -125,17 +138,30 @@ def _add_train(commands: object) -> None:
     sub.add_argument("--epochs", type=float, help="passes over the data (default 4)")
     sub.add_argument("--steps", type=int, help="optimiser steps, instead of --epochs")
     sub.add_argument("--learning-rate", type=float, help="default 2e-4")
-    sub.add_argument("--seeds", help="comma-separated, e.g. 0,1,2 (default 0 to 7)")
+    sub.add_argument("--seeds", type=_numbers, metavar="N,N", help="comma-separated, e.g. 0,1,2 (default 0 to 7)")
     sub.add_argument("--language", default="en", help="language of the text (default en)")
     sub.add_argument("--project", default="train", help="where looks at the test split are recorded (default: train)")
     sub.add_argument("--with-test", action="store_true", help="look at the test split too")
     _fresh(sub)
 
 
+def _numbers(text: str) -> list[int]:
+    if not all(number.strip().isdecimal() for number in text.split(",")):
+        raise ArgumentTypeError(f"whole numbers with commas between are expected, not {text!r}")
+    return [int(number) for number in text.split(",")]
+
+
 def _add_runs(commands: object) -> None:
     sub = _command(commands, "list", "the runs of the workspace, newest first")
-    sub.add_argument("--kind", help="import, augment, train, evaluate or selftest")
-    sub.add_argument("--state", help="queued, running, succeeded, failed, cancelled or interrupted")
+    sub.add_argument(
+        "--kind", choices=tuple(KINDS), metavar="KIND", help="import, augment, train, evaluate or selftest"
+    )
+    sub.add_argument(
+        "--state",
+        choices=get_args(State),
+        metavar="STATE",
+        help="queued, running, succeeded, failed, cancelled or interrupted",
+    )
     sub.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (default 50)")
     sub = _command(commands, "show", "one run: what was asked, where it stands, its last metrics and log lines")
     sub.add_argument("run", metavar="RUN", help="a run's id or the beginning of it")
@@ -198,41 +224,59 @@ def _say(text: str) -> None:
 
 
 def _language(args: Namespace) -> str:
-    chosen = args.lang or os.environ.get("PEIBI_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG") or "en"
+    asked = getattr(args, "lang", None)
+    chosen = asked or os.environ.get("PEIBI_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG") or "en"
     return "zh_CN" if chosen.lower().startswith("zh") else "en"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parser().parse_args(argv)
-    language = _language(args)
-    from core.commands import COMMANDS, Setting
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that is no text must not end the program
+    args = Namespace(json="--json" in (sys.argv if argv is None else argv))
+    try:
+        args = parser().parse_args(argv)
+        answer = _answer(args, _language(args))
+    except CoreError as error:
+        return _failed(error, 2, args)
+    except KeyboardInterrupt:
+        return _failed(CoreError("interrupted"), 130, args)
+    except Exception as bug:  # noqa: BLE001 -- the contract asks for an object even then; the traceback is shown
+        traceback.print_exc()
+        return _failed(CoreError("internal", {"what": f"{type(bug).__name__}: {bug}"}, "hint_again"), 1, args)
+    text = json.dumps(answer.data, ensure_ascii=False, allow_nan=False, default=str) if args.json else answer.text
+    return _print(text, answer.status)
+
+
+def _answer(args: Namespace, language: str) -> "Answer":
+    from core.commands import COMMANDS, Answer, Setting
     from core.output import error_json, error_line
     from core.pipeline import RunEnded
 
+    workspace = open_default(args.workspace)
     try:
-        workspace = open_default(args.workspace)
-        answer = COMMANDS[args.command](args, Setting(workspace, language, _Progress(workspace, language)))
-    except CoreError as error:
-        return _failed(error, 2, args.json, language, error_line(error, language), error_json(error, language))
+        return COMMANDS[args.command](args, Setting(workspace, language, _Progress(workspace, language)))
     except RunEnded as ended:
         values = {"run": ended.run.id, "kind": ended.run.kind, "state": ended.run.state}
         error = CoreError("run_ended", values, "hint_again")
-        return _failed(error, 1, args.json, language, error_line(error, language), error_json(error, language))
-    except KeyboardInterrupt:
-        _say(message("line_interrupted", {}, language))
-        return 130
-    except Exception as bug:  # noqa: BLE001 -- the contract asks for an object even then; the traceback is shown
-        traceback.print_exc()
-        error = CoreError("internal", {"what": f"{type(bug).__name__}: {bug}"}, "hint_again")
-        return _failed(error, 1, args.json, language, error_line(error, language), error_json(error, language))
-    print(json.dumps(answer.data, ensure_ascii=False, allow_nan=False, default=str) if args.json else answer.text)
-    return answer.status
+        _say(error_line(error, language))
+        return Answer(error_json(error, language), "", 1)
 
 
-def _failed(error: CoreError, status: int, as_json: bool, language: str, line: str, data: object) -> int:
-    _say(line)
-    if as_json:
-        print(json.dumps(data, ensure_ascii=False))
+def _failed(error: CoreError, status: int, args: Namespace) -> int:
+    from core.output import error_json, error_line
+
+    _say(error_line(error, _language(args)))
+    return _print(json.dumps(error_json(error, _language(args)), ensure_ascii=False), status) if args.json else status
+
+
+def _print(text: str, status: int) -> int:
+    """Print to standard output; a reader that has gone (`| head`) is no error."""
+    try:
+        if text:
+            print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status
 
 

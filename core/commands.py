@@ -5,7 +5,8 @@ import shutil
 import sqlite3
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -75,16 +76,17 @@ def train(args: Namespace, at: Setting) -> Answer:
     options = {
         k: v for k, v in vars(args).items() if k in ("epochs", "steps", "learning_rate", "model") and v is not None
     }
+    if args.data and (args.train or args.dev or args.test):
+        raise CoreError("data_train_or_file", {}, "hint_data")
     if args.data:
         data: Any = args.data if args.data.startswith("corpus:") else {"train": args.data}
     else:
         data = {k: v for k, v in (("train", args.train), ("dev", args.dev), ("test", args.test)) if v}
-    seeds = [int(seed) for seed in args.seeds.split(",")] if args.seeds else None
     plain = {
         "version": 1,
         "data": data,
         "language": args.language,
-        "train": options | ({"seeds": seeds} if seeds else {}),
+        "train": options | ({"seeds": args.seeds} if args.seeds else {}),
     }
     recipe = check(plain, Path.cwd(), args.project)
     return _outcome(
@@ -136,9 +138,19 @@ def import_files(args: Namespace, at: Setting) -> Answer:
     data["issues"] = [issue_json(issue, at.language) for issue in issues]
     if args.issues:
         text = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in data["issues"])
-        Path(args.issues).write_text(text, encoding="utf-8")
+        with _writing(args.issues):
+            Path(args.issues).write_text(text, encoding="utf-8")
     used = f"\n\n{message('line_corpus_named', {'name': args.name}, at.language)}" if args.name else ""
     return Answer(data, table(rows, right=(1,)) + "\n\n" + issues_text(issues, at.language) + used)
+
+
+@contextmanager
+def _writing(name: str) -> Generator[None]:
+    """A file the user named is written inside. Raises CoreError `file_unwritable`."""
+    try:
+        yield
+    except OSError as error:
+        raise CoreError("file_unwritable", {"file": name, "what": error.strerror or ""}) from None
 
 
 def _given(args: Namespace, names: Sequence[str]) -> dict[str, Any]:
@@ -172,7 +184,8 @@ def augment(args: Namespace, at: Setting) -> Answer:
     stage, rejected = pools_of(at.workspace, recipe, at.watch)
     pool, parents = stage["children"], stage["gold"]
     if args.out:
-        write_file(pool, Path(args.out), format="jsonl" if args.out.endswith(".jsonl") else "conll")
+        with _writing(args.out):
+            write_file(pool, Path(args.out), format="jsonl" if args.out.endswith(".jsonl") else "conll")
     data = {"rows": len(pool), "rejected": rejected, "corpus": pool.id, "out": args.out}
     shown = _side_by_side(parents, pool, args.show)
     return Answer(data, yields_text(len(pool), rejected, at.language) + ("\n\n" + shown if shown else ""))

@@ -84,7 +84,9 @@ def _update(digest: Any, chunks: Sequence[pa.Array]) -> None:
     if not chunks:
         return
     kind = chunks[0].type
-    if any(chunk.null_count for chunk in chunks):
+    nulls = any(chunk.null_count for chunk in chunks)
+    digest.update(b"\1" if nulls else b"\0")
+    if nulls:
         for chunk in chunks:
             digest.update(chunk.is_valid().to_numpy(zero_copy_only=False).tobytes())
     if pa.types.is_list(kind) or pa.types.is_string(kind) or pa.types.is_binary(kind):
@@ -94,7 +96,7 @@ def _update(digest: Any, chunks: Sequence[pa.Array]) -> None:
         _update(digest, [chunk.flatten() for chunk in chunks])
     elif pa.types.is_struct(kind):
         for index in range(kind.num_fields):
-            _update(digest, [chunk.field(index) for chunk in chunks])
+            _update(digest, [chunk.flatten()[index] for chunk in chunks])
     else:
         for chunk in chunks:
             _update_values(digest, chunk)
@@ -119,8 +121,10 @@ def _update_values(digest: Any, chunk: pa.Array) -> None:
             digest.update(chunk.buffers()[2].slice(start, end - start))
     elif pa.types.is_fixed_size_binary(kind):
         digest.update(chunk_bytes(chunk))
-    else:
+    elif pa.types.is_primitive(kind):
         digest.update(chunk.to_numpy(zero_copy_only=False).tobytes())
+    else:
+        raise TypeError(f"no content id for columns of type {kind}")
 
 
 def digest_parts(parts: Iterable[bytes]) -> bytes:

@@ -5,7 +5,8 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -20,7 +21,8 @@ CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)  # `__pydantic_config__
 def build(cls: type[T], data: Mapping[str, Any], where: str) -> T:
     """`data` as an instance of the params class `cls`; `where` names the place in messages ("train", "mix").
 
-    Raises CoreError `unknown_key`, `missing_key` or `bad_value`, naming the first offending key.
+    Raises CoreError `unknown_key`, `missing_key` or `bad_value`, naming the first offending key; an unknown one comes
+    before all others, since a misspelt key also leaves the right one missing.
     """
     try:
         return TypeAdapter(cls).validate_json(json.dumps(data), strict=True)
@@ -29,15 +31,35 @@ def build(cls: type[T], data: Mapping[str, Any], where: str) -> T:
 
 
 def _translated(cls: type[Any], error: ValidationError, where: str) -> CoreError:
-    first = error.errors(include_url=False, include_context=False)[0]
+    errors = error.errors(include_url=False, include_context=False)
+    first = next((found for found in errors if _is_unknown(found)), errors[0])
     path = [str(part) for part in first["loc"] if not str(part).startswith(("function-", "constrained-"))]
+    if path and path[-1] == "[key]":  # a mapping's key is meant, not its value
+        path.pop()
     key = path[-1] if path else ""
-    place = ".".join([where, *path[:-1]]) if where else ".".join(path[:-1])
-    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        return unknown_key(key, field_names(cls) if len(path) == 1 else (), place)
+    place = ".".join(part for part in (where, *path[:-1]) if part)
+    if _is_unknown(first):
+        return unknown_key(key, _known(cls, path[:-1]), place)
     if first["type"] in ("missing", "missing_argument"):
         return CoreError("missing_key", {"key": key, "where": place})
     return bad_value(".".join(part for part in (where, *path) if part), first.get("input"), first["msg"])
+
+
+def _is_unknown(error: Mapping[str, Any]) -> bool:
+    return error["type"] in ("unexpected_keyword_argument", "extra_forbidden") or error["loc"][-1:] == ("[key]",)
+
+
+def _known(cls: type[Any], path: Sequence[str]) -> tuple[str, ...]:
+    """The keys that may stand at the place `path` inside a params class; none where any may."""
+    kind: Any = cls
+    for part in path:
+        kind = get_type_hints(kind)[part] if dataclasses.is_dataclass(kind) else get_args(kind)[-1]
+        if get_origin(kind) in (Union, UnionType):
+            kind = next(option for option in get_args(kind) if option is not NoneType)
+    if dataclasses.is_dataclass(kind):
+        return tuple(field.name for field in dataclasses.fields(kind))
+    keys = get_args(kind)[:1]
+    return get_args(keys[0]) if keys and get_origin(keys[0]) is Literal else ()
 
 
 def bad_value(where: str, value: object, expected: str) -> CoreError:

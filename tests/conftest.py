@@ -52,7 +52,13 @@ def start(arguments: Sequence[object], folder: Path, env: Mapping[str, str] | No
     command = [sys.executable, "-m", "core", *(str(argument) for argument in arguments)]
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        command, cwd=folder, env=dict(env or environment()), stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True
+        command,
+        cwd=folder,
+        env=dict(env or environment()),
+        stdin=subprocess.DEVNULL,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
     )
 
 

@@ -29,7 +29,14 @@ def codes_in_source() -> dict[str, str]:
             if not isinstance(node, ast.Call):
                 continue
             name = ast.unparse(node.func).rpartition(".")[2]
-            wanted = {"CoreError": (0, 2), "Issue": (3,), "Rejected": (0,), "message": (0,), "note": (2,), "refused": (0,)}
+            wanted = {
+                "CoreError": (0, 2),
+                "Issue": (3,),
+                "Rejected": (0,),
+                "message": (0,),
+                "note": (2,),
+                "refused": (0,),
+            }
             for at in wanted.get(name, ()):
                 if at < len(node.args):
                     for constant in ast.walk(node.args[at]):

@@ -5,7 +5,7 @@ import pytest
 from core.corpus import Corpus
 from core.errors import CoreError
 from core.formats import leakage
-from core.formats.importing import ImportParams, Imported, Source, Split, bring_in
+from core.formats.importing import Imported, ImportParams, Source, Split, bring_in
 
 TOWNS = ["Paris", "Lima", "Oslo", "Rome", "Bern", "Kyiv", "Riga", "Cairo", "Quito", "Delhi"]
 VERBS = ["visited", "left", "praised", "mapped", "sketched", "crossed", "toured", "painted", "searched", "rebuilt"]
@@ -37,7 +37,10 @@ def test_a_row_that_stands_in_dev_or_test_is_dropped_with_its_line(tmp_path):
     train = "".join(map(sentence, range(30)))
     found = bring(tmp_path, {"train": train, "dev": sentence(3) + sentence(90), "test": sentence(7) + sentence(91)})
     dropped = codes(found, "leak_exact")
-    assert sorted((i.row, i.values["split"], i.action) for i in dropped) == [(16, "dev", "dropped"), (36, "test", "dropped")]
+    assert sorted((i.row, i.values["split"], i.action) for i in dropped) == [
+        (16, "dev", "dropped"),
+        (36, "test", "dropped"),
+    ]
     assert len(found.parts["train"].corpus) == 28
     assert {i.file for i in dropped} == {"train.conll"}
 
@@ -104,9 +107,16 @@ def test_one_file_is_split_by_ratio_stratified_and_seeded(tmp_path):
 
 
 def test_labels_are_mapped_masked_or_refused(tmp_path):
-    sources = {"train": sentence(1) + sentence(2), "dev": sentence(3), "pool:x": sentence(4, "PLACE") + sentence(5, "DAY")}
+    sources = {
+        "train": sentence(1) + sentence(2),
+        "dev": sentence(3),
+        "pool:x": sentence(4, "PLACE") + sentence(5, "DAY"),
+    }
     found = bring(tmp_path, sources, labels={"pool:x": {"PLACE": "LOC", "DAY": None}})
-    assert found.parts["pool:x"].corpus.table.column("tags").to_pylist() == [["O", "O", "B-LOC", "O"], ["O", "O", None, "O"]]
+    assert found.parts["pool:x"].corpus.table.column("tags").to_pylist() == [
+        ["O", "O", "B-LOC", "O"],
+        ["O", "O", None, "O"],
+    ]
     with pytest.raises(CoreError) as unlisted:
         bring(tmp_path, sources, labels={"pool:x": {"PLACE": "LOC"}})
     assert (unlisted.value.code, unlisted.value.values["label"]) == ("label_unlisted", "DAY")

@@ -38,7 +38,9 @@ def run(recipe: Path, workspace: Path, **env: str) -> Done:
 
 def weights(workspace: Path, done: Done) -> str:
     [trained] = done.json["runs"]
-    return hashlib.sha256((workspace / "runs" / trained["id"] / "model" / "trained.safetensors").read_bytes()).hexdigest()
+    return hashlib.sha256(
+        (workspace / "runs" / trained["id"] / "model" / "trained.safetensors").read_bytes()
+    ).hexdigest()
 
 
 @pytest.fixture(scope="module")

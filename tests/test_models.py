@@ -41,7 +41,9 @@ def test_no_weights(folder):
     assert code_of(folder) == "model_no_weights"
 
 
-@pytest.mark.parametrize("name", ["pytorch_model.bin", "training_args.bin", "x.pt", "x.pth", "x.pkl", "x.ckpt", "X.BIN"])
+@pytest.mark.parametrize(
+    "name", ["pytorch_model.bin", "training_args.bin", "x.pt", "x.pth", "x.pkl", "x.ckpt", "X.BIN"]
+)
 def test_a_pickle_beside_good_weights_is_refused(folder, name):
     (folder / name).write_bytes(b"\x80\x04.")
     assert code_of(folder) == "model_pickle"
@@ -109,7 +111,9 @@ def test_a_name_that_is_nothing_says_what_is_at_hand(tmp_path):
 
 
 def test_byte_level_tokenisers_learn_that_words_come_one_by_one(folder, tmp_path):
-    (folder / "tokenizer.json").write_text(json.dumps({"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False}}))
+    (folder / "tokenizer.json").write_text(
+        json.dumps({"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False}})
+    )
     installed = install(str(folder), tmp_path / "models", tmp_path)
     assert json.loads((installed.folder / "tokenizer.json").read_text())["pre_tokenizer"]["add_prefix_space"] is True
     assert json.loads((folder / "tokenizer.json").read_text())["pre_tokenizer"]["add_prefix_space"] is False

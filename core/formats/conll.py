@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from core.corpus import pc
 from core.errors import CoreError, Issue, Value
 from core.formats import arrays, positions, rows, schemes, text_lines
 from core.formats.fields import LINE_FEED, SPACE, TAB, Fields, Lines, cut, per_line, strings

@@ -1,4 +1,4 @@
-"""The run kind `import`: files become one corpus per split and pool, scanned for leakage, every change accounted for."""
+"""The run kind `import`: files become one corpus per split and pool, scanned for leakage, every change has a reason."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -175,9 +175,8 @@ def _map_labels(out: Imported, pools: Sequence[str], params: ImportParams, task:
         for target in (mapping or {}).values():
             if target is not None and schema and target not in schema:
                 raise unknown_key(target, schema, f"ingredients.{place}.labels")
-        full = dict.fromkeys(part.corpus.schema.labels, "") if mapping is None else mapping
-        names = {label: (label if mapping is None else full[label]) for label in full}
-        out.parts[role] = replace(part, corpus=task.mapped(part.corpus, names, schema))
+        if mapping is not None:
+            out.parts[role] = replace(part, corpus=task.mapped(part.corpus, mapping, schema))
 
 
 def _drop_leaks(out: Imported, role: str, held_out: str) -> None:
@@ -213,8 +212,8 @@ def _scan(out: Imported, role: str) -> None:
 
 
 def _note_mentions(out: Imported, part: _Part, other: _Part, held_out: str) -> None:
-    there = leakage.mentions(other.corpus)
-    shared = len(there & leakage.mentions(part.corpus))
+    there = set(leakage.mentions(other.corpus))
+    shared = len({mention for mention in leakage.mentions(part.corpus) if mention in there})
     if shared:
         values: dict[str, Value] = {"split": held_out, "shared": shared, "of": len(there)}
         out.note(part, None, "mention_overlap", values, "kept")

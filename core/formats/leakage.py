@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from core.corpus import Corpus
 from core.tasks.tagging import spans, text_content
@@ -25,9 +24,9 @@ class Near:
     similarity: float
 
 
-def rows_of(corpus: Corpus) -> Iterator[list[str]]:
-    """The tokens of every row; a thousand rows at a time are Python objects."""
-    for chunk in corpus.table.column("tokens").chunks:
+def rows_of(corpus: Corpus, column: str = "tokens") -> Iterator[list[str]]:
+    """The tokens (or tags) of every row; a thousand rows at a time are Python objects."""
+    for chunk in corpus.table.column(column).chunks:
         for start in range(0, len(chunk), 1000):
             yield from chunk.slice(start, 1000).to_pylist()
 
@@ -79,11 +78,8 @@ def _sketch(kind: Any, grams: set[bytes]) -> Any:
     return sketch
 
 
-def mentions(corpus: Corpus) -> set[tuple[str, str]]:
-    """(label, surface) of every distinct mention."""
-    out: set[tuple[str, str]] = set()
-    tags: pa.ChunkedArray = corpus.table.column("tags")
-    row_tags = (row for chunk in tags.chunks for row in chunk.to_pylist())
-    for tokens, row in zip(rows_of(corpus), row_tags, strict=True):
-        out.update((s.label, " ".join(tokens[s.start : s.end])) for s in spans(row))
-    return out
+def mentions(corpus: Corpus) -> Iterator[tuple[str, str]]:
+    """(label, surface) of every mention."""
+    for tokens, tags in zip(rows_of(corpus), rows_of(corpus, "tags"), strict=True):
+        for span in spans(tags):
+            yield span.label, " ".join(tokens[span.start : span.end])

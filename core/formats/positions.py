@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from core.corpus import pc
 from core.formats import arrays
 from core.formats.rows import Chunk
 

@@ -7,9 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from core.corpus import ID, ID_BYTES, Corpus, Schema, numbered
+from core.corpus import ID, ID_BYTES, Corpus, Schema, numbered, pc
 from core.errors import CoreError, Issue, Value
 from core.formats import arrays, schemes
 from core.formats.protocol import Layout, Read, ReadOptions

@@ -1,7 +1,9 @@
 """A text file as blocks of whole lines in UTF-8, read piece by piece, with errors that name the line."""
 
 import codecs
+import os
 from collections.abc import Iterator
+from errno import EINVAL, EISDIR
 from pathlib import Path
 
 from core.errors import CoreError
@@ -21,17 +23,21 @@ _MARKS = (  # byte order marks, the longer ones first
 def head(path: Path, name: str, size: int = 1 << 16) -> bytes:
     """The first bytes of a file. Raises CoreError: `file_missing`, `file_unreadable`, `empty_file`."""
     if not path.exists():
-        raise CoreError("file_missing", {"file": name}, "hint_file_missing")
+        raise CoreError("file_missing", {"file": name}, "hint_file")
     if not path.is_file():
-        raise CoreError("file_unreadable", {"file": name}, "hint_file_unreadable")
+        raise _unreadable(name, EISDIR if path.is_dir() else EINVAL)
     try:
         with path.open("rb") as file:
             first = file.read(size)
-    except OSError:
-        raise CoreError("file_unreadable", {"file": name}, "hint_file_unreadable") from None
+    except OSError as error:
+        raise _unreadable(name, error.errno or 0) from None
     if len(first) == mark_and_encoding(first)[0]:
         raise CoreError("empty_file", {"file": name}, "hint_empty_file")
     return first
+
+
+def _unreadable(name: str, number: int) -> CoreError:
+    return CoreError("file_unreadable", {"file": name, "what": os.strerror(number)}, "hint_file")
 
 
 def mark_and_encoding(first: bytes) -> tuple[int, str]:

@@ -34,7 +34,9 @@ class Machine:
     @cache
     def here() -> "Machine":
         flags = _cpu_flags()
-        threads = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MOST_THREADS)
+        threads = min(
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MOST_THREADS
+        )
         capability = _gpu_capability()
         if capability is not None:
             return Machine("cuda", "bf16" if capability >= 8 else "fp32", threads, flags)

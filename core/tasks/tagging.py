@@ -24,6 +24,7 @@ COLUMNS: Mapping[str, pa.DataType] = {
     "starts": pa.list_(pa.int32()),  # code points into text, one per token
     "ends": pa.list_(pa.int32()),
 }
+_ROWS_AT_ONCE = 10_000  # of a table whose tags are looked through
 TABLE = pa.schema([*BASE, *COLUMNS.items()])
 
 
@@ -113,10 +114,15 @@ class Tagging:
     head = "transformers:AutoModelForTokenClassification"
 
     def labels_of(self, table: pa.Table, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        tags = flat(table.column("tags"), names)
-        begins = tags.codes % 2 == 1
-        pairs = np.unique(tags.rows[begins] * len(names) + (tags.codes[begins] - 1) // 2) if names else np.empty(0)
-        return (pairs // max(len(names), 1)).astype(np.int64), (pairs % max(len(names), 1)).astype(np.int64)
+        width, start = max(len(names), 1), 0
+        found: list[np.ndarray] = [np.empty(0, dtype=np.int64)]
+        for batch in table.select(["tags"]).to_batches(max_chunksize=_ROWS_AT_ONCE):
+            tags = flat(pa.chunked_array([batch.column(0)]), names)
+            begins = tags.codes % 2 == 1
+            found.append(np.unique((start + tags.rows[begins]) * width + (tags.codes[begins] - 1) // 2))
+            start += len(batch)
+        pairs = np.concatenate(found)
+        return pairs // width, pairs % width
 
     def classes(self, labels: Sequence[str]) -> tuple[str, ...]:
         return classes(labels)
@@ -142,7 +148,8 @@ class Tagging:
                     seen = first >= 0
                     target[first[seen]] = targets_of_words[tags.offsets[row] : tags.offsets[row + 1]][seen]
                     unknown += _unknown_words(item.word_ids, piece, unknown_id)
-                    truncated += int(len(tokens) - seen.sum())
+                    if item.overflowing:  # a word without any sub-token (a lone zero-width mark) was not cut off
+                        truncated += len(tokens) - 1 - int(np.flatnonzero(seen).max(initial=-1))
                     ids.append(piece)
                     targets.append(target)
                     words.append(first)
@@ -150,20 +157,19 @@ class Tagging:
         return Encoded(ids, targets, words, unknown / max(len(tags.codes), 1), truncated)
 
     def decode(self, labels: Sequence[str], words: np.ndarray, logits: np.ndarray) -> Predicted:
-        """The best valid IOB2 sequence over the words that the model saw; a word cut off is O."""
+        """The best valid IOB2 sequence; a word that the model did not see is O, with confidence 0."""
         names = classes(labels)
-        seen = np.flatnonzero(words >= 0)
-        scores = logits[words[seen]].astype(np.float64)
-        scores -= np.logaddexp.reduce(scores, axis=1, keepdims=True)
-        values = [OUTSIDE] * len(words)
-        confidence = [0.0] * len(words)
-        for word, code, score in zip(seen, _viterbi(scores), scores, strict=True):
-            values[word] = names[code]
-            confidence[word] = float(np.exp(score[code]))
-        return Predicted(values, confidence)
+        seen = words >= 0
+        scores = np.full((len(words), len(names)), -np.inf)
+        scores[:, 0] = 0.0
+        scores[seen] = logits[words[seen]]
+        scores[seen] -= np.logaddexp.reduce(scores[seen], axis=1, keepdims=True)
+        path = _viterbi(scores)
+        confidence = np.where(seen, np.exp(scores[np.arange(len(path)), path]), 0.0)
+        return Predicted([names[code] for code in path], confidence.tolist())
 
     def counts(self, gold: pa.Table, predicted: Sequence[Sequence[str]], labels: Sequence[str]) -> Counts:
-        """Strict entity counts. Tokens with a null gold tag are not scored: a prediction that touches one is dropped."""
+        """Strict entity counts. A token with a null gold tag is not scored: predictions that touch it are dropped."""
         truth = flat(gold.column("tags"), labels)
         guess = flat(pa.chunked_array([pa.array(predicted, COLUMNS["tags"])]), labels)
         if not np.array_equal(truth.offsets, guess.offsets):

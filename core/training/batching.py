@@ -11,6 +11,8 @@ def cuts(lengths: np.ndarray, budget: int) -> list[int]:
     `lengths`: (rows,), ascending. -> start of every batch and, last, the number of rows. Depends on the lengths
     alone, so the number of batches is known before any order is drawn.
     """
+    if not len(lengths):
+        return [0]
     out = [0]
     for row, length in enumerate(lengths.tolist()):
         if row > out[-1] and (row - out[-1] + 1) * length > budget:

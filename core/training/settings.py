@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -35,7 +36,7 @@ class TrainParams:
         """Optimiser steps for a mix of so many batches a pass: at least 1, half a step rounds up."""
         if self.steps is not None:
             return self.steps
-        return max(1, math.floor(self.epochs * batches + 0.5))
+        return max(1, math.floor(Fraction(repr(self.epochs)) * batches + Fraction(1, 2)))  # exact in decimal
 
     def evaluation_steps(self, steps: int) -> frozenset[int]:
         """The steps after which dev is looked at."""
