@@ -75,14 +75,12 @@ def content_id(schema: Schema, table: pa.Table) -> str:
     for name in sorted(table.column_names):
         column = table.column(name)
         digest.update(f"\0{name}:{column.type}:{len(column)}\0".encode())
-        _update(digest, column.chunks)
+        _update(digest, column.chunks or [pa.array([], column.type)])
     return digest.hexdigest()
 
 
 def _update(digest: Any, chunks: Sequence[pa.Array]) -> None:
     """Feed arrays of one type, as if they were one array, whatever the chunk borders and slices."""
-    if not chunks:
-        return
     kind = chunks[0].type
     nulls = any(chunk.null_count for chunk in chunks)
     digest.update(b"\1" if nulls else b"\0")

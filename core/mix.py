@@ -60,17 +60,38 @@ class Realised:
     max_repeat: int  # how often the most repeated row is seen in one pass over the mix
 
 
+def check(mix: Mix) -> None:
+    """Raise what is wrong with the amounts whatever the pools hold: CoreError `bad_rows`, `size_missing`,
+    `size_unused`, `shares_sum`."""
+    requested = mix.requested()
+    for name, (amount, unit) in requested.items():
+        if unit == "rows" and amount != int(amount):
+            raise CoreError("bad_rows", {"name": name, "value": amount, "where": f"mix.parts.{name}"})
+    shares = {name: _exact(amount) for name, (amount, unit) in requested.items() if unit == "share"}
+    if not shares:
+        if mix.size is not None:
+            raise CoreError("size_unused", {"size": mix.size, "where": "mix.size"}, "hint_size_unused")
+        return
+    if mix.size is None:
+        name = next(iter(shares))
+        raise CoreError("size_missing", {"name": name, "where": f"mix.parts.{name}"}, "hint_size_missing")
+    total = sum(shares.values())
+    if abs(total - 1) > Fraction(1, 1_000_000):
+        raise CoreError("shares_sum", {"sum": repr(float(total)), "where": "mix.parts"}, "hint_shares_sum")
+
+
 def plan(mix: Mix, pools: Mapping[str, int]) -> dict[str, int]:
     """Rows to draw per ingredient, in recipe order.
 
-    `pools`: rows available per ingredient, gold among them. Raises CoreError: `unknown_ingredient`,
-    `bad_rows`, `size_missing`, `size_unused`, `shares_negative`, `shares_sum`, `mix_short`, `mix_empty`.
+    `pools`: rows available per ingredient, gold among them. Raises CoreError: those of `check`,
+    `unknown_ingredient`, `shares_negative`, `mix_short`, `mix_empty`.
     """
+    check(mix)
     requested = mix.requested()
     for name in requested:
         if name not in pools:
             raise CoreError("unknown_ingredient", {"name": name, "known": ", ".join(pools)}, "hint_known")
-    wanted = {n: _rows(n, amount, unit, pools[GOLD]) for n, (amount, unit) in requested.items() if unit != "share"}
+    wanted = {n: _rows(amount, unit, pools[GOLD]) for n, (amount, unit) in requested.items() if unit != "share"}
     wanted |= _shares(mix, requested, sum(wanted.values()))
     wanted = {name: wanted[name] for name in requested}
     caps = {name: cap(mix.max_repeats, pools[name]) for name in requested}
@@ -116,29 +137,20 @@ def _exact(number: float) -> Fraction:
     return Fraction(repr(float(number)))
 
 
-def _rows(name: str, amount: float, unit: Unit, gold: int) -> int:
-    if unit == "times_gold":
-        return math.floor(_exact(amount) * gold + Fraction(1, 2))
-    if amount != int(amount):
-        raise CoreError("bad_rows", {"name": name, "value": amount})
-    return int(amount)
+def _rows(amount: float, unit: Unit, gold: int) -> int:
+    return math.floor(_exact(amount) * gold + Fraction(1, 2)) if unit == "times_gold" else int(amount)
 
 
 def _shares(mix: Mix, requested: Mapping[str, tuple[float, Unit]], taken: int) -> dict[str, int]:
     """Rows of the parts given as shares: of what `size` leaves, by largest remainder, ties in recipe order."""
     shares = {name: _exact(amount) for name, (amount, unit) in requested.items() if unit == "share"}
-    if not shares:
-        if mix.size is not None:
-            raise CoreError("size_unused", {"size": mix.size}, "hint_size_unused")
+    if not shares or mix.size is None:
         return {}
-    if mix.size is None:
-        raise CoreError("size_missing", {"name": next(iter(shares))}, "hint_size_missing")
     left = mix.size - taken
     if left < 0:
-        raise CoreError("shares_negative", {"size": mix.size, "taken": taken}, "hint_shares_negative")
-    total = sum(shares.values())
-    if abs(total - 1) > Fraction(1, 1_000_000):
-        raise CoreError("shares_sum", {"sum": float(total)}, "hint_shares_sum")
+        values = {"size": mix.size, "taken": taken, "where": "mix.size"}
+        raise CoreError("shares_negative", values, "hint_shares_negative")
+    total = sum(shares.values())  # 1, but for what the tolerance allows
     return _largest_remainder({name: share / total for name, share in shares.items()}, left)
 
 

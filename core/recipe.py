@@ -1,7 +1,8 @@
 """A recipe file: a project on disk, checked before anything is started."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,13 +13,15 @@ from core.errors import CoreError
 from core.formats.importing import Split
 from core.formats.protocol import ReadOptions
 from core.mix import GOLD, Mix
+from core.mix import check as check_mix
 from core.params import CLOSED, bad_value, build, field_names, unknown_key
 from core.tasks import task
 from core.training.settings import TrainParams
-from core.yaml_text import Document, parse
+from core.yaml_text import LARGEST, Document, parse
 
 VERSION = 1
 SEEDS = tuple(range(8))
+_ROOT = "recipe"  # what messages call the place of the outermost keys
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], Field(min_length=1)]
 Labels = dict[str, str | None]
 
@@ -103,7 +106,7 @@ def load(path: Path, name: str | None = None) -> Recipe:
     """The recipe in a file. Every error names the file and, where it can, the line of the key."""
     name = name or str(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = _read(path, name).decode("utf-8-sig")
     except FileNotFoundError:
         raise CoreError("file_missing", {"file": name}, "hint_file") from None
     except UnicodeDecodeError as error:
@@ -117,24 +120,44 @@ def load(path: Path, name: str | None = None) -> Recipe:
         raise _placed(error, document, name) from None
 
 
+def _read(path: Path, name: str) -> bytes:
+    """The bytes of a recipe, never more than the longest recipe could have."""
+    most = 4 * LARGEST
+    with path.open("rb") as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise CoreError("yaml_too_large", {"file": name, "most": LARGEST})
+    return found
+
+
 def _placed(error: CoreError, document: Document, name: str) -> CoreError:
     """The error with the file and line of the key that it is about."""
     where, key = str(error.values.get("where", "")), str(error.values.get("key", ""))
-    path = ".".join(part for part in (where, key) if part)
+    path = ".".join(part for part in (where, key) if part).removeprefix(f"{_ROOT}.")
     while path and path not in document.lines:
         path = path.rpartition(".")[0]
     values = {"file": name, "row": document.lines.get(path)} | error.values
     return CoreError(error.code, values, error.hint_code)
 
 
+@contextmanager
+def about(where: str, **known: str) -> Generator[None]:
+    """What goes wrong inside is about the key `where`, unless the error names another."""
+    try:
+        yield
+    except CoreError as error:
+        raise CoreError(error.code, {"where": where} | error.values | known, error.hint_code) from None
+
+
 def check(data: Any, folder: Path, name: str) -> Recipe:
     """A recipe from plain data."""
     if not isinstance(data, dict):
         raise CoreError("recipe_empty", {"file": name}, "hint_recipe")
-    top = build(_Top, data, "")
+    top = build(_Top, data, _ROOT)
     if top.version != VERSION:
         raise bad_value("version", top.version, str(VERSION))
-    task(top.task)
+    with about("task"):
+        task(top.task)
     if not re.fullmatch("[a-z]{2,3}", top.language):
         raise bad_value("language", top.language, "en, zh, ...")
     ingredients = {key: _ingredient(key, value) for key, value in (top.ingredients or {}).items()}
@@ -199,7 +222,8 @@ def _ingredient(name: str, data: Any) -> FileIngredient | AugmentedIngredient:
     found = build(AugmentedIngredient, {k: ({} if k == "params" and v is None else v) for k, v in data.items()}, where)
     from core.augment import params_of
 
-    params_of(found.augmenter, found.params, where)
+    with about(f"{where}.augmenter"):
+        params_of(found.augmenter, found.params, f"{where}.params")
     return found
 
 
@@ -218,10 +242,17 @@ def _check_parents(ingredients: Mapping[str, FileIngredient | AugmentedIngredien
 def _mix(data: dict[str, Any], train: dict[str, Any]) -> Mix:
     """A bare number in `parts` is an amount in the mix's own unit; `draw_per_seed` may also stand under `train`."""
     if "draw_per_seed" in train:
-        data["draw_per_seed"] = train.pop("draw_per_seed")
+        value = train.pop("draw_per_seed")
+        if "draw_per_seed" in data:
+            raise CoreError("yaml_duplicate", {"key": "draw_per_seed", "where": "train"})
+        if not isinstance(value, bool):
+            raise bad_value("train.draw_per_seed", value, "true, false")
+        data["draw_per_seed"] = value
     parts = data.get("parts")
     if isinstance(parts, dict):
         data["parts"] = {k: v if isinstance(v, dict) else {"amount": v} for k, v in parts.items()}
     elif "parts" in data and parts is None:
         del data["parts"]
-    return build(Mix, data, "mix")
+    mix = build(Mix, data, "mix")
+    check_mix(mix)
+    return mix

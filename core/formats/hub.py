@@ -10,8 +10,9 @@ from typing import Any
 from core.errors import CoreError
 from core.params import digest
 
+_NAME = r"[A-Za-z0-9][\w.-]*"  # never a path
 _REFERENCE = re.compile(
-    r"hub:(?P<name>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+?))?(#((?P<config>[\w.-]+)/)?(?P<split>[\w.-]+))?"
+    rf"hub:(?P<name>{_NAME}(/{_NAME})?)(@(?P<revision>[\w./-]+?))?(#((?P<config>[\w.-]+)/)?(?P<split>[\w.-]+))?"
 )
 DEFAULT_COLUMNS: Mapping[str, str] = {"tokens": "tokens", "tags": "ner_tags"}
 
