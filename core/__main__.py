@@ -111,8 +111,8 @@ def _add_import(commands: object) -> None:
 def _add_augment(commands: object) -> None:
     sub = _command(commands, "augment", "make children of a file's rows by one method and show what changed")
     sub.add_argument("source", metavar="FILE|corpus:NAME", help="labelled rows")
-    sub.add_argument("--method", required=True, help="mention_replacement, token_replacement, shuffle_segments, synonym, "
-                     "insertion, swap, deletion, keyboard, ocr or spelling")  # fmt: skip
+    sub.add_argument("--method", required=True, help="mention_replacement, token_replacement, shuffle_segments, "
+                     "synonym, insertion, swap, deletion, keyboard, ocr or spelling")  # fmt: skip
     sub.add_argument(
         "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the method; repeatable"
     )

@@ -340,7 +340,7 @@ def _settle(recipe: Recipe, stage: _Stage) -> tuple[TrainRunParams, list[str]]:
 
 
 def _in_rows(mix: Mix, pools: Mapping[str, Corpus]) -> Mix:
-    """What a mix delivers, as rows per ingredient in the order of names: mixes that come to the same are the same run."""
+    """What a mix delivers, as rows by name of the ingredient: mixes that come to the same are the same run."""
     try:
         rows = plan(mix, {name: len(pool) for name, pool in pools.items()})
     except CoreError as error:
