@@ -251,7 +251,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _answer(args: Namespace, language: str) -> "Answer":
     from core.commands import COMMANDS, Answer, Setting
     from core.output import error_json, error_line
-    from core.pipeline import RunEnded
+    from core.submit import RunEnded
 
     workspace = open_default(args.workspace)
     try:

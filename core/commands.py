@@ -1,6 +1,7 @@
 """What each command of `python -m core` does, short of printing: the JSON it gives and the text for people."""
 
 import json
+import re
 import shutil
 import sqlite3
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 from core import corpus as corpora
 from core.augment import AUGMENTERS, params_of
 from core.corpus import Corpus
-from core.errors import CoreError, message
+from core.errors import CoreError, Issue, Value, message
 from core.formats import read as read_file
 from core.formats import write as write_file
 from core.formats.importing import ImportParams, Source, Split
@@ -22,11 +23,25 @@ from core.formats.protocol import ReadOptions
 from core.jobs.dispatch import cancel as cancel_run
 from core.jobs.folder import Run
 from core.jobs.machine import Machine
-from core.output import issue_json, issues_text, outcome_json, outcome_text, score_table, table, yields_text
+from core.mix import GOLD
+from core.output import (
+    issue_json,
+    issue_line,
+    issues_text,
+    outcome_json,
+    outcome_text,
+    plain,
+    score_table,
+    table,
+    yields_text,
+)
 from core.params import build, canonical
-from core.pipeline import Options, Outcome, RunEnded, Watch, carry_out, issue_of, keep_source, wait
-from core.recipe import AugmentedIngredient, Data, Recipe, check, load
+from core.pipeline import Options, Outcome, carry_out, issue_of, pools_of, scores_of
+from core.recipe import AugmentedIngredient, Data, FileIngredient, Recipe, check, load
 from core.runs import POOL, RunSpec
+from core.scores import Scores
+from core.sources import keep_source
+from core.submit import Watch, result_of, wait
 from core.workspace import Workspace
 from core.yaml_text import parse
 
@@ -159,13 +174,7 @@ def _given(args: Namespace, names: Sequence[str]) -> dict[str, Any]:
 
 def _result_of(spec: RunSpec, at: Setting) -> dict[str, Any]:
     """Submit a run, wait, and give what it delivers."""
-    submitted, _ = at.workspace.submit(spec)
-    [ended] = wait(at.workspace, [submitted.id], at.watch)
-    if ended.state == "succeeded":
-        return at.workspace.result(ended.id)
-    if ended.state == "failed" and ended.error and ended.error["code"] != "internal":
-        raise CoreError.from_json(ended.error)
-    raise RunEnded(ended)
+    return result_of(at.workspace, at.workspace.submit(spec)[0], at.watch)
 
 
 def augment(args: Namespace, at: Setting) -> Answer:
@@ -173,16 +182,17 @@ def augment(args: Namespace, at: Setting) -> Answer:
     pairs = dict(item.partition("=")[::2] for item in args.param)
     given = {key: parse(value, "--param").data for key, value in pairs.items()}
     params_of(args.method, given, "param")
-    ingredient = AugmentedIngredient(args.method, params=given, copies=args.copies, seed=args.seed)
+    kind, _, name = args.source.partition(":")
+    held_out = kind == "corpus" and "dev" in at.workspace.named_corpus(name)["sources"]
+    of = GOLD if held_out else "rows"  # without a dev to keep away from, every row has children
+    children = AugmentedIngredient(args.method, of, given, args.copies, args.seed)
     recipe = Recipe(
-        data=args.source if args.source.startswith("corpus:") else Data(train=args.source),
+        data=args.source if held_out else Data(),
         folder=Path.cwd(), file=args.source, project="augment", language=args.language,
-        ingredients={"children": ingredient},
+        ingredients={"children": children} if held_out else {of: FileIngredient(args.source), "children": children},
     )  # fmt: skip
-    from core.pipeline import pools_of
-
-    stage, rejected = pools_of(at.workspace, recipe, at.watch)
-    pool, parents = stage["children"], stage["gold"]
+    pools, rejected = pools_of(at.workspace, recipe, at.watch)
+    pool, parents = pools["children"], pools[of]
     if args.out:
         with _writing(args.out):
             write_file(pool, Path(args.out), format="jsonl" if args.out.endswith(".jsonl") else "conll")
@@ -202,29 +212,36 @@ def _side_by_side(parents: Corpus, pool: Corpus, count: int) -> str:
             words.append(f"[{' '.join(change['was'])} -> {' '.join(row['tokens'][change['start'] : change['end']])}]")
             at = change["end"]
         lines += ["  " + " ".join(tokens.get(row["parent"], ["?"])), "> " + " ".join(words + row["tokens"][at:])]
-    from core.output import plain
-
     return "\n".join(plain(line) for line in lines)
 
 
 def score_file(args: Namespace, at: Setting) -> Answer:
     """Scores of a predictions file (token, gold, predicted), or of a run's kept predictions."""
+    if re.fullmatch("[0-9a-f]{1,16}", args.source) and not Path(args.source).exists():
+        run = _trained(args.source, at)
+        spec = json.loads((at.workspace.run_folder(run.id) / "spec.json").read_text())
+        scores = scores_of(at.workspace, spec["inputs"]["dev"].partition(":")[2], [run.id], spec["params"]["labels"])
+        return Answer({"scores": scores.to_json(), "issues": []}, score_table(scores, at.language))
+    scores, issues = _scores_in(args.source)
+    data = {"scores": scores.to_json(), "issues": [issue_json(issue, at.language) for issue in issues]}
+    told = [issue_line(issue, at.language) for issue in issues]
+    return Answer(data, "\n".join([score_table(scores, at.language), *told]))
+
+
+def _scores_in(name: str) -> tuple[Scores, list[Issue]]:
+    """The scores of a predictions file, and what was repaired in it. A row that can't be read is refused."""
     from core.evaluation.scoring import score
-    from core.pipeline import scores_of
     from core.tasks import task
 
-    folder = at.workspace.run_folder(args.source)
-    if (folder / "result.json").exists() and not Path(args.source).exists():
-        labels = json.loads((folder / "spec.json").read_text())["params"]["labels"]
-        inputs = json.loads((folder / "spec.json").read_text())["inputs"]
-        scores = scores_of(at.workspace, inputs["dev"].partition(":")[2], [args.source], labels)
-    else:
-        given = Path(args.source)
-        gold = read_file(given, name=args.source, options=ReadOptions(scheme="IOB2", tag_column=-2)).corpus
-        found = read_file(given, name=args.source, options=ReadOptions(scheme="IOB2", tag_column=-1)).corpus
-        names = tuple(sorted({*gold.schema.labels, *found.schema.labels}))
-        scores = score([task("tagging").counts(gold.table, found.table.column("tags").to_pylist(), names)])
-    return Answer({"scores": scores.to_json()}, score_table(scores, at.language))
+    gold, found = (read_file(Path(name), name=name, options=ReadOptions(scheme="IOB2", tag_column=c)) for c in (-2, -1))
+    issues = [*gold.issues, *(issue for issue in found.issues if issue not in gold.issues)]
+    for issue in issues:
+        if issue.action == "dropped":
+            values: dict[str, Value] = {"file": name, "row": issue.row}
+            raise CoreError(issue.code, values | issue.values, "hint_predictions")
+    names = tuple(sorted({*gold.corpus.schema.labels, *found.corpus.schema.labels}))
+    counts = task("tagging").counts(gold.corpus.table, found.corpus.table.column("tags").to_pylist(), names)
+    return score([counts]), issues
 
 
 def list_runs(args: Namespace, at: Setting) -> Answer:
@@ -262,6 +279,14 @@ def _known(run_id: str, at: Setting) -> Run:
     return runs[0]
 
 
+def _trained(run_id: str, at: Setting) -> Run:
+    """A run with a model. Raises CoreError `run_ambiguous`, `run_has_no_model`."""
+    found = _known(run_id, at)
+    if found.kind != "train" or found.state != "succeeded":
+        raise CoreError("run_has_no_model", {"run": found.id, "kind": found.kind, "state": found.state}, "hint_list")
+    return found
+
+
 def cancel(args: Namespace, at: Setting) -> Answer:
     runs = [_known(run_id, at) for run_id in args.runs]
     for found in runs:
@@ -277,9 +302,7 @@ def predict(args: Namespace, at: Setting) -> Answer:
     """Entities in text, one row a line, by a trained run."""
     from core.predict import predict_lines
 
-    found = _known(args.run, at)
-    if found.kind != "train" or found.state != "succeeded":
-        raise CoreError("run_has_no_model", {"run": found.id, "kind": found.kind, "state": found.state}, "hint_list")
+    found = _trained(args.run, at)
     if args.file in (None, "-"):
         text = sys.stdin.read()
     else:
@@ -287,11 +310,9 @@ def predict(args: Namespace, at: Setting) -> Answer:
             text = Path(args.file).read_text(encoding="utf-8-sig")
         except OSError as error:
             raise CoreError("file_unreadable", {"file": args.file, "what": error.strerror or ""}, "hint_file") from None
-        except UnicodeDecodeError:
-            raise CoreError("recipe_not_text", {"file": args.file, "byte": 0}) from None
+        except UnicodeDecodeError as error:
+            raise CoreError("recipe_not_text", {"file": args.file, "byte": error.start}) from None
     rows = predict_lines(at.workspace, found.id, [line for line in text.split("\n") if line.strip()])
-    from core.output import plain
-
     lines = [
         f"{plain(row['text'])}\n"
         + "".join(f"    {plain(e['text'])}  {e['label']}  {e['confidence']:.2f}\n" for e in row["entities"])

@@ -1,9 +1,7 @@
 """Carrying a recipe out: import, augment, plan, train, evaluate, score. Every slow stage is a run."""
 
-import time
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,33 +11,21 @@ from core.augment.pool import AugmentParams
 from core.corpus import Corpus
 from core.errors import Action, CoreError, Issue
 from core.evaluation.scoring import score
-from core.formats.importing import ImportParams, Source, used_labels
-from core.formats.protocol import ReadOptions
+from core.formats.importing import used_labels
 from core.formats.write import conll
-from core.jobs.dispatch import cancel, dispatch, settled
 from core.jobs.folder import Run
 from core.mix import GOLD, Mix, Part, Realised, plan, realised
 from core.models.catalogue import DEFAULT, install
-from core.params import build, canonical
-from core.recipe import AugmentedIngredient, Data, FileIngredient, Recipe
-from core.runs import ACTIVE, POOL, RunSpec
+from core.params import canonical
+from core.recipe import AugmentedIngredient, Recipe
+from core.runs import POOL, RunSpec
 from core.scores import Scores
+from core.sources import about, import_spec
+from core.submit import Submitter, Watch, cancel_all, raise_mendable, result_of, wait
 from core.tasks import task as task_of
 from core.training import predictions
 from core.training.train import UNKNOWN_WARNING, Prepared, TrainRunParams, prepare
 from core.workspace import Workspace
-
-Watch = Callable[[Sequence[Run]], None]  # called while runs are waited for
-_POLL = 0.2  # seconds
-_NOT_MENDABLE = frozenset({"internal", "out_of_memory", "loss_not_finite", "disk_full"})
-
-
-class RunEnded(Exception):
-    """A run that a recipe needs before training ended without success, and not by a fault in what was given."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__(run.id)
-        self.run = run
 
 
 @dataclass(frozen=True)
@@ -91,16 +77,16 @@ def carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Wat
     Raises RunEnded for a lost import or pool, and CoreError for what the user can mend: `where` among its values is
     the key of the recipe that it is about, unless it names a file.
     """
-    submit = _Submitter(workspace, options.fresh)
+    submit = Submitter(workspace, options.fresh)
     try:
         return _carry_out(workspace, recipe, options, watch, submit)
     except KeyboardInterrupt:
-        _cancel(workspace, submit.ids)
+        cancel_all(workspace, submit.ids)
         raise
 
 
-def _carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Watch, submit: "_Submitter") -> Outcome:
-    with _about("train.model"):
+def _carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Watch, submit: Submitter) -> Outcome:
+    with about("train.model"):
         model = install(recipe.train.model, workspace.models, recipe.folder)
     stage = _import(workspace, recipe, submit, watch)
     _augment(workspace, recipe, stage, submit, watch)
@@ -118,8 +104,8 @@ def _carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Wa
     runs = [run for run, _ in submitted]
     if not options.detach:
         runs = wait(workspace, list(seeds), watch)
-        with _about("train.model", model=recipe.train.model):
-            _raise_mendable(runs)
+        with about("train.model", model=recipe.train.model):
+            raise_mendable(runs)
         good = [run.id for run in runs if run.state == "succeeded"]
         splits = ["dev"]
         if options.test and "test" in stage.imported["corpora"] and good:
@@ -145,131 +131,9 @@ def _carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Wa
     )
 
 
-class _Submitter:
-    """Submits specs; with `fresh`, each as a replicate that nobody has run."""
-
-    def __init__(self, workspace: Workspace, fresh: bool) -> None:
-        self.workspace = workspace
-        self.fresh = fresh
-        self.ids: list[str] = []  # of the runs submitted, in order
-
-    def __call__(self, spec: RunSpec) -> tuple[Run, bool]:
-        if self.fresh:
-            taken = {path.name for path in (self.workspace.root / "runs").iterdir()}
-            number = 1
-            while replace(spec, repeat=number).id in taken:
-                number += 1
-            spec = replace(spec, repeat=number)
-        self.ids.append(spec.id)
-        return self.workspace.submit(spec)
-
-
-@contextmanager
-def _about(where: str, **known: str) -> Generator[None]:
-    """What goes wrong inside is about the recipe's key `where`, unless the error names another."""
-    try:
-        yield
-    except CoreError as error:
-        raise CoreError(error.code, {"where": where} | error.values | known, error.hint_code) from None
-
-
-def wait(workspace: Workspace, ids: Sequence[str], watch: Watch) -> list[Run]:
-    """Wait until all have ended; on Ctrl-C they are cancelled first."""
-    store = workspace.store
-    try:
-        while True:
-            dispatch(workspace.root)
-            runs = [store.get(run_id) for run_id in ids]
-            watch(runs)
-            if not any(run.state in ACTIVE for run in runs):
-                return runs
-            time.sleep(_POLL)
-    except KeyboardInterrupt:
-        _cancel(workspace, ids)
-        raise
-
-
-def _cancel(workspace: Workspace, ids: Sequence[str]) -> None:
-    """Cancel runs, and wait until they have stopped."""
-    known = [run.id for run in workspace.store.list() if run.id in ids]
-    for run_id in known:
-        cancel(workspace.root, run_id)
-    while not settled(workspace.root, known):
-        dispatch(workspace.root)
-        time.sleep(_POLL)
-
-
-def _succeed(workspace: Workspace, run: Run, watch: Watch) -> dict[str, Any]:
-    """The result of a run that must succeed before anything else can be done."""
-    [run] = wait(workspace, [run.id], watch)
-    if run.state != "succeeded":
-        _raise_mendable([run])
-        raise RunEnded(run)
-    return workspace.result(run.id)
-
-
-def _raise_mendable(runs: Sequence[Run]) -> None:
-    """A run that failed for something in what the user gave is the user's error."""
-    for run in runs:
-        if run.state == "failed" and run.error and run.error["code"] not in _NOT_MENDABLE:
-            raise CoreError.from_json(run.error)
-
-
-def import_spec(workspace: Workspace, recipe: Recipe) -> RunSpec:
-    """The import that a recipe asks for; its files are kept in the workspace first."""
-    sources: dict[str, Source] = {}
-    inputs: dict[str, str] = {}
-    with _about("data"):
-        data = recipe.data if isinstance(recipe.data, Data) else _named_data(workspace, recipe.data)
-    for role in ("train", "dev", "test", "file"):
-        name = getattr(data, role)
-        if name is not None:
-            source = Source(name, data.options)
-            with _about(f"data.{role}"):
-                sources[role], inputs[role] = keep_source(workspace, source, role, recipe.folder, data.columns)
-    for name, ingredient in recipe.ingredients.items():
-        if isinstance(ingredient, FileIngredient):
-            source = Source(ingredient.file, ingredient.options, ingredient.labels)
-            with _about(f"ingredients.{name}.file"):
-                kept, where = keep_source(workspace, source, "file", recipe.folder, ingredient.columns)
-            sources[POOL + name], inputs[POOL + name] = kept, where
-    params = ImportParams(sources, recipe.task, recipe.language, data.split)
-    return RunSpec("import", inputs, canonical(params))
-
-
-def _named_data(workspace: Workspace, reference: str) -> Data:
-    """`data: corpus:NAME`: the roles that were imported under that name."""
-    named = workspace.named_corpus(reference.partition(":")[2])
-    if "file" in named["sources"] and "split" not in named:
-        return Data(train=reference)
-    roles = dict.fromkeys(named["sources"], reference)
-    return build(Data, roles | {k: named[k] for k in ("split",) if k in named}, "data")
-
-
-def keep_source(
-    workspace: Workspace, source: Source, role: str, folder: Path, columns: Mapping[str, str]
-) -> tuple[Source, str]:
-    """Keep the file a source names (a path, corpus:NAME or hub:...) -> (the source, its input)."""
-    kind, _, rest = source.name.partition(":")
-    if kind == "corpus":
-        named = workspace.named_corpus(rest)
-        chosen = role if role in named["sources"] else "train" if "train" in named["sources"] else "file"
-        if chosen not in named["sources"]:
-            raise CoreError("corpus_without_split", {"name": rest, "split": role}, "hint_import")
-        stored = named["sources"][chosen]
-        options = build(ReadOptions, stored.get("options", {}), "options")
-        return replace(source, name=stored["name"], options=options), named["inputs"][chosen]
-    if kind == "hub":
-        from core.formats.hub import fetch
-
-        path = fetch(source.name, columns, workspace.root / "cache")
-        return source, f"file:{workspace.add_file(path, source.name)}"
-    return source, f"file:{workspace.add_file(folder / source.name, source.name)}"
-
-
-def _import(workspace: Workspace, recipe: Recipe, submit: _Submitter, watch: Watch) -> _Stage:
+def _import(workspace: Workspace, recipe: Recipe, submit: Submitter, watch: Watch) -> _Stage:
     run, _ = submit(import_spec(workspace, recipe))
-    result = _succeed(workspace, run, watch)
+    result = result_of(workspace, run, watch)
     stage = _Stage(result, issues=[issue_of(data) for data in result["issues"]])
     for role, corpus_id in result["corpora"].items():
         if role == "train" or role.startswith(POOL):
@@ -284,14 +148,14 @@ def issue_of(data: Mapping[str, Any]) -> Issue:
 
 
 def pools_of(workspace: Workspace, recipe: Recipe, watch: Watch) -> tuple[dict[str, Corpus], dict[str, int]]:
-    """Gold and the ingredients of a recipe, without training anything -> (pools, rejected children by code)."""
-    submit = _Submitter(workspace, fresh=False)
+    """Gold, if any, and the ingredients of a recipe, without training -> (pools, rejected children by code)."""
+    submit = Submitter(workspace, fresh=False)
     stage = _import(workspace, recipe, submit, watch)
     rejected = _augment(workspace, recipe, stage, submit, watch)
     return stage.pools, rejected
 
 
-def _augment(workspace: Workspace, recipe: Recipe, stage: _Stage, submit: _Submitter, watch: Watch) -> dict[str, int]:
+def _augment(workspace: Workspace, recipe: Recipe, stage: _Stage, submit: Submitter, watch: Watch) -> dict[str, int]:
     """Build the pools of all augmented ingredients, parents before children -> rejected children by code."""
     rejected: Counter[str] = Counter()
     left = {name: i for name, i in recipe.ingredients.items() if isinstance(i, AugmentedIngredient)}
@@ -300,12 +164,12 @@ def _augment(workspace: Workspace, recipe: Recipe, stage: _Stage, submit: _Submi
         ready = {name: i for name, i in left.items() if i.of in stage.pools}
         started = {name: submit(_augment_spec(i, stage))[0] for name, i in ready.items()}
         for name, run in started.items():
-            with _about(f"ingredients.{name}"):
-                result = _succeed(workspace, run, watch)
+            with about(f"ingredients.{name}"):
+                result = result_of(workspace, run, watch)
             stage.pools[name] = corpora.read(workspace.corpus_path(result["corpus"]))
             rejected.update(result["rejected"])
             del left[name]
-    stage.pools = {name: stage.pools[name] for name in [GOLD, *order]}
+    stage.pools = {name: stage.pools[name] for name in [GOLD, *order] if name in stage.pools}
     return dict(rejected)
 
 
@@ -380,12 +244,12 @@ def _with_zeros(mix: Mix, prepared: Prepared) -> dict[str, int]:
     return {name: prepared.rows.get(name, 0) for name in mix.requested()}
 
 
-def _evaluate(workspace: Workspace, corpus_id: str, runs: Sequence[str], submit: _Submitter, watch: Watch) -> None:
+def _evaluate(workspace: Workspace, corpus_id: str, runs: Sequence[str], submit: Submitter, watch: Watch) -> None:
     """Predict a corpus with all trained runs that have not done so yet."""
     missing = [r for r in runs if not predictions.file_of(workspace.run_folder(r), corpus_id).exists()]
     if missing:
         inputs = {"data": f"corpus:{corpus_id}"} | {f"model:{i}": f"run:{r}" for i, r in enumerate(missing)}
-        _succeed(workspace, submit(RunSpec("evaluate", inputs))[0], watch)
+        result_of(workspace, submit(RunSpec("evaluate", inputs))[0], watch)
 
 
 def scores_of(workspace: Workspace, corpus_id: str, runs: Sequence[str], labels: Sequence[str]) -> Scores:

@@ -19,7 +19,7 @@ TIERS = (
     ("search",),
     ("report",),
     ("jobs",),
-    ("yaml_text", "recipe", "workspace", "pipeline", "predict", "output", "commands", "__main__"),
+    ("yaml_text", "recipe", "workspace", "sources", "submit", "pipeline", "predict", "output", "commands", "__main__"),
 )
 RANK = {name: rank for rank, tier in enumerate(TIERS) for name in tier}
 HEAVY = ("torch", "transformers", "nlpaug", "datasets", "sklearn")

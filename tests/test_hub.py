@@ -1,4 +1,4 @@
-"""The way to a hub, on a hub of our own on loopback, with a model saved here; and data sets as `datasets` gives them."""
+"""The way to a hub, on a hub of our own on loopback, with a model saved here; and data sets from `datasets`."""
 
 import hashlib
 import json
@@ -81,7 +81,8 @@ def hub(tiny_model):
 def install(name: str, port: int, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     """Install a model in a process of its own: the hub's client reads its settings when it is imported."""
     code = (
-        "import sys; from pathlib import Path; from core.models.catalogue import install; from core.errors import CoreError\n"
+        "import sys; from pathlib import Path\n"
+        "from core.models.catalogue import install; from core.errors import CoreError\n"
         "try:\n    print(install(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[2])).folder)\n"
         "except CoreError as error:\n    print(error.code, '|', error)"
     )

@@ -21,7 +21,8 @@ data: {{file: {HARBOUR}, split: {{dev: 0.2}}}}
 ingredients:
   mentions: {{augmenter: mention_replacement}}
 mix: {{parts: {{mentions: 0.5}}}}
-train: {{model: {tiny_model}, steps: {STEPS}, checkpoint_every: 3, batch_tokens: 128, learning_rate: 1.0e-2, seeds: [3]}}
+train:
+  {{model: {tiny_model}, steps: {STEPS}, checkpoint_every: 3, batch_tokens: 128, learning_rate: 1.0e-2, seeds: [3]}}
 """
     )
     return path
