@@ -235,7 +235,7 @@ def _check_parents(ingredients: Mapping[str, FileIngredient | AugmentedIngredien
             if child.of not in ingredients:
                 raise unknown_key(child.of, [GOLD, *ingredients], f"ingredients.{seen[-1]}.of")
             if child.of in seen:
-                raise CoreError("ingredient_cycle", {"name": name, "where": f"ingredients.{name}.of"})
+                raise CoreError("ingredient_cycle", {"name": child.of, "where": f"ingredients.{seen[-1]}.of"})
             seen.append(child.of)
 
 

@@ -442,11 +442,15 @@ def test_an_unknown_augmenter_is_refused_with_the_nearest_known_one(write, name)
     refused(path, "unknown_augmenter", 6, nearest)
 
 
-@pytest.mark.parametrize("of", ["b", "a"])
-def test_ingredients_made_of_each_other_are_refused(write, of):
-    made = "\n  {}:\n    augmenter: swap\n    of: {}"
-    text = START + "ingredients:" + made.format("a", of) + made.format("b", "c") + made.format("c", "a") + "\n"
-    refused(write(text), "ingredient_cycle", 6)
+@pytest.mark.parametrize(
+    ("of", "name", "row"), [("aaa", "a", 6), ("bca", "a", 12), ("bcb", "b", 12), ("bbb", "b", 9), ("cca", "a", 12)]
+)
+def test_ingredients_made_of_each_other_are_refused(write, of, name, row):
+    """Also where the circle is not closed at the first: a of b, b of c, c of b."""
+    text = "".join(
+        f"  {child}:\n    augmenter: swap\n    of: {parent}\n" for child, parent in zip("abc", of, strict=True)
+    )
+    assert refused(write(START + "ingredients:\n" + text), "ingredient_cycle", row).values["name"] == name
 
 
 def test_an_ingredient_of_nobody_is_refused(write):

@@ -249,6 +249,15 @@ def test_a_word_that_the_model_did_not_see_is_o_and_leaves_the_sequence_valid(ro
         assert 0 <= confidence <= 1
 
 
+def test_a_mention_does_not_reach_over_a_word_that_was_not_seen():
+    sure = np.array([[0, 9, 0, 0, 0], [0, 0, 9, 0, 0]], dtype=np.float32)  # B-LOC, I-LOC
+    assert list(TAGGING.decode(LABELS, np.array([0, 1]), sure).values) == ["B-LOC", "I-LOC"]
+    found = TAGGING.decode(LABELS, np.array([0, -1, 1]), sure)
+    assert list(found.values)[:2] == ["B-LOC", "O"]
+    assert found.values[2] != "I-LOC"
+    assert found.confidence[1] == 0
+
+
 def test_decoding_without_labels_and_without_words():
     assert list(TAGGING.decode((), np.array([0, 1]), np.zeros((2, 1), np.float32)).values) == ["O", "O"]
     assert list(TAGGING.decode(LABELS, np.array([], dtype=np.int64), np.zeros((2, 5), np.float32)).values) == []
