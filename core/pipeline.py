@@ -17,10 +17,10 @@ from core.jobs.folder import Run
 from core.mix import GOLD, Mix, Part, Realised, plan, realised
 from core.models.catalogue import DEFAULT, install
 from core.params import canonical
-from core.recipe import AugmentedIngredient, Recipe
+from core.recipe import AugmentedIngredient, Recipe, about
 from core.runs import POOL, RunSpec
 from core.scores import Scores
-from core.sources import about, import_spec
+from core.sources import import_spec
 from core.submit import Submitter, Watch, cancel_all, raise_mendable, result_of, wait
 from core.tasks import task as task_of
 from core.training import predictions

@@ -1,7 +1,6 @@
 """Where labelled data comes from: files, named corpora, a hub. All are kept in the workspace before they are read."""
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,18 +8,9 @@ from core.errors import CoreError
 from core.formats.importing import ImportParams, Source
 from core.formats.protocol import ReadOptions
 from core.params import build, canonical
-from core.recipe import Data, FileIngredient, Recipe
+from core.recipe import Data, FileIngredient, Recipe, about
 from core.runs import POOL, RunSpec
 from core.workspace import Workspace
-
-
-@contextmanager
-def about(where: str, **known: str) -> Generator[None]:
-    """What goes wrong inside is about the recipe's key `where`, unless the error names another."""
-    try:
-        yield
-    except CoreError as error:
-        raise CoreError(error.code, {"where": where} | error.values | known, error.hint_code) from None
 
 
 def import_spec(workspace: Workspace, recipe: Recipe) -> RunSpec:
@@ -63,7 +53,11 @@ def keep_source(
         named = workspace.named_corpus(rest)
         chosen = role if role in named["sources"] else "train" if "train" in named["sources"] else "file"
         if chosen not in named["sources"]:
-            raise CoreError("corpus_without_split", {"name": rest, "split": role}, "hint_import")
+            raise CoreError(
+                "corpus_without_split",
+                {"name": rest, "split": role, "known": ", ".join(workspace.corpus_names())},
+                "hint_import",
+            )
         stored = named["sources"][chosen]
         options = build(ReadOptions, stored.get("options", {}), "options")
         return replace(source, name=stored["name"], options=options), named["inputs"][chosen]
