@@ -1,5 +1,6 @@
 """The command line: `python -m core COMMAND`. The only module of core that prints or reads the environment."""
 
+import importlib
 import json
 import os
 import sys
@@ -16,7 +17,7 @@ from core.runs import KINDS, State
 from core.workspace import Workspace, open_default
 
 if TYPE_CHECKING:
-    from core.commands import Answer
+    from core.commands.answer import Answer
 
 _EPILOG = """\
 A first look, from a clean clone:
@@ -249,13 +250,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _answer(args: Namespace, language: str) -> "Answer":
-    from core.commands import COMMANDS, Answer, Setting
+    from core.commands import COMMANDS
+    from core.commands.answer import Answer, Setting
     from core.output import error_json, error_line
     from core.submit import RunEnded
 
     workspace = open_default(args.workspace)
     try:
-        return COMMANDS[args.command](args, Setting(workspace, language, _Progress(workspace, language)))
+        module, _, function = COMMANDS[args.command].partition(":")
+        command = getattr(importlib.import_module(module), function)
+        return command(args, Setting(workspace, language, _Progress(workspace, language)))
     except RunEnded as ended:
         values = {"run": ended.run.id, "kind": ended.run.kind, "state": ended.run.state}
         error = CoreError("run_ended", values, "hint_again")

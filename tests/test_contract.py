@@ -290,6 +290,8 @@ def test_parts_in_another_order_are_the_same_runs(harbour, looked):
     )
     assert [run["id"] for run in swapped.json["runs"]] == [run["id"] for run in looked.json["runs"]][::-1]
     assert all(run["reused"] for run in swapped.json["runs"])
+    spec = json.loads((harbour.folder / "ws" / "runs" / looked.json["runs"][0]["id"] / "spec.json").read_text())
+    assert list(spec["params"]["mix"]["parts"]) == ["gold", "mentions", "shuffled", "wiki"]  # the id is blind to order
 
 
 def test_detached_then_waited_for(undisturbed):

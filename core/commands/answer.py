@@ -1,0 +1,50 @@
+"""What commands are given, what they answer, and what several of them do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import CoreError
+from core.jobs.folder import Run
+from core.runs import RunSpec
+from core.submit import Watch, result_of
+from core.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command says, and its exit status."""
+
+    data: Mapping[str, Any]
+    text: str
+    status: int = 0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every command is given besides its arguments."""
+
+    workspace: Workspace
+    language: str
+    watch: Watch
+
+
+def delivered(spec: RunSpec, at: Setting) -> dict[str, Any]:
+    """Submit a run, wait, and give what it delivers."""
+    return result_of(at.workspace, at.workspace.submit(spec)[0], at.watch)
+
+
+def known(run_id: str, at: Setting) -> Run:
+    """A run by its id or the beginning of it. Raises CoreError `run_ambiguous`."""
+    runs = [r for r in at.workspace.store.list() if r.id.startswith(run_id)]
+    if len(runs) != 1:
+        raise CoreError("run_ambiguous", {"run": run_id, "found": len(runs)}, "hint_list")
+    return runs[0]
+
+
+def trained(run_id: str, at: Setting) -> Run:
+    """A run with a model. Raises CoreError `run_ambiguous`, `run_has_no_model`."""
+    found = known(run_id, at)
+    if found.kind != "train" or found.state != "succeeded":
+        raise CoreError("run_has_no_model", {"run": found.id, "kind": found.kind, "state": found.state}, "hint_list")
+    return found

@@ -1,0 +1,125 @@
+"""`import` and `augment`: labelled rows in, and their children."""
+
+import json
+from argparse import Namespace
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.augment import params_of
+from core.commands.answer import Answer, Setting, delivered
+from core.corpus import Corpus
+from core.errors import CoreError, message
+from core.formats import write as write_file
+from core.formats.importing import ImportParams, Source, Split
+from core.formats.protocol import ReadOptions
+from core.mix import GOLD
+from core.output import (
+    issue_json,
+    issues_text,
+    plain,
+    table,
+    yields_text,
+)
+from core.params import build, canonical
+from core.pipeline import issue_of, pools_of
+from core.recipe import AugmentedIngredient, Data, FileIngredient, Recipe
+from core.runs import POOL, RunSpec
+from core.sources import keep_source
+from core.yaml_text import parse
+
+
+def import_files(args: Namespace, at: Setting) -> Answer:
+    """Read and check files, and remember them under a name."""
+    options = build(
+        ReadOptions, _given(args, ("format", "scheme", "separator", "token_column", "tag_column")), "options"
+    )
+    roles = {"train": args.train, "dev": args.dev, "test": args.test, "file": args.file}
+    roles = {role: name for role, name in roles.items() if name}
+    if not roles or ("file" in roles) == ("train" in roles):
+        raise CoreError("data_train_or_file", {}, "hint_data")
+    share = {"dev": args.split_dev, "test": args.split_test, "seed": args.split_seed}
+    split = (
+        build(Split, {k: v for k, v in share.items() if v is not None}, "split")
+        if args.split_dev or args.split_test
+        else None
+    )
+    kept = {
+        role: keep_source(at.workspace, Source(name, options), role, Path.cwd(), {}) for role, name in roles.items()
+    }
+    role_of = {"file": POOL + "file"} if "file" in roles and split is None else {}
+    params = ImportParams({role_of.get(r, r): s for r, (s, _) in kept.items()}, language=args.language, split=split)
+    inputs = {role_of.get(role, role): value for role, (_, value) in kept.items()}
+    result = delivered(RunSpec("import", inputs, canonical(params)), at)
+    if args.name:
+        stored = {role: canonical(source) for role, (source, _) in kept.items()}
+        named = {"sources": stored, "inputs": {r: v for r, (_, v) in kept.items()}}
+        at.workspace.name_corpus(args.name, named | ({"split": canonical(split)} if split else {}))
+    issues = [issue_of(data) for data in result["issues"]]
+    rows = [["", *(message(c, {}, at.language) for c in ("col_rows", "col_labels"))]]
+    rows += [[role.removeprefix(POOL), str(n), ", ".join(result["labels"][role])] for role, n in result["rows"].items()]
+    data = {
+        "rows": result["rows"],
+        "rows_in": result["rows_in"],
+        "labels": result["labels"],
+        "layouts": result["layouts"],
+    }
+    data["issues"] = [issue_json(issue, at.language) for issue in issues]
+    if args.issues:
+        text = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in data["issues"])
+        with _writing(args.issues):
+            Path(args.issues).write_text(text, encoding="utf-8")
+    used = f"\n\n{message('line_corpus_named', {'name': args.name}, at.language)}" if args.name else ""
+    return Answer(data, table(rows, right=(1,)) + "\n\n" + issues_text(issues, at.language) + used)
+
+
+@contextmanager
+def _writing(name: str) -> Generator[None]:
+    """A file the user named is written inside. Raises CoreError `file_unwritable`."""
+    try:
+        yield
+    except OSError as error:
+        raise CoreError("file_unwritable", {"file": name, "what": error.strerror or ""}) from None
+
+
+def _given(args: Namespace, names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(args, name)) is not None}
+
+
+def augment(args: Namespace, at: Setting) -> Answer:
+    """Children of a file's rows by one method, side by side with their parents."""
+    pairs = dict(item.partition("=")[::2] for item in args.param)
+    given = {key: parse(value, "--param").data for key, value in pairs.items()}
+    params_of(args.method, given, "param")
+    kind, _, name = args.source.partition(":")
+    held_out = kind == "corpus" and "dev" in at.workspace.named_corpus(name)["sources"]
+    of = GOLD if held_out else "rows"  # without a dev to keep away from, every row has children
+    children = AugmentedIngredient(args.method, of, given, args.copies, args.seed)
+    recipe = Recipe(
+        data=args.source if held_out else Data(),
+        folder=Path.cwd(), file=args.source, project="augment", language=args.language,
+        ingredients={"children": children} if held_out else {of: FileIngredient(args.source), "children": children},
+    )  # fmt: skip
+    pools, rejected = pools_of(at.workspace, recipe, at.watch)
+    pool, parents = pools["children"], pools[of]
+    if args.out:
+        with _writing(args.out):
+            write_file(pool, Path(args.out), format="jsonl" if args.out.endswith(".jsonl") else "conll")
+    data = {"rows": len(pool), "rejected": rejected, "corpus": pool.id, "out": args.out}
+    shown = _side_by_side(parents, pool, args.show)
+    return Answer(data, yields_text(len(pool), rejected, at.language) + ("\n\n" + shown if shown else ""))
+
+
+def _side_by_side(parents: Corpus, pool: Corpus, count: int) -> str:
+    """The first children, what changed marked as [was -> is]."""
+    tokens = dict(zip(parents.table.column("id").to_pylist(), parents.table.column("tokens").to_pylist(), strict=True))
+    lines: list[str] = []
+    for row in pool.table.slice(0, count).to_pylist():
+        words, at = [], 0
+        for change in row["changes"]:
+            words += row["tokens"][at : change["start"]]
+            words.append(f"[{' '.join(change['was'])} -> {' '.join(row['tokens'][change['start'] : change['end']])}]")
+            at = change["end"]
+        lines += ["  " + " ".join(tokens.get(row["parent"], ["?"])), "> " + " ".join(words + row["tokens"][at:])]
+    return "\n".join(plain(line) for line in lines)

@@ -1,0 +1,67 @@
+"""`run` and `train`: from a recipe to scores."""
+
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from core.commands.answer import Answer, Setting
+from core.errors import CoreError
+from core.output import (
+    outcome_json,
+    outcome_text,
+)
+from core.pipeline import Options, Outcome, carry_out
+from core.recipe import check, load
+from core.yaml_text import parse
+
+
+def run(args: Namespace, at: Setting) -> Answer:
+    path = Path(args.recipe)
+    recipe = load(path, args.recipe)
+    lines = parse(path.read_text(encoding="utf-8-sig"), args.recipe).lines
+    try:
+        outcome = carry_out(at.workspace, recipe, Options(not args.no_test, args.fresh, args.detach), at.watch)
+    except CoreError as error:
+        raise _placed(error, lines, args.recipe) from None
+    return _outcome(outcome, at)
+
+
+def _placed(error: CoreError, lines: Mapping[str, int], recipe: str) -> CoreError:
+    """The error with the place of the recipe's key that it is about; one about a data file names that file itself."""
+    where = str(error.values.get("where", ""))
+    if not where or ("file" in error.values and where != "train.model"):
+        return error
+    while where and where not in lines:
+        where = where.rpartition(".")[0]
+    place = f"{recipe}:{lines[where]}" if where else recipe
+    return CoreError(error.code, error.values | {"place": place}, error.hint_code)
+
+
+def train(args: Namespace, at: Setting) -> Answer:
+    """Gold only, without a recipe file."""
+    options = {
+        k: v for k, v in vars(args).items() if k in ("epochs", "steps", "learning_rate", "model") and v is not None
+    }
+    if args.data and (args.train or args.dev or args.test):
+        raise CoreError("data_train_or_file", {}, "hint_data")
+    if args.data:
+        data: Any = args.data if args.data.startswith("corpus:") else {"train": args.data}
+    else:
+        data = {k: v for k, v in (("train", args.train), ("dev", args.dev), ("test", args.test)) if v}
+    plain = {
+        "version": 1,
+        "data": data,
+        "language": args.language,
+        "train": options | ({"seeds": args.seeds} if args.seeds else {}),
+    }
+    recipe = check(plain, Path.cwd(), args.project)
+    return _outcome(
+        carry_out(at.workspace, recipe, Options(bool(args.with_test), args.fresh, args.detach), at.watch), at
+    )
+
+
+def _outcome(outcome: Outcome, at: Setting) -> Answer:
+    ended = {seed_run.run.state for seed_run in outcome.runs}
+    status = 1 if ended & {"failed", "cancelled", "interrupted"} else 0
+    return Answer(outcome_json(outcome, at.language), outcome_text(outcome, at.language), status)

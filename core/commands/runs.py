@@ -1,0 +1,59 @@
+"""`list`, `show` and `cancel`: the runs of the workspace."""
+
+import json
+from argparse import Namespace
+from dataclasses import asdict
+
+from core.commands.answer import Answer, Setting, known
+from core.errors import message
+from core.jobs.dispatch import cancel as cancel_run
+from core.jobs.folder import Run, last_metrics, tail
+from core.output import (
+    plain,
+    table,
+)
+from core.submit import wait
+
+
+def list_runs(args: Namespace, at: Setting) -> Answer:
+    runs = at.workspace.store.list(kind=args.kind, state=args.state, limit=args.limit)
+    heads = [message(c, {}, at.language) for c in ("col_run", "col_kind", "col_state", "col_attempt", "col_seconds")]
+    rows = [[r.id, r.kind, message("state_" + r.state, {}, at.language), str(r.attempt), _seconds(r)] for r in runs]
+    text = table([heads, *rows], right=(3, 4)) if rows else message("runs_none", {}, at.language)
+    return Answer({"runs": [asdict(r) | {"seconds": r.seconds} for r in runs]}, text)
+
+
+def _seconds(run: Run) -> str:
+    return "-" if run.seconds is None else f"{run.seconds:.1f}"
+
+
+def show(args: Namespace, at: Setting) -> Answer:
+    """One run: what was asked, where it stands, how it went."""
+    found = known(args.run, at)
+    folder = at.workspace.run_folder(found.id)
+    spec = json.loads((folder / "spec.json").read_text())
+    metrics, log = last_metrics(folder), tail(folder / "log.txt")
+    data = {"run": asdict(found), "spec": spec, "metrics": metrics[-20:], "log": log}
+    words = [
+        message(code, {}, at.language) for code in ("col_run", "col_kind", "col_state", "col_attempt", "col_seconds")
+    ]
+    state = message("state_" + found.state, {}, at.language)
+    facts = [*zip(words, (found.id, found.kind, state, str(found.attempt), _seconds(found)), strict=True)]
+    facts += [(role, value) for role, value in spec["inputs"].items()]
+    facts += [(name, json.dumps(value, ensure_ascii=False)) for name, value in spec["params"].items()]
+    lines = [table([("", ""), *facts]).split("\n", 2)[2]]
+    if found.error:
+        lines.append(message(str(found.error["code"]), found.error["values"], at.language))
+    lines += [json.dumps(line, ensure_ascii=False) for line in metrics[-3:]]
+    return Answer(data, "\n".join([*lines, *(plain(line) for line in log.split("\n")[-20:] if line)]))
+
+
+def cancel(args: Namespace, at: Setting) -> Answer:
+    runs = [known(run_id, at) for run_id in args.runs]
+    for found in runs:
+        cancel_run(at.workspace.root, found.id)
+    ended = wait(at.workspace, [r.id for r in runs], at.watch)
+    states = {r.id: r.state for r in ended}
+    return Answer(
+        {"runs": states}, "\n".join(f"{i}  {message('state_' + s, {}, at.language)}" for i, s in states.items())
+    )
