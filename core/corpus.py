@@ -150,18 +150,29 @@ def write(corpus: Corpus, folder: Path) -> Path:
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    table = corpus.table.replace_schema_metadata({b"peibi": json.dumps(corpus.schema.to_json()).encode()})
-    with temporary.open("wb") as file:
-        with pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    keep(corpus.table, corpus.schema.to_json(), path)
     return path
 
 
 def read(path: Path) -> Corpus:
     """Open a stored corpus, memory-mapped."""
+    table, schema = kept(path)
+    return Corpus(Schema.from_json(schema), table)
+
+
+def keep(table: pa.Table, about: dict[str, Any], path: Path) -> None:
+    """Write a table and what is to be known of it as uncompressed Arrow IPC: temporary name, fsync, rename."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    described = table.replace_schema_metadata({b"peibi": json.dumps(about).encode()})
+    with temporary.open("wb") as file:
+        with pa.ipc.new_file(file, described.schema) as writer:
+            writer.write_table(described)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+
+
+def kept(path: Path) -> tuple[pa.Table, dict[str, Any]]:
+    """A table that `keep` wrote, memory-mapped, and what is to be known of it."""
     table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    return Corpus(Schema.from_json(json.loads(table.schema.metadata[b"peibi"])), table.replace_schema_metadata(None))
+    return table.replace_schema_metadata(None), json.loads(table.schema.metadata[b"peibi"])

@@ -1,6 +1,5 @@
 """A pool: the children of a corpus by one method, filtered, with a reason for every child that is missing."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -196,7 +195,4 @@ def run(ctx: RunContext) -> None:
 
 def _write_rejected(rejected: Sequence[RejectedChild], path: Path) -> None:
     columns = [[item.parent for item in rejected], [item.copy for item in rejected], [item.code for item in rejected]]
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, REJECTED) as writer:
-        writer.write_table(pa.table(columns, schema=REJECTED))
-    temporary.rename(path)
+    corpora.keep(pa.table(columns, schema=REJECTED), {}, path)

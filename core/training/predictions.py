@@ -1,7 +1,5 @@
 """What a model predicted for every row of a corpus, kept for good: any metric can be computed from it later."""
 
-import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from core.corpus import ID, Corpus
+from core.corpus import ID, Corpus, keep, kept
 from core.tasks.protocol import Encoded, Predicted, Task
 from core.training import batching
 
@@ -61,7 +59,7 @@ def predict(
 
 
 def write(path: Path, corpus: Corpus, predictions: Predictions) -> None:
-    """Store predictions beside their run: temporary name, fsync, rename."""
+    """Store predictions beside their run."""
     table = pa.table(
         [
             corpus.table.column("id"),
@@ -69,18 +67,11 @@ def write(path: Path, corpus: Corpus, predictions: Predictions) -> None:
             pa.array(predictions.confidence, _SCHEMA.field("confidence").type),
         ],
         schema=_SCHEMA,
-    ).replace_schema_metadata({b"peibi": json.dumps({"seconds": predictions.seconds}).encode()})
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        with pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    )
+    keep(table, {"seconds": predictions.seconds}, path)
 
 
 def read(path: Path) -> Predictions:
     """Stored predictions."""
-    table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    seconds = json.loads(table.schema.metadata[b"peibi"])["seconds"]
-    return Predictions(table.column("predicted").to_pylist(), table.column("confidence").to_pylist(), seconds)
+    table, about = kept(path)
+    return Predictions(table.column("predicted").to_pylist(), table.column("confidence").to_pylist(), about["seconds"])
