@@ -1,0 +1,153 @@
+"""The training loop on a tiny model, in this process: what is trained, what is not, and on which precision."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import HARBOUR
+
+from core import corpus as corpora
+from core.corpus import Corpus
+from core.errors import CoreError
+from core.formats import ReadOptions, read
+from core.jobs.folder import last_metrics
+from core.jobs.trainer import Context
+from core.mix import Mix, Part
+from core.models.catalogue import install
+from core.params import canonical
+from core.runs import RunSpec
+from core.tasks import task
+from core.training import predictions
+from core.training.settings import TrainParams
+from core.training.train import TrainRunParams, evaluate, run
+
+SETTINGS = TrainParams(steps=6, batch_tokens=256, learning_rate=5e-3, evaluations=2, checkpoint_every=2)
+RESOLVED = {"device": "cpu", "precision": "fp32", "threads": 1, "versions": {}}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, tiny_model) -> dict:
+    """A workspace with the sample as gold (48 rows) and dev (12 rows), and the tiny model."""
+    root = tmp_path_factory.mktemp("training")
+    whole = read(HARBOUR, name="harbour.conll", options=ReadOptions()).corpus
+    gold, dev = (Corpus(whole.schema, whole.table.slice(*cut)) for cut in ((0, 48), (48, 12)))
+    paths = {"gold": corpora.write(gold, root / "corpora"), "dev": corpora.write(dev, root / "corpora")}
+    model = install(str(tiny_model), root / "models", root)
+    return {"root": root, "paths": {**paths, "model": model.folder}, "labels": whole.schema.labels, "dev": dev}
+
+
+def trained(place: dict, name: str, *, seed: int = 0, resolved: dict | None = None, mix: Mix | None = None, **settings):
+    """Carry out one training -> (its folder, its result)."""
+    params = TrainRunParams(seed, place["labels"], mix or Mix(), replace(SETTINGS, **settings))
+    inputs = {role: str(path) for role, path in place["paths"].items()}
+    spec = RunSpec("train", dict.fromkeys(inputs, ""), canonical(params))
+    folder = place["root"] / "runs" / name
+    folder.mkdir(parents=True)
+    context = Context(place["root"], folder, spec, RESOLVED | (resolved or {}) | {"inputs": inputs}, 1)
+    run(context)
+    return folder, json.loads((folder / "result.json").read_text())
+
+
+def tensors(folder: Path) -> dict:
+    from safetensors.torch import load_file
+
+    return load_file(str(folder / "model" / "trained.safetensors"))
+
+
+def test_a_training_keeps_model_and_predictions_and_drops_checkpoints(place):
+    folder, result = trained(place, "plain")
+    assert (result["steps"], result["rows"]) == (6, {"gold": 48})
+    assert result["best_step"] in (3, 6)
+    kept = predictions.read(predictions.file_of(folder, place["dev"].id))
+    assert [len(row) for row in kept.values] == [len(row) for row in place["dev"].table.column("tokens").to_pylist()]
+    assert all(0 <= sure <= 1 for row in kept.confidence for sure in row)
+    assert not (folder / "checkpoints").exists()
+    losses = [line["loss"] for line in last_metrics(folder) if line.get("loss") is not None]
+    assert len(losses) == 6
+    assert losses[-1] < losses[0]
+
+
+def test_the_best_step_is_the_one_whose_predictions_are_kept(place):
+    folder, result = trained(place, "best", steps=12, evaluations=4, learning_rate=2e-2)
+    looks = {line["step"]: line["dev"] for line in last_metrics(folder) if line.get("dev") is not None}
+    assert sorted(looks) == [3, 6, 9, 12]
+    assert result["best_dev"] == max(looks.values())
+    assert result["best_step"] == min(step for step, score in looks.items() if score == max(looks.values()))
+    kept = predictions.read(predictions.file_of(folder, place["dev"].id))
+    counts = task("tagging").counts(place["dev"].table, kept.values, place["labels"])
+    precision, recall = counts.tp.sum() / max(counts.pred.sum(), 1), counts.tp.sum() / counts.gold.sum()
+    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    assert f1 == pytest.approx(result["best_dev"], abs=1e-12)
+
+
+def test_word_embeddings_are_frozen_unless_asked(place):
+    frozen, _ = trained(place, "frozen")
+    assert not any("word_embeddings" in name for name in tensors(frozen))
+    whole, _ = trained(place, "whole", freeze_word_embeddings=False)
+    assert any("word_embeddings" in name for name in tensors(whole))
+
+
+def test_seeds_differ_and_a_seed_repeats(place):
+    first, again, other = (trained(place, name, seed=seed)[0] for name, seed in (("s0", 0), ("s0b", 0), ("s1", 1)))
+    assert all((a == b).all() for a, b in zip(tensors(first).values(), tensors(again).values(), strict=True))
+    assert any((a != b).any() for a, b in zip(tensors(first).values(), tensors(other).values(), strict=True))
+
+
+def test_bf16_trains_too_and_its_bits_repeat(place):
+    first, _ = trained(place, "bf16", resolved={"precision": "bf16"})
+    again, _ = trained(place, "bf16b", resolved={"precision": "bf16"})
+    plain, _ = trained(place, "fp32")
+    assert all((a == b).all() for a, b in zip(tensors(first).values(), tensors(again).values(), strict=True))
+    assert any((a != b).any() for a, b in zip(tensors(first).values(), tensors(plain).values(), strict=True))
+
+
+def test_a_mix_decides_what_is_drawn(place):
+    _, result = trained(place, "half", mix=Mix(parts={"gold": Part(0.5, "times_gold")}))
+    assert result["rows"] == {"gold": 24}
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_its_step(place):
+    with pytest.raises(CoreError) as caught:
+        trained(place, "wild", learning_rate=1e38, clip=1e38, steps=12)
+    assert caught.value.code == "loss_not_finite"
+    assert caught.value.values["step"] > 1
+
+
+def test_a_resumed_run_of_another_environment_is_refused(place):
+    params = TrainRunParams(0, place["labels"], Mix(), SETTINGS)
+    inputs = {role: str(path) for role, path in place["paths"].items()}
+    folder = place["root"] / "runs" / "moved"
+    folder.mkdir()
+    spec = RunSpec("train", dict.fromkeys(inputs, ""), canonical(params))
+
+    class Killed(BaseException):
+        pass
+
+    class Dying(Context):
+        def point(self, name: str) -> None:
+            if name == "checkpoint.renamed" and (self.folder / "checkpoints").exists():
+                raise Killed
+
+    with pytest.raises(Killed):
+        run(Dying(place["root"], folder, spec, RESOLVED | {"inputs": inputs}, 1))
+    with pytest.raises(CoreError) as caught:
+        run(Context(place["root"], folder, spec, RESOLVED | {"inputs": inputs, "threads": 2}, 2))
+    assert caught.value.code == "resume_other_environment"
+    run(Context(place["root"], folder, spec, RESOLVED | {"inputs": inputs}, 3))
+
+
+def test_evaluation_predicts_with_the_trained_weights(place):
+    folder, _ = trained(place, "evaluated")
+    kept = predictions.file_of(folder, place["dev"].id)
+    before = predictions.read(kept)
+    values, confidence = [list(row) for row in before.values], [list(row) for row in before.confidence]
+    kept.unlink()
+    inputs = {"data": str(place["paths"]["dev"]), "model:0": str(folder)}
+    target = place["root"] / "runs" / "evaluation"
+    target.mkdir()
+    spec = RunSpec("evaluate", dict.fromkeys(inputs, ""), {})
+    evaluate(Context(place["root"], target, spec, RESOLVED | {"inputs": inputs}, 1))
+    after = predictions.read(kept)
+    assert [list(row) for row in after.values] == values
+    assert [list(row) for row in after.confidence] == confidence
