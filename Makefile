@@ -28,7 +28,7 @@ types: $(READY_DEV)
 	$(VENV)/bin/pyright --pythonpath $(PY)
 
 unit: $(READY_DEV)
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 --dist loadfile
 
 bench: $(READY_DEV)
 	@mkdir -p bench/results

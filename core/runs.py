@@ -20,13 +20,14 @@ class Kind:
     function: str  # "module:function", called with a RunContext in the trainer process
     params: str  # "module:Class"
     behaviour_version: int
+    slot: Literal["train", "light"] = "light"  # kinds of different slots don't wait for each other
 
 
 KINDS: Mapping[str, Kind] = {
     "import": Kind("core.formats.importing:run", "core.formats.importing:ImportParams", 1),
     "augment": Kind("core.augment.pool:run", "core.augment.pool:AugmentParams", 1),
-    "train": Kind("core.training.train:run", "core.training.train:TrainRunParams", 1),
-    "evaluate": Kind("core.training.train:evaluate", "core.training.train:EvaluateParams", 1),
+    "train": Kind("core.training.train:run", "core.training.train:TrainRunParams", 1, "train"),
+    "evaluate": Kind("core.training.train:evaluate", "core.training.train:EvaluateParams", 1, "train"),
     "selftest": Kind("core.jobs.selftest:run", "core.jobs.selftest:SelftestParams", 1),
 }
 

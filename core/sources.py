@@ -55,7 +55,7 @@ def keep_source(
         if chosen not in named["sources"]:
             raise CoreError(
                 "corpus_without_split",
-                {"name": rest, "split": role, "known": ", ".join(workspace.corpus_names())},
+                {"name": rest, "split": role, "known": ", ".join(workspace.corpus_names()) or "-"},
                 "hint_import",
             )
         stored = named["sources"][chosen]

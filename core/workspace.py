@@ -1,5 +1,6 @@
 """The workspace: the one folder a person's files, corpora, models, projects and runs live in, and its paths."""
 
+import errno
 import hashlib
 import importlib.metadata
 import json
@@ -79,14 +80,20 @@ class Workspace:
         try:
             if path.is_dir():
                 raise CoreError("file_is_folder", {"file": name}, "hint_file")
+            if path.exists() and not path.is_file():  # a pipe or a device may never end
+                raise CoreError("file_unreadable", {"file": name, "what": "not a regular file"}, "hint_file")
             with path.open("rb") as source, temporary.open("wb") as target:
                 while block := source.read(_COPY_BYTES):
                     digest.update(block)
                     target.write(block)
+                target.flush()
+                os.fsync(target.fileno())
             temporary.rename(self.root / "files" / digest.hexdigest())
         except FileNotFoundError:
             raise CoreError("file_missing", {"file": name}, "hint_file") from None
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise CoreError("workspace_full", {"path": str(self.root)}, "hint_workspace_full") from None
             values = {"file": name, "what": os.strerror(error.errno or 0)}
             raise CoreError("file_unreadable", values, "hint_file") from None
         finally:
@@ -104,7 +111,9 @@ class Workspace:
         """Raises CoreError `corpus_unknown` with the names there are."""
         path = self._named(name)
         if not path.is_file():
-            raise CoreError("corpus_unknown", {"name": name, "known": ", ".join(self.corpus_names())}, "hint_import")
+            raise CoreError(
+                "corpus_unknown", {"name": name, "known": ", ".join(self.corpus_names()) or "-"}, "hint_import"
+            )
         return json.loads(path.read_text(encoding="utf-8"))
 
     def corpus_names(self) -> list[str]:

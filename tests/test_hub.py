@@ -78,10 +78,11 @@ def hub(tiny_model):
     thread.join()
 
 
-def install(name: str, port: int, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+def install(name: str, port: int, tmp_path: Path, patience: float = 10.0) -> subprocess.CompletedProcess[str]:
     """Install a model in a process of its own: the hub's client reads its settings when it is imported."""
     code = (
-        "import sys; from pathlib import Path\n"
+        "import sys; from pathlib import Path; from core.models import catalogue\n"
+        "catalogue._HUB_SECONDS = float(sys.argv[3])\n"
         "from core.models.catalogue import install; from core.errors import CoreError\n"
         "try:\n    print(install(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[2])).folder)\n"
         "except CoreError as error:\n    print(error.code, '|', error)"
@@ -89,7 +90,7 @@ def install(name: str, port: int, tmp_path: Path) -> subprocess.CompletedProcess
     env = environment(HF_ENDPOINT=f"http://127.0.0.1:{port}", HF_HOME=str(tmp_path / "hub"), HF_HUB_OFFLINE="0")
     models = tmp_path / "models"
     models.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", code, name, str(models)]
+    command = [sys.executable, "-c", code, name, str(models), str(patience)]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
 
 
@@ -119,6 +120,16 @@ def test_a_name_the_hub_does_not_know(hub, tmp_path):
 
 def test_an_unreachable_hub_says_what_is_at_hand(tmp_path):
     done = install("lab/tiny", 9, tmp_path)  # nobody listens there
+    assert done.stdout.startswith("hub_unreachable |"), done.stdout + done.stderr
+
+
+def test_a_hub_that_never_answers_is_given_up(tmp_path):
+    import socket
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()  # connections are taken, and nothing is ever said
+        done = install("lab/tiny", silent.getsockname()[1], tmp_path, patience=0.5)
     assert done.stdout.startswith("hub_unreachable |"), done.stdout + done.stderr
 
 

@@ -217,6 +217,18 @@ def test_first_come_first_served(store: Store):
     check(store)
 
 
+def test_light_kinds_do_not_wait_for_a_training(store: Store):
+    trainings = [RunSpec("train", {}, {"seed": seed}) for seed in range(2)]  # both fail, once their imports are done
+    for spec in trainings:
+        store.submit(spec, {"inputs": {}})
+    assert dispatch(store.root) == [trainings[0].id]
+    light = submit(store, steps=2)
+    assert dispatch(store.root) == [light]  # the second training waits, the self-test does not
+    wait(store, light, *(spec.id for spec in trainings))
+    assert store.get(light).state == "succeeded"
+    assert store.get(light).started < store.get(trainings[1].id).started
+
+
 def test_two_dispatchers_start_a_run_once(store: Store):
     ids = [submit(store, steps=2, seed=seed) for seed in range(3)]
     command = [sys.executable, "-m", "core.jobs.dispatch", str(store.root), "2"]

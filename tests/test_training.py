@@ -95,9 +95,13 @@ def test_seeds_differ_and_a_seed_repeats(place):
 
 
 def test_bf16_trains_too_and_its_bits_repeat(place):
+    from accelerate.state import AcceleratorState
+
+    plain, _ = trained(place, "fp32")
+    AcceleratorState._reset_state(True)  # a process has one precision: here it is changed
     first, _ = trained(place, "bf16", resolved={"precision": "bf16"})
     again, _ = trained(place, "bf16b", resolved={"precision": "bf16"})
-    plain, _ = trained(place, "fp32")
+    AcceleratorState._reset_state(True)
     assert all((a == b).all() for a, b in zip(tensors(first).values(), tensors(again).values(), strict=True))
     assert any((a != b).any() for a, b in zip(tensors(first).values(), tensors(plain).values(), strict=True))
 
@@ -135,6 +139,24 @@ def test_a_resumed_run_of_another_environment_is_refused(place):
         run(Context(place["root"], folder, spec, RESOLVED | {"inputs": inputs, "threads": 2}, 2))
     assert caught.value.code == "resume_other_environment"
     run(Context(place["root"], folder, spec, RESOLVED | {"inputs": inputs}, 3))
+
+
+def test_weights_of_another_architecture_are_refused(place, tmp_path, tiny_model):
+    """An encoder never starts from random weights without a word."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from core.models.loading import network
+
+    for path in tiny_model.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    weights = load_file(str(tmp_path / "model.safetensors"))
+    save_file({f"other.{name}": tensor for name, tensor in weights.items()}, str(tmp_path / "model.safetensors"))
+    torch.manual_seed(0)
+    with pytest.raises(CoreError) as caught:
+        network(tmp_path, task("tagging").head, ("O", "B-X", "I-X"))
+    assert caught.value.code == "model_weights_absent"
+    network(tiny_model, task("tagging").head, ("O", "B-X", "I-X"))
 
 
 def test_evaluation_predicts_with_the_trained_weights(place):

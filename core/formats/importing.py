@@ -165,13 +165,12 @@ def _map_labels(out: Imported, pools: Sequence[str], params: ImportParams, task:
         part = out.parts[role]
         mapping = part.source.labels
         place = role[len(POOL) :]
-        for label in part.corpus.schema.labels:
+        for label, row in _first_rows(part).items():
+            values: dict[str, Value] = {"file": part.source.name, "row": row, "label": label, "name": place}
             if mapping is not None and label not in mapping:
-                values: dict[str, Value] = {"file": part.source.name, "label": label, "name": place}
                 raise CoreError("label_unlisted", values, "hint_label_unlisted")
             if mapping is None and schema and label not in schema:
-                values = {"file": part.source.name, "label": label, "known": ", ".join(schema), "name": place}
-                raise CoreError("label_outside_schema", values, "hint_label_map")
+                raise CoreError("label_outside_schema", values | {"known": ", ".join(schema)}, "hint_label_map")
         for target in (mapping or {}).values():
             if target is not None and schema and target not in schema:
                 raise unknown_key(target, schema, f"ingredients.{place}.labels")

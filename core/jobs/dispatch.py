@@ -3,13 +3,14 @@
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from core.errors import CoreError
 from core.jobs.folder import Exit, Run, cancel_file, exit_of, held, hold, locked
 from core.jobs.store import Store
-from core.runs import ACTIVE
+from core.runs import ACTIVE, KINDS
 
 CODE = Path(__file__).resolve().parents[2]  # the folder that holds the package `core`
 _LOCK_SECONDS = 1.0  # how long a lock that somebody only looks at is waited for
@@ -17,23 +18,27 @@ _children: list[subprocess.Popen[bytes]] = []  # supervisors of this process, ke
 
 
 def dispatch(root: Path, slots: int = 1) -> list[str]:
-    """Start queued runs, first come first served, while fewer than `slots` run. -> the ids that were started.
+    """Start queued runs, first come first served, while fewer than `slots` of their kind's slot run. -> ids started.
 
+    An import does not wait for trainings: each slot of core.runs.KINDS is counted for itself.
     Runs whose processes are gone are ended first. Any process may call it at any time.
     """
     store = Store(root)
     _children[:] = [child for child in _children if child.poll() is None]
     started: list[str] = []
     with locked(store.root / "dispatch.lock"):
-        free = slots - len(reconcile(store))
+        used = Counter(_slot(run) for run in reconcile(store))
         for run in reversed(store.list(state="queued")):
-            if len(started) >= free:
-                break
             if not store.folder(run.id).is_dir():
                 store.forget(run.id)
-            elif _start(store, run, slots):
+            elif used[_slot(run)] < slots and _start(store, run, slots):
+                used[_slot(run)] += 1
                 started.append(run.id)
     return started
+
+
+def _slot(run: Run) -> str:
+    return KINDS[run.kind].slot if run.kind in KINDS else "light"
 
 
 def reconcile(store: Store) -> list[Run]:

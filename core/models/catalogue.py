@@ -12,6 +12,7 @@ from core.errors import CoreError
 from core.models.checks import check_folder, manifest_of, model_files, sha256_of
 
 DEFAULT = "all-MiniLM-L6-v2"
+_HUB_SECONDS = 10.0
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?")
 
 
@@ -94,16 +95,19 @@ def bundled_is_intact(name: str) -> bool:
 
 def _from_hub(name: str) -> Path:
     """Download safetensors, configuration and tokeniser of a hub model into the hub's own cache."""
+    import httpx2
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     repository, _, revision = name.partition("@")
     patterns = ["*.safetensors", "*.json", "vocab.txt", "merges.txt", "*.model"]
     try:
-        return Path(huggingface_hub.snapshot_download(repository, revision=revision or None, allow_patterns=patterns))
+        # asked first and with a limit: the download itself would wait without end for a hub that never answers
+        found = huggingface_hub.HfApi().model_info(repository, revision=revision or None, timeout=_HUB_SECONDS)
+        return Path(huggingface_hub.snapshot_download(repository, revision=found.sha, allow_patterns=patterns))
     except RepositoryNotFoundError:
         raise CoreError("model_missing", {"model": name, "known": ", ".join(BUNDLED)}, "hint_model") from None
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+    except (LocalEntryNotFoundError, HfHubHTTPError, httpx2.HTTPError, OSError) as error:
         values = {"model": name, "what": type(error).__name__, "known": ", ".join(BUNDLED)}
         raise CoreError("hub_unreachable", values, "hint_hub") from None
 

@@ -63,7 +63,7 @@ def network(folder: Path, head: str, classes: Sequence[str]) -> "torch.nn.Module
     module, _, name = head.partition(":")
     auto = getattr(importlib.import_module(module), name)
     try:
-        return auto.from_pretrained(
+        model, found = auto.from_pretrained(
             str(folder),
             num_labels=len(classes),
             dtype=torch.float32,
@@ -71,11 +71,19 @@ def network(folder: Path, head: str, classes: Sequence[str]) -> "torch.nn.Module
             use_safetensors=True,
             trust_remote_code=False,
             ignore_mismatched_sizes=True,
+            output_loading_info=True,
         )
     except (ValueError, OSError, KeyError, RuntimeError) as error:
         raise CoreError(
             "model_unloadable", {"model": folder.name, "what": str(error)[:200]}, "hint_model_folder"
         ) from None
+    encoder = f"{model.base_model_prefix}."
+    absent = [str(key) for key in (*found["missing_keys"], *found["mismatched_keys"])]
+    absent = sorted(key.strip("('") for key in absent if key.strip("('").startswith(encoder))
+    if absent:  # a head of ours is fresh, an encoder never is
+        values = {"model": folder.name, "count": len(absent), "first": absent[0]}
+        raise CoreError("model_weights_absent", values, "hint_model_folder")
+    return model
 
 
 def word_embeddings(model: Any) -> "torch.nn.Module":
