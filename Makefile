@@ -48,7 +48,7 @@ clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
 
 $(READY): requirements.txt constraints.txt | $(PY)
-	@echo "== Installing requirements.txt (about 0.7 GB to download, 2.2 GB on disk; torch is a third of it)."
+	@echo "== Installing requirements.txt (about 0.5 GB to download, 2 GB on disk; torch is 40 % of it)."
 	@echo "   On Linux the ordinary index has torch as a GPU build: about 3 GB more. Without a GPU:"
 	@echo "   make run TORCH_INDEX=<index of CPU builds that pytorch.org names>"
 	@if [ -n "$(TORCH_INDEX)" ]; then $(PY) -m pip install -q --index-url "$(TORCH_INDEX)" $$(grep '^torch==' requirements.txt); fi
@@ -57,7 +57,7 @@ $(READY): requirements.txt constraints.txt | $(PY)
 	@rm -f $(VENV)/ready-*; touch $@
 
 $(READY_DEV): requirements-dev.txt $(READY)
-	@echo "== Installing requirements-dev.txt (about 60 MB to download)."
+	@echo "== Installing requirements-dev.txt (about 100 MB to download)."
 	$(PY) -m pip install -q --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	@touch $@
 
