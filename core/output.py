@@ -76,11 +76,11 @@ def error_line(error: CoreError, language: str = "en") -> str:
 
 
 def _what(error: CoreError, language: str) -> str:
-    """Place and message. The place is that of the recipe's key where there is one, else file and row."""
+    """File and row, where the error has them, and the message."""
     text = message(error.code, error.values, language)
     file, row = error.values.get("file"), error.values.get("row") or error.values.get("line")
-    place = error.values.get("place") or (f"{file}:{row}" if file and row else file)
-    return text if not place or text.startswith(str(place)) else f"{place}: {text}"
+    place = f"{file}:{row}" if file and row else file
+    return f"{place}: {text}" if place else text
 
 
 def _hint(error: CoreError, language: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from core.mix import check as check_mix
 from core.params import CLOSED, bad_value, build, field_names, unknown_key
 from core.tasks import task
 from core.training.settings import TrainParams
-from core.yaml_text import LARGEST, Document, parse
+from core.yaml_text import LARGEST, parse
 
 VERSION = 1
 SEEDS = tuple(range(8))
@@ -79,6 +79,7 @@ class Recipe:
     mix: Mix = Mix()
     train: TrainParams = TrainParams()
     seeds: tuple[int, ...] = SEEDS
+    lines: Mapping[str, int] = field(default_factory=dict[str, int])  # dotted path of a key -> its line in the file
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,10 @@ def load(path: Path, name: str | None = None) -> Recipe:
         raise CoreError("file_unreadable", {"file": name, "what": error.strerror or ""}, "hint_file") from None
     document = parse(text, name)
     try:
-        return check(document.data, path.parent, name)
+        return replace(check(document.data, path.parent, name), lines=document.lines)
     except CoreError as error:
-        raise _placed(error, document, name) from None
+        found = placed(error, document.lines, name)
+        raise CoreError(found.code, {"file": name} | found.values, found.hint_code) from None
 
 
 def _read(path: Path, name: str) -> bytes:
@@ -130,14 +132,15 @@ def _read(path: Path, name: str) -> bytes:
     return found
 
 
-def _placed(error: CoreError, document: Document, name: str) -> CoreError:
-    """The error with the file and line of the key that it is about."""
+def placed(error: CoreError, lines: Mapping[str, int], name: str) -> CoreError:
+    """The error with file and line of the recipe's key that it is about; one about a data file names that already."""
     where, key = str(error.values.get("where", "")), str(error.values.get("key", ""))
     path = ".".join(part for part in (where, key) if part).removeprefix(f"{_ROOT}.")
-    while path and path not in document.lines:
+    if "file" in error.values or not path:
+        return error
+    while path and path not in lines:
         path = path.rpartition(".")[0]
-    values = {"file": name, "row": document.lines.get(path)} | error.values
-    return CoreError(error.code, values, error.hint_code)
+    return CoreError(error.code, {"file": name, "row": lines.get(path)} | error.values, error.hint_code)
 
 
 @contextmanager

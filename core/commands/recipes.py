@@ -1,7 +1,6 @@
 """`run` and `train`: from a recipe to scores."""
 
 from argparse import Namespace
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +11,16 @@ from core.output import (
     outcome_text,
 )
 from core.pipeline import Options, Outcome, carry_out
-from core.recipe import check, load
-from core.yaml_text import parse
+from core.recipe import check, load, placed
 
 
 def run(args: Namespace, at: Setting) -> Answer:
-    path = Path(args.recipe)
-    recipe = load(path, args.recipe)
-    lines = parse(path.read_text(encoding="utf-8-sig"), args.recipe).lines
+    recipe = load(Path(args.recipe), args.recipe)
     try:
         outcome = carry_out(at.workspace, recipe, Options(not args.no_test, args.fresh, args.detach), at.watch)
     except CoreError as error:
-        raise _placed(error, lines, args.recipe) from None
+        raise placed(error, recipe.lines, args.recipe) from None
     return _outcome(outcome, at)
-
-
-def _placed(error: CoreError, lines: Mapping[str, int], recipe: str) -> CoreError:
-    """The error with the place of the recipe's key that it is about; one about a data file names that file itself."""
-    where = str(error.values.get("where", ""))
-    if not where or ("file" in error.values and where != "train.model"):
-        return error
-    while where and where not in lines:
-        where = where.rpartition(".")[0]
-    place = f"{recipe}:{lines[where]}" if where else recipe
-    return CoreError(error.code, error.values | {"place": place}, error.hint_code)
 
 
 def train(args: Namespace, at: Setting) -> Answer:

@@ -61,9 +61,9 @@ def check_folder(folder: Path, name: str) -> None:
     pickles = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in _PICKLES)
     if not weights:
         code = "model_pickle" if pickles else "model_no_weights"
-        raise CoreError(code, {"model": name, "file": ", ".join(pickles) or "model.safetensors"}, "hint_safetensors")
+        raise CoreError(code, {"model": name, "part": ", ".join(pickles) or "model.safetensors"}, "hint_safetensors")
     if pickles:
-        raise CoreError("model_pickle", {"model": name, "file": ", ".join(pickles)}, "hint_safetensors")
+        raise CoreError("model_pickle", {"model": name, "part": ", ".join(pickles)}, "hint_safetensors")
     for path in weights:
         _check_safetensors(path, name)
 
@@ -95,7 +95,7 @@ def _refuse_code(config: Any, name: str) -> None:
 
 def _check_safetensors(path: Path, name: str) -> None:
     """The header's own arithmetic: 8 bytes of length, JSON, and data exactly as long as it says."""
-    bad = CoreError("model_bad_weights", {"model": name, "file": path.name}, "hint_safetensors")
+    bad = CoreError("model_bad_weights", {"model": name, "part": path.name}, "hint_safetensors")
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(8)

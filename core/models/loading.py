@@ -113,5 +113,5 @@ def load_trained(folder: Path, base: Path, head: str, classes: Sequence[str]) ->
     model = network(base, head, classes)
     missing = model.load_state_dict(load_file(str(folder / OVERLAY)), strict=False).unexpected_keys
     if missing:
-        raise CoreError("model_bad_weights", {"model": folder.parent.name, "file": OVERLAY}, "hint_safetensors")
+        raise CoreError("model_bad_weights", {"model": folder.parent.name, "part": OVERLAY}, "hint_safetensors")
     return model
