@@ -75,7 +75,7 @@ def main(arguments: Sequence[str]) -> int:
     """Arguments: workspace, run id, attempt, pid of the supervisor. -> exit code"""
     root, id, attempt, supervisor = arguments
     _die_with(int(supervisor))
-    os.putenv("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave their core: a busy machine is 1.8 x faster
+    os.putenv("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave their core to others
     signal.signal(signal.SIGTERM, lambda number, _: _terminated.append(number))
     folder = Path(root) / "runs" / id
     return carry_out(folder, lambda: _work(Path(root), folder, int(attempt)))

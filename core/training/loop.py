@@ -52,7 +52,7 @@ def accelerator(resolved: Mapping[str, Any]) -> "Accelerator":
 
     torch.set_num_threads(int(resolved["threads"]))
     torch.use_deterministic_algorithms(True, warn_only=True)
-    # filling what is then overwritten costs 3 % of a step
+    # what is then overwritten need not be filled first
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     mixed = "bf16" if resolved["precision"] == "bf16" else "no"
     return Accelerator(mixed_precision=mixed, cpu=resolved["device"] == "cpu")
