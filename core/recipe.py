@@ -79,7 +79,7 @@ class Recipe:
     mix: Mix = Mix()
     train: TrainParams = TrainParams()
     seeds: tuple[int, ...] = SEEDS
-    lines: Mapping[str, int] = field(default_factory=dict[str, int])  # dotted path of a key -> its line in the file
+    lines: Mapping[str, int] = field(default_factory=dict[str, int], compare=False)  # dotted path of a key -> its line
 
 
 @dataclass(frozen=True)
