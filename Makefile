@@ -15,7 +15,7 @@ READY_DEV := $(VENV)/ready-dev-$(DEV_HASH)
 run: demo
 
 demo: $(READY)
-	@echo "== Demo: 60 sentences, gold only beside gold + mention replacement (docs/recipes/harbour.yaml)"
+	@echo "== Demo: 60 sentences, gold + 1x mention replacement, two seeds (docs/recipes/harbour.yaml)"
 	$(PY) -m core run docs/recipes/harbour.yaml --workspace workspace
 
 test: lint types unit
