@@ -191,8 +191,10 @@ def check(data: Any, folder: Path, name: str) -> Recipe:
 
 def _data(data: Any) -> Data | str:
     if isinstance(data, str):
+        if data.startswith("hub:"):  # one split: it is train, and dev is split off
+            return Data(train=data)
         if not data.startswith("corpus:"):
-            raise bad_value("data", data, "corpus:NAME, or train / dev / test, or file and split")
+            raise bad_value("data", data, "corpus:NAME, hub:NAME, or train / dev / test, or file and split")
         return data
     if not isinstance(data, dict):
         raise bad_value("data", data, "train / dev / test, or file and split")

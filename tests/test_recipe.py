@@ -320,6 +320,7 @@ def test_relative_files_are_left_to_the_folder_of_the_recipe(tmp_path: Path):
         ("{file: a, split: {dev: .1, test: .1, seed: 0}}", Data(file="a", split=Split(0.1, 0.1, 0))),
         ("{file: a}", Data(file="a")),
         ("corpus:wnut17", "corpus:wnut17"),
+        ("hub:lab/set@v1#en/train", Data("hub:lab/set@v1#en/train")),
         (
             "{train: 'corpus:x', dev: 'hub:n@r#c/s', columns: {tokens: words}}",
             Data("corpus:x", "hub:n@r#c/s", columns={"tokens": "words"}),

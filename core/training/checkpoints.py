@@ -12,7 +12,6 @@ from pathlib import Path
 MANIFEST = "manifest.json"
 _NAME = re.compile(r"step-(\d{8,})")
 _DRAFT, _DROPPED = ".draft-", ".dropped-"
-_BLOCK = 1 << 20  # bytes read at a time
 
 
 def _nowhere(name: str) -> None:
@@ -138,11 +137,8 @@ def _sealed(path: Path) -> tuple[int, str]:
 
 
 def _digest(path: Path) -> str:
-    found = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _sync(folder: Path) -> None:
