@@ -2,29 +2,28 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from core import corpus as corpora
-from core.augment.pool import AugmentParams
 from core.corpus import Corpus
-from core.errors import Action, CoreError, Issue
+from core.errors import CoreError, Issue
 from core.evaluation.scoring import score
 from core.formats.importing import used_labels
-from core.formats.write import conll
+from core.formats.writing import conll
 from core.jobs.folder import Run
-from core.mix import GOLD, Mix, Part, Realised, plan, realised
-from core.models.catalogue import DEFAULT, install
-from core.params import canonical
+from core.mix import GOLD, Mix, Realised, realised
+from core.models.catalogue import install
+from core.models.fit import UNKNOWN_WARNING
 from core.recipe import AugmentedIngredient, Recipe, about
-from core.runs import POOL, RunSpec
+from core.runs import RunSpec
 from core.scores import Scores
 from core.sources import import_spec
+from core.stage import Stage, augment_spec, imported, settle, train_specs
 from core.submit import Submitter, Watch, cancel_all, raise_mendable, result_of, wait
 from core.tasks import task as task_of
 from core.training import predictions
-from core.training.train import UNKNOWN_WARNING, Prepared, TrainRunParams, prepare
+from core.training.train import Prepared, prepare
 from core.workspace import Workspace
 
 
@@ -62,15 +61,6 @@ class Outcome:
     scores: Mapping[str, Scores | None]
 
 
-@dataclass
-class _Stage:
-    """What the stages before training hand on."""
-
-    imported: Mapping[str, Any]
-    pools: dict[str, Corpus] = field(default_factory=dict[str, Corpus])  # gold and every ingredient
-    issues: list[Issue] = field(default_factory=list[Issue])
-
-
 def carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Watch) -> Outcome:
     """Run a recipe to its scores; on Ctrl-C every run it submitted is cancelled.
 
@@ -90,14 +80,11 @@ def _carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Wa
         model = install(recipe.train.model, workspace.models, recipe.folder)
     stage = _import(workspace, recipe, submit, watch)
     _augment(workspace, recipe, stage, submit, watch)
-    params, pool_names = _settle(recipe, stage)
+    params, pool_names = settle(recipe, stage)
     used = {name: stage.pools[name] for name in pool_names}
     prepared = prepare(used, replace(params, seed=recipe.seeds[0]), model.folder)
     _check_targets(recipe, stage, prepared)
-    inputs = {GOLD: f"corpus:{stage.imported['corpora']['train']}", "dev": f"corpus:{stage.imported['corpora']['dev']}"}
-    inputs |= {POOL + name: f"corpus:{pool.id}" for name, pool in used.items() if name != GOLD}
-    inputs |= {"model": f"model:{model.identity}"}
-    specs = [RunSpec("train", inputs, canonical(replace(params, seed=seed))) for seed in recipe.seeds]
+    specs = train_specs(stage, params, pool_names, model.identity, recipe.seeds)
     submitted = [submit(spec) for spec in specs]
     seeds = dict(zip((run.id for run, _ in submitted), recipe.seeds, strict=True))
     scores: dict[str, Scores | None] = {"dev": None, "test": None}
@@ -131,20 +118,9 @@ def _carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Wa
     )
 
 
-def _import(workspace: Workspace, recipe: Recipe, submit: Submitter, watch: Watch) -> _Stage:
+def _import(workspace: Workspace, recipe: Recipe, submit: Submitter, watch: Watch) -> Stage:
     run, _ = submit(import_spec(workspace, recipe))
-    result = result_of(workspace, run, watch)
-    stage = _Stage(result, issues=[issue_of(data) for data in result["issues"]])
-    for role, corpus_id in result["corpora"].items():
-        if role == "train" or role.startswith(POOL):
-            name = GOLD if role == "train" else role[len(POOL) :]
-            stage.pools[name] = corpora.read(workspace.corpus_path(corpus_id))
-    return stage
-
-
-def issue_of(data: Mapping[str, Any]) -> Issue:
-    action: Action = data["action"]
-    return Issue(data["file"], data["row"], data["column"], data["code"], data["values"], action)
+    return imported(workspace, result_of(workspace, run, watch))
 
 
 def pools_of(workspace: Workspace, recipe: Recipe, watch: Watch) -> tuple[dict[str, Corpus], dict[str, int]]:
@@ -155,14 +131,14 @@ def pools_of(workspace: Workspace, recipe: Recipe, watch: Watch) -> tuple[dict[s
     return stage.pools, rejected
 
 
-def _augment(workspace: Workspace, recipe: Recipe, stage: _Stage, submit: Submitter, watch: Watch) -> dict[str, int]:
+def _augment(workspace: Workspace, recipe: Recipe, stage: Stage, submit: Submitter, watch: Watch) -> dict[str, int]:
     """Build the pools of all augmented ingredients, parents before children -> rejected children by code."""
     rejected: Counter[str] = Counter()
     left = {name: i for name, i in recipe.ingredients.items() if isinstance(i, AugmentedIngredient)}
     order = list(recipe.ingredients)
     while left:
         ready = {name: i for name, i in left.items() if i.of in stage.pools}
-        started = {name: submit(_augment_spec(i, stage))[0] for name, i in ready.items()}
+        started = {name: submit(augment_spec(i, stage))[0] for name, i in ready.items()}
         for name, run in started.items():
             with about(f"ingredients.{name}"):
                 result = result_of(workspace, run, watch)
@@ -173,63 +149,7 @@ def _augment(workspace: Workspace, recipe: Recipe, stage: _Stage, submit: Submit
     return dict(rejected)
 
 
-def _augment_spec(ingredient: AugmentedIngredient, stage: _Stage) -> RunSpec:
-    params = AugmentParams(ingredient.augmenter, ingredient.params, ingredient.copies, ingredient.seed).canonical()
-    inputs = {"of": f"corpus:{stage.pools[ingredient.of].id}"}
-    ids = stage.imported["corpora"]
-    inputs |= {split: f"corpus:{ids[split]}" for split in ("dev", "test") if split in ids}
-    return RunSpec("augment", inputs, canonical(params))
-
-
-def _settle(recipe: Recipe, stage: _Stage) -> tuple[TrainRunParams, list[str]]:
-    """The parameters of the trainings (all but the seed), and the pools that take part."""
-    mix = recipe.mix
-    requested = {name: ask for name, ask in mix.requested().items() if ask[0] > 0 or name == GOLD}
-    names = [GOLD, *(name for name in requested if name != GOLD)]
-    labels = stage.imported["labels"]
-    roots = {_root(recipe, name) for name in names} - {GOLD}
-    in_mix = {label for root in roots for label in labels[POOL + root]}
-    trained = set(labels["train"]) | in_mix
-    for label in labels["dev"]:
-        if label not in trained:
-            raise _unknown_dev_label(recipe, stage, label)
-    target = sorted(trained)
-    masked = [
-        n
-        for n in names
-        if _root(recipe, n) in roots and set(target) - set(stage.imported["covered"][POOL + _root(recipe, n)])
-    ]
-    train = replace(recipe.train, model=DEFAULT)  # which model it is stands among the inputs
-    return TrainRunParams(0, tuple(target), _in_rows(mix, stage.pools), train, tuple(sorted(masked))), names
-
-
-def _in_rows(mix: Mix, pools: Mapping[str, Corpus]) -> Mix:
-    """What a mix delivers, as rows by name of the ingredient: mixes that come to the same are the same run."""
-    try:
-        rows = plan(mix, {name: len(pool) for name, pool in pools.items()})
-    except CoreError as error:
-        part = error.values.get("name")
-        about = "mix.size" if error.code in ("size_unused", "shares_negative") else "mix.parts"
-        where = {"where": f"mix.parts.{part}" if part else about}
-        raise CoreError(error.code, where | error.values, error.hint_code) from None
-    parts = {name: Part(rows[name]) for name in sorted(rows) if rows[name] or name == GOLD}
-    return replace(mix, unit="rows", size=None, short="shrink", parts=parts)
-
-
-def _root(recipe: Recipe, name: str) -> str:
-    """The file ingredient (or gold) that an ingredient's rows go back to."""
-    ingredient = recipe.ingredients.get(name)
-    return _root(recipe, ingredient.of) if isinstance(ingredient, AugmentedIngredient) else name
-
-
-def _unknown_dev_label(recipe: Recipe, stage: _Stage, label: str) -> CoreError:
-    file = recipe.data if isinstance(recipe.data, str) else recipe.data.dev or recipe.data.file or recipe.data.train
-    row = stage.imported["first_rows"]["dev"][label]
-    known = ", ".join(stage.imported["labels"]["train"])
-    return CoreError("dev_label_unknown", {"file": file, "row": row, "label": label, "known": known}, "hint_dev_label")
-
-
-def _check_targets(recipe: Recipe, stage: _Stage, prepared: Prepared) -> None:
+def _check_targets(recipe: Recipe, stage: Stage, prepared: Prepared) -> None:
     """Something must be learned; and a model that does not know the words is said."""
     if not any((targets >= 0).any() for targets in prepared.encoded.targets):
         raise CoreError("nothing_to_learn", {"where": "mix"}, "hint_nothing_to_learn")
@@ -262,7 +182,7 @@ def scores_of(workspace: Workspace, corpus_id: str, runs: Sequence[str], labels:
 
 
 def _seed_run(
-    workspace: Workspace, run: Run, seed: int, reused: bool, stage: _Stage, scores: Mapping[str, Scores | None]
+    workspace: Workspace, run: Run, seed: int, reused: bool, stage: Stage, scores: Mapping[str, Scores | None]
 ) -> SeedRun:
     seconds = run.seconds
     paths: dict[str, Path | None] = {"dev": None, "test": None}

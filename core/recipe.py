@@ -36,6 +36,7 @@ class Data:
     test: str | None = None
     file: str | None = None
     split: Split | None = None
+    train_rows: Annotated[int, Field(ge=1)] | None = None  # a quick look: at most so many rows of train
     options: ReadOptions = ReadOptions()
     columns: dict[str, str] = field(default_factory=dict[str, str])  # of hub data: ours -> theirs
 

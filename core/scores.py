@@ -7,6 +7,8 @@ import numpy as np
 
 Interval = tuple[float, float]
 
+FEW = 30  # support below which a label's figures say little
+
 
 @dataclass(frozen=True)
 class Counts:

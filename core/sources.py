@@ -31,17 +31,16 @@ def import_spec(workspace: Workspace, recipe: Recipe) -> RunSpec:
             with about(f"ingredients.{name}.file"):
                 kept, where = keep_source(workspace, source, "file", recipe.folder, ingredient.columns)
             sources[POOL + name], inputs[POOL + name] = kept, where
-    params = ImportParams(sources, recipe.task, recipe.language, data.split)
+    params = ImportParams(sources, recipe.task, recipe.language, data.split, data.train_rows)
     return RunSpec("import", inputs, canonical(params))
 
 
 def _named_data(workspace: Workspace, reference: str) -> Data:
     """`data: corpus:NAME`: the roles that were imported under that name."""
     named = workspace.named_corpus(reference.partition(":")[2])
-    if "file" in named["sources"] and "split" not in named:
-        return Data(train=reference)
-    roles = dict.fromkeys(named["sources"], reference)
-    return build(Data, roles | {k: named[k] for k in ("split",) if k in named}, "data")
+    one = "file" in named["sources"] and "split" not in named
+    roles = {"train": reference} if one else dict.fromkeys(named["sources"], reference)
+    return build(Data, roles | {k: named[k] for k in ("split", "train_rows") if k in named}, "data")
 
 
 def keep_source(

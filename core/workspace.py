@@ -10,11 +10,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from core.errors import CoreError
 from core.jobs.dispatch import dispatch
-from core.jobs.folder import Run
+from core.jobs.folder import Run, read_json
 from core.jobs.machine import Machine
 from core.jobs.store import Store
 from core.params import slug
@@ -41,7 +41,7 @@ class Workspace:
         """Raises CoreError `workspace_unusable` where no folder can be made or written."""
         root = folder.expanduser().absolute()
         try:
-            for name in ("", "files", "corpora", "models", "cache", "projects", "runs"):
+            for name in ("", "files", "corpora", "models", "cache", "projects", "runs", "trash"):
                 (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
             probe = root / f".probe-{os.getpid()}"
             probe.touch()
@@ -63,6 +63,11 @@ class Workspace:
     def corpora(self) -> Path:
         return self.root / "corpora"
 
+    @property
+    def trash(self) -> Path:
+        """What was deleted and can be brought back."""
+        return self.root / "trash"
+
     def run_folder(self, run_id: str) -> Path:
         return self.root / "runs" / run_id
 
@@ -75,27 +80,34 @@ class Workspace:
 
     def add_file(self, path: Path, name: str) -> str:
         """Keep a user's file under its sha256. `name`: as the user wrote it, for messages."""
-        temporary = self.root / "files" / f".{os.getpid()}-{time.monotonic_ns()}.tmp"
-        digest = hashlib.sha256()
         try:
             if path.is_dir():
                 raise CoreError("file_is_folder", {"file": name}, "hint_file")
             if path.exists() and not path.is_file():  # a pipe or a device may never end
                 raise CoreError("file_unreadable", {"file": name, "what": "not a regular file"}, "hint_file")
-            with path.open("rb") as source, temporary.open("wb") as target:
-                while block := source.read(_COPY_BYTES):
+            with path.open("rb") as source:
+                return self.add_stream(source, name)
+        except FileNotFoundError:
+            raise CoreError("file_missing", {"file": name}, "hint_file") from None
+        except OSError as error:
+            raise _unreadable(name, error) from None
+
+    def add_stream(self, stream: BinaryIO, name: str) -> str:
+        """Keep what a stream holds, from where it stands to its end, under its sha256; never whole in memory."""
+        temporary = self.root / "files" / f".{os.getpid()}-{time.monotonic_ns()}.tmp"
+        digest = hashlib.sha256()
+        try:
+            with temporary.open("wb") as target:
+                while block := stream.read(_COPY_BYTES):
                     digest.update(block)
                     target.write(block)
                 target.flush()
                 os.fsync(target.fileno())
             temporary.rename(self.root / "files" / digest.hexdigest())
-        except FileNotFoundError:
-            raise CoreError("file_missing", {"file": name}, "hint_file") from None
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise CoreError("workspace_full", {"path": str(self.root)}, "hint_workspace_full") from None
-            values = {"file": name, "what": os.strerror(error.errno or 0)}
-            raise CoreError("file_unreadable", values, "hint_file") from None
+            raise _unreadable(name, error) from None
         finally:
             temporary.unlink(missing_ok=True)
         return digest.hexdigest()
@@ -151,6 +163,10 @@ class Workspace:
         dispatch(self.root)
         return run, reused
 
+    def resubmit(self, run_id: str) -> Run:
+        """Queue a run that ended without success again: it goes on from its last checkpoint, or begins anew."""
+        return self.submit(RunSpec.from_json(read_json(self.run_folder(run_id) / "spec.json")))[0]
+
     def _located(self, value: str) -> str:
         """`file:SHA`, `corpus:ID`, `model:IDENTITY`, `run:ID` as a path relative to the workspace."""
         kind, _, name = value.partition(":")
@@ -158,3 +174,7 @@ class Workspace:
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.root).free
+
+
+def _unreadable(name: str, error: OSError) -> CoreError:
+    return CoreError("file_unreadable", {"file": name, "what": os.strerror(error.errno or 0)}, "hint_file")

@@ -19,7 +19,10 @@ TIERS = (
     ("search",),
     ("report",),
     ("jobs",),
-    ("yaml_text", "recipe", "workspace", "sources", "submit", "pipeline", "predict", "output", "commands", "__main__"),
+    (
+        *("yaml_text", "recipe", "recipe_text", "workspace", "sources", "stage", "submit", "pipeline", "predict"),
+        *("project", "groups", "launch", "sample", "output", "commands", "__main__"),
+    ),
 )
 RANK = {name: rank for rank, tier in enumerate(TIERS) for name in tier}
 HEAVY = ("torch", "transformers", "nlpaug", "datasets", "sklearn")

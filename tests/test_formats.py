@@ -19,7 +19,7 @@ from core.errors import CoreError
 from core.formats import ReadOptions, read, schemes, text_lines, write
 from core.formats.protocol import Read
 from core.formats.tokenise import tokenise
-from core.formats.write import conll as write_conll
+from core.formats.writing import conll as write_conll
 from core.tasks.tagging import TABLE, content, spans
 
 ROOT = Path(__file__).parents[1]

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from core import pipeline
 from core.augment.pool import AugmentParams, build_pool
 from core.corpus import Corpus, Schema, numbered
 from core.errors import CoreError
@@ -24,6 +23,7 @@ from core.formats.importing import ImportParams, Source, bring_in
 from core.mix import GOLD, Mix, Part, cap, check, draw, plan, rarest, realised, splitmix64
 from core.params import build
 from core.recipe import AugmentedIngredient, FileIngredient, load
+from core.stage import Stage, settle
 from core.tasks import task
 from core.tasks.drawing import draw_mix, split_off, strata
 from core.tasks.tagging import TABLE, content, spans
@@ -552,7 +552,7 @@ def settled(tmp_path: Path, wiki: str, labels: str = "") -> tuple[frozenset[str]
         params = AugmentParams(made.augmenter, {"rate": 1.0}, 1, 0)
         pools[name] = build_pool(pools[made.of], params, tmp_path, set(), lambda: None).corpus
         assert len(pools[name])
-    params, _ = pipeline._settle(recipe, pipeline._Stage(importing._result(done), pools))
+    params, _ = settle(recipe, Stage(importing._result(done), pools))
     return frozenset(params.mask_outside), pools
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from core.scores import Counts, Interval, LabelScores, Metric, Scores
 
 DRAWS = 2000
+METRICS: tuple[str, ...] = ("precision", "recall", "f1")
 _DRAWS_AT_ONCE = 250
 
 
@@ -26,12 +27,17 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class _Sums:
+class Sums:
     """Counts summed over rows. *Shapes:* (..., seeds, labels); gold is the same for every seed."""
 
     tp: np.ndarray
     pred: np.ndarray
     gold: np.ndarray
+
+    @classmethod
+    def over_rows(cls, seeds: Sequence[Counts]) -> "Sums":
+        tp, pred = (np.stack([getattr(c, name).sum(0) for c in seeds]) for name in ("tp", "pred"))
+        return cls(tp, pred, np.broadcast_to(seeds[0].gold.sum(0), tp.shape))
 
     def per_label(self) -> Rates:
         return Rates.of(self.tp, self.pred, self.gold)
@@ -54,31 +60,26 @@ def score(seeds: Sequence[Counts], headline: str = "f1", draws: int = DRAWS, see
     together, the rows once per draw for all seeds.
     """
     names = seeds[0].names
-    tp = np.stack([c.tp for c in seeds])
-    pred = np.stack([c.pred for c in seeds])
-    gold = seeds[0].gold
-    whole = _Sums(tp.sum(1), pred.sum(1), np.broadcast_to(gold.sum(0), (len(seeds), len(names))))
-    boot = _bootstrap(tp, pred, gold, draws, seed)
-    support = gold.sum(0)
+    whole = Sums.over_rows(seeds)
+    rng = np.random.default_rng(seed)
+    boot = bootstrap(seeds, draws, rng, rng)
+    support = seeds[0].gold.sum(0)
     micro, micro_draws = whole.micro(), boot["micro"]
     macro, macro_draws = whole.macro(), boot["macro"]
-    metrics = {name: _metric(getattr(micro, name), getattr(micro_draws, name)) for name in _NAMES}
-    metrics |= {f"macro_{name}": _metric(getattr(macro, name), getattr(macro_draws, name)) for name in _NAMES}
+    metrics = {name: _metric(getattr(micro, name), getattr(micro_draws, name)) for name in METRICS}
+    metrics |= {f"macro_{name}": _metric(getattr(macro, name), getattr(macro_draws, name)) for name in METRICS}
     rates, label_draws = whole.per_label(), boot["label"]
     per_label = {
         name: _label(
-            {n: getattr(rates, n)[:, i] for n in _NAMES},
-            {n: getattr(label_draws, n)[:, i] for n in _NAMES},
+            {n: getattr(rates, n)[:, i] for n in METRICS},
+            {n: getattr(label_draws, n)[:, i] for n in METRICS},
             int(support[i]),
         )
         for i, name in enumerate(names)
     }
     total = int(support.sum())
-    overall: dict[str, float | int] = {name: metrics[name].mean for name in _NAMES}
+    overall: dict[str, float | int] = {name: metrics[name].mean for name in METRICS}
     return Scores(headline, metrics, total, overall | {"support": total}, per_label)
-
-
-_NAMES = ("precision", "recall", "f1")
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -87,18 +88,18 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 def _metric(seeds: np.ndarray, draws: np.ndarray) -> Metric:
     sd = float(seeds.std(ddof=1)) if len(seeds) > 1 else None
-    return Metric(float(seeds.mean()), sd, _interval(draws))
+    return Metric(float(seeds.mean()), sd, interval(draws))
 
 
 def _label(seeds: dict[str, np.ndarray], draws: dict[str, np.ndarray], support: int) -> LabelScores:
     if not support:
-        return LabelScores(None, None, None, 0, dict.fromkeys(_NAMES))
-    mean = {name: float(seeds[name].mean()) for name in _NAMES}
-    intervals = {name: _interval(draws[name]) for name in _NAMES}
+        return LabelScores(None, None, None, 0, dict.fromkeys(METRICS))
+    mean = {name: float(seeds[name].mean()) for name in METRICS}
+    intervals = {name: interval(draws[name]) for name in METRICS}
     return LabelScores(mean["precision"], mean["recall"], mean["f1"], support, intervals)
 
 
-def _interval(draws: np.ndarray) -> Interval:
+def interval(draws: np.ndarray) -> Interval:
     """The 2.5 and 97.5 percentiles; draws without any gold item of the label (NaN) say nothing and are left out."""
     if np.isnan(draws).all():
         return (0.0, 1.0)
@@ -106,13 +107,15 @@ def _interval(draws: np.ndarray) -> Interval:
     return float(low), float(high)
 
 
-def _bootstrap(tp: np.ndarray, pred: np.ndarray, gold: np.ndarray, draws: int, seed: int) -> dict[str, Rates]:
-    """Means over resampled seeds on resampled rows. `tp`, `pred`: (seeds, rows, labels); `gold`: (rows, labels).
+def bootstrap(
+    group: Sequence[Counts], draws: int, row_rng: np.random.Generator, seed_rng: np.random.Generator
+) -> dict[str, Rates]:
+    """Means over resampled seeds on resampled rows, one Counts per seed.
 
-    -> per "label" (draws, labels), "micro" and "macro" (draws,). Sums are whole numbers below 2^24, so float32
-    products are exact and the same on every machine.
+    -> per "label" (draws, labels), "micro" and "macro" (draws,). Equal `row_rng` streams pick equal rows. Sums are
+    whole numbers below 2^24, so float32 products are exact and the same on every machine.
     """
-    rng = np.random.default_rng(seed)
+    tp, pred, gold = np.stack([c.tp for c in group]), np.stack([c.pred for c in group]), group[0].gold
     seeds, rows, labels = tp.shape
     flat = np.concatenate([tp.transpose(1, 0, 2).reshape(rows, -1), pred.transpose(1, 0, 2).reshape(rows, -1), gold], 1)
     there = np.flatnonzero(flat.any(1))  # a row without entities in gold or predictions adds nothing to any sum
@@ -120,11 +123,11 @@ def _bootstrap(tp: np.ndarray, pred: np.ndarray, gold: np.ndarray, draws: int, s
     out: dict[str, list[Rates]] = {"label": [], "micro": [], "macro": []}
     for start in range(0, draws, _DRAWS_AT_ONCE):
         size = min(_DRAWS_AT_ONCE, draws - start)
-        picked = _row_weights(rng, size, rows)[:, there]
-        weight = _seed_weights(rng, size, seeds)
+        picked = _row_weights(row_rng, size, rows)[:, there]
+        weight = _seed_weights(seed_rng, size, seeds)
         sums = (picked @ flat).astype(np.float64)
         cut = seeds * labels
-        both = _Sums(
+        both = Sums(
             sums[:, :cut].reshape(size, seeds, labels),
             sums[:, cut : 2 * cut].reshape(size, seeds, labels),
             np.broadcast_to(sums[:, None, 2 * cut :], (size, seeds, labels)),
@@ -135,7 +138,7 @@ def _bootstrap(tp: np.ndarray, pred: np.ndarray, gold: np.ndarray, draws: int, s
         out["micro"].append(_mean_over_seeds(both.micro(), weight))
         out["macro"].append(_mean_over_seeds(both.macro(), weight))
     return {
-        name: Rates(*(np.concatenate([getattr(r, n) for r in rates]) for n in _NAMES)) for name, rates in out.items()
+        name: Rates(*(np.concatenate([getattr(r, n) for r in rates]) for n in METRICS)) for name, rates in out.items()
     }
 
 

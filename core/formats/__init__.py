@@ -16,8 +16,8 @@ READERS: Mapping[str, str] = {
     "jsonl": "core.formats.jsonl:read",
 }
 WRITERS: Mapping[str, str] = {
-    "conll": "core.formats.write:conll",
-    "jsonl": "core.formats.write:jsonl",
+    "conll": "core.formats.writing:conll",
+    "jsonl": "core.formats.writing:jsonl",
 }
 
 

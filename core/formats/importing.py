@@ -23,6 +23,8 @@ from core.tasks.protocol import Task
 Ratio = Annotated[float, Field(gt=0, lt=1)]
 HELD_OUT = ("dev", "test")
 DEV_SHARE = 0.1  # split off train where no dev is given
+QUICK_ROWS = 300  # of train: enough for a first answer
+_WORTHWHILE = 400  # rows from which a quick look is quicker
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class ImportParams:
     task: str = "tagging"
     language: str = "en"
     split: Split | None = None
+    train_rows: Annotated[int, Field(ge=1)] | None = None  # a quick look: at most so many rows of train
 
 
 @dataclass
@@ -121,6 +124,9 @@ def bring_in(params: ImportParams, files: Mapping[str, Any], step: Any = lambda 
         _split_dev(out, task)
     for role in [r for r in ("train", *pools) if r in out.parts]:
         _drop_leaks(out, role, "dev")
+    if params.train_rows is not None:
+        _look_quickly(out, params.train_rows, task)
+    for role in [r for r in ("train", *pools) if r in out.parts]:
         _scan(out, role)
     if "dev" in out.parts and "test" in out.parts:
         _scan_held_out(out)
@@ -156,6 +162,19 @@ def _split_dev(out: Imported, task: Task) -> None:
         raise CoreError("split_too_small", values, "hint_split")
     out.parts["train"], out.parts["dev"] = _split_part(train, rows, 0, task)
     out.note(train, None, "dev_split", {"rows": rows, "of": len(train.corpus)}, "kept")
+
+
+def quick_rows(rows: int) -> int:
+    """How many of so many rows of train a first answer needs: all of a small file."""
+    return rows if rows < _WORTHWHILE else QUICK_ROWS
+
+
+def _look_quickly(out: Imported, rows: int, task: Task) -> None:
+    """Of train only the first rows of a stratified draw stay, in the order of the file; more rows include fewer."""
+    train = out.parts.get("train")
+    if train is not None and rows < len(train.corpus):
+        _, out.parts["train"] = _split_part(train, rows, 0, task)
+        out.note(train, None, "quick_look", {"rows": rows, "of": len(train.corpus)}, "kept")
 
 
 def _map_labels(out: Imported, pools: Sequence[str], params: ImportParams, task: Task) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +120,12 @@ def last_metrics(folder: Path) -> list[dict[str, Any]]:
     return [steps[step] for step in sorted(steps)]
 
 
+def share_done(steps: Sequence[Mapping[str, Any]]) -> float | None:
+    """How much of a run is done (0..1), from its metrics; None where it doesn't say."""
+    total = next((line["total"] for line in steps if isinstance(line.get("total"), int)), 0)
+    return min(1.0, steps[-1]["step"] / total) if steps and total else None
+
+
 def _metric_files(folder: Path) -> list[tuple[int, Path]]:
     named = ((path.stem.removeprefix("metrics-"), path) for path in folder.glob("metrics-*.jsonl"))
     return [(int(number), path) for number, path in named if number.isdecimal()]
@@ -190,8 +196,12 @@ def _object(data: bytes) -> dict[str, Any] | None:
 
 
 def write_json(path: Path, data: Any) -> None:
+    """Replace a file by JSON in one step; it is on the disk when this returns."""
+    write_text(path, json.dumps(data, ensure_ascii=False, allow_nan=False, indent=1))
+
+
+def write_text(path: Path, text: str) -> None:
     """Replace a file in one step; it is on the disk when this returns."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=1)
     descriptor, name = tempfile.mkstemp(prefix=DRAFT, dir=path.parent)
     try:
         with open(descriptor, "w", encoding="utf-8") as stream:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from core.errors import CoreError
 from core.jobs.folder import DRAFT, Exit, Run, append_line, derived, disk_full, locked, sync_folder, write_json
-from core.runs import RunSpec, State
+from core.runs import ACTIVE, RunSpec, State
 
 T = TypeVar("T")
 
@@ -110,6 +110,34 @@ class Store:
     def forget(self, id: str) -> None:
         """Remove the row of a run whose folder is gone."""
         self._do(lambda db: db.execute("DELETE FROM runs WHERE id = ?", (id,)), write=True)
+
+    def remove(self, id: str, place: Path) -> None:
+        """Move the folder of an ended run to `place` and drop its row; nobody can start the run in between.
+
+        Raises CoreError `run_unknown`, `run_active`.
+        """
+
+        def work(db: sqlite3.Connection) -> None:
+            run = _select(db, id)
+            if run is None:
+                raise CoreError("run_unknown", {"id": id})
+            if run.state in ACTIVE:
+                raise CoreError("run_active", {"id": id}, "hint_run_active")
+            if self.folder(id).exists():
+                self.folder(id).rename(place)
+            db.execute("DELETE FROM runs WHERE id = ?", (id,))
+
+        self._do(work, write=True)
+
+    def adopt(self, id: str) -> Run:
+        """Take in a run whose folder is there already: brought back from the trash, or finished elsewhere.
+
+        Raises CoreError `run_unknown` where the folder holds no run.
+        """
+        run = derived(self.folder(id))
+        if run is None:
+            raise CoreError("run_unknown", {"id": id})
+        return self._do(lambda db: _select(db, id) or _put_new(db, run), write=True)
 
     def rebuild(self) -> None:
         """Set the database aside and make it anew from the run folders."""
@@ -235,6 +263,11 @@ def _of_row(row: tuple[Any, ...]) -> Run:
 
 def _put(db: sqlite3.Connection, run: Run) -> None:
     db.execute(_PUT, asdict(run) | {"error": None if run.error is None else json.dumps(run.error)})
+
+
+def _put_new(db: sqlite3.Connection, run: Run) -> Run:
+    _put(db, run)
+    return run
 
 
 def _private(folder: Path) -> None:

@@ -1,0 +1,248 @@
+"""From a project to its runs: the import, the pools, and trainings of several mixes over the same seeds."""
+
+import itertools
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from core import corpus as corpora
+from core.errors import CoreError
+from core.groups import LAUNCH, Group, group_id, groups
+from core.jobs.folder import Run, last_metrics, read_json, read_object, share_done
+from core.mix import GOLD, Mix
+from core.models.catalogue import install
+from core.params import build, canonical
+from core.project import Project, record
+from core.recipe import AugmentedIngredient
+from core.recipe_text import mix_data
+from core.runs import ACTIVE, RunSpec
+from core.sources import import_spec
+from core.stage import Stage, augment_spec, imported, settle, train_specs
+from core.training.settings import TrainParams
+from core.workspace import Workspace
+
+STARTING = 7.0  # seconds a training process needs before its first step, on a laptop
+PER_TOKEN = 0.00035  # seconds a sub-token costs in training, on two laptop cores; both until runs here say better
+_REMEMBERED = 24  # newest trainings that an estimate looks at
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a project stands: its import, and its pools as far as they are built.
+
+    `runs`: by "import" and ingredient, those that exist; `rejected`: children by code, per augmented ingredient;
+    `waiting`: ingredients whose pool was not built (their parent's may be missing).
+    """
+
+    runs: Mapping[str, Run]
+    stage: Stage | None
+    rejected: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
+    waiting: tuple[str, ...] = ()
+
+    @property
+    def active(self) -> bool:
+        return any(run.state in ACTIVE for run in self.runs.values())
+
+
+def standing(workspace: Workspace, project: Project) -> Standing:
+    """Look at the run folders; starts nothing."""
+    known = {run.id: run for kind in ("import", "augment") for run in workspace.store.list(kind=kind)}
+    spec = import_spec(workspace, project.recipe)
+    runs = {"import": known[spec.id]} if spec.id in known else {}
+    if not runs or runs["import"].state != "succeeded":
+        return Standing(runs, None, waiting=tuple(_augmented(project)))
+    stage = imported(workspace, workspace.result(spec.id))
+    rejected: dict[str, Mapping[str, int]] = {}
+    left = _augmented(project)
+    while True:
+        ready = {name: part for name, part in left.items() if part.of in stage.pools}
+        if not ready:
+            break
+        for name, part in ready.items():
+            del left[name]
+            run = known.get(augment_spec(part, stage).id)
+            if run is None:
+                continue
+            runs[name] = run
+            if run.state == "succeeded":
+                result = workspace.result(run.id)
+                stage.pools[name] = corpora.read(workspace.corpus_path(result["corpus"]))
+                rejected[name] = result["rejected"]
+    stage.pools = {name: stage.pools[name] for name in (GOLD, *project.ingredients) if name in stage.pools}
+    return Standing(runs, stage, rejected, tuple(n for n in _augmented(project) if n not in stage.pools))
+
+
+def _augmented(project: Project) -> dict[str, AugmentedIngredient]:
+    return {name: part for name, part in project.ingredients.items() if isinstance(part, AugmentedIngredient)}
+
+
+def start_import(workspace: Workspace, project: Project) -> Run:
+    """Submit the import of a project's files and file ingredients."""
+    return workspace.submit(import_spec(workspace, project.recipe))[0]
+
+
+def start_pool(workspace: Workspace, project: Project, name: str) -> Run:
+    """Submit the building of one pool. Raises CoreError `pool_not_ready` where what it is made of is missing."""
+    part, stage = project.ingredients[name], standing(workspace, project).stage
+    if stage is None or not isinstance(part, AugmentedIngredient) or part.of not in stage.pools:
+        raise CoreError("pool_not_ready", {"name": name}, "hint_pool_not_ready")
+    return workspace.submit(augment_spec(part, stage))[0]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One mix as it would be trained."""
+
+    name: str
+    mix: Mix
+    train: TrainParams
+    specs: tuple[RunSpec, ...]
+    new: int  # runs that don't exist yet
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a launch would start. `seconds`: about how long the new runs take, one after the other."""
+
+    mixes: tuple[Planned, ...]
+    new: int
+    seconds: float
+
+
+def plan_launch(
+    workspace: Workspace, project: Project, stage: Stage, mixes: Mapping[str, Mix], seeds: Sequence[int]
+) -> Plan:
+    """The runs of the named mixes over the same seeds, for the project's training settings.
+
+    Raises CoreError `steps_missing` where the settings give epochs: mixes are compared at equal steps; `mix_*` where
+    a mix can't be drawn; those of models.
+    """
+    if project.recipe.train.steps is None:
+        raise CoreError("steps_missing", {}, "hint_steps_missing")
+    model = install(project.recipe.train.model, workspace.models, _folder(workspace, project))
+    return _plan(workspace, project, stage, mixes, seeds, model.identity)
+
+
+def estimate(
+    workspace: Workspace, project: Project, stage: Stage, mixes: Mapping[str, Mix], seeds: Sequence[int]
+) -> Plan:
+    """`plan_launch` without looking at the model: it is the one that the project last trained under that name.
+
+    Where there was none, all runs are new. Raises CoreError `mix_*` where a mix can't be drawn.
+    """
+    name = project.recipe.train.model
+    runs = (
+        run
+        for group in reversed(groups(workspace, project.slug))
+        if group.train.model == name
+        for run in group.finished
+    )
+    spec = next((read_object(workspace.run_folder(run) / "spec.json") for run in runs), None)
+    return _plan(
+        workspace, project, stage, mixes, seeds, spec["inputs"]["model"].removeprefix("model:") if spec else ""
+    )
+
+
+def _plan(
+    workspace: Workspace, project: Project, stage: Stage, mixes: Mapping[str, Mix], seeds: Sequence[int], model: str
+) -> Plan:
+    train = project.recipe.train
+    there = {run.id for run in workspace.store.list(kind="train") if run.state in ("queued", "running", "succeeded")}
+    planned: list[Planned] = []
+    for name, mix in mixes.items():
+        params, names = settle(replace(project.recipe, mix=mix), stage)
+        specs = tuple(train_specs(stage, params, names, model, seeds))
+        planned.append(Planned(name, mix, train, specs, sum(spec.id not in there for spec in specs)))
+    new = sum(part.new for part in planned)
+    return Plan(tuple(planned), new, new * seconds_each(workspace, train))
+
+
+def _folder(workspace: Workspace, project: Project) -> Path:
+    return workspace.root / "projects" / project.slug
+
+
+def launch(workspace: Workspace, project: Project, stage: Stage, plan: Plan) -> list[str]:
+    """Submit the runs of a plan, seed by seed so that all mixes grow together, and note them in the project."""
+    splits = {split: corpus for split, corpus in stage.imported["corpora"].items() if split in ("dev", "test")}
+    for part in plan.mixes:
+        seeds = {spec.id: int(spec.params["seed"]) for spec in part.specs}
+        event = {"event": LAUNCH, "group": group_id(part.specs[0]), "mix": part.name, "asked": mix_data(part.mix)}
+        record(workspace, project.slug, event | {"train": canonical(part.train), "corpora": splits, "seeds": seeds})
+    ids: list[str] = []
+    for specs in zip(*(part.specs for part in plan.mixes), strict=True):
+        ids += [workspace.submit(spec)[0].id for spec in specs]
+    return ids
+
+
+def look_at_test(workspace: Workspace, project: Project, chosen: Sequence[Group]) -> Run | None:
+    """Predict test with the finished runs of some groups. A look, and on record; None where nothing is left to do."""
+    told = {"groups": [group.id for group in chosen], "runs": [run for group in chosen for run in group.finished]}
+    record(workspace, project.slug, {"event": "look", "split": "test"} | told)
+    runs = [run for group in chosen for run in group.finished if not _tested(workspace, group, run)]
+    if not runs:
+        return None
+    inputs = {"data": f"corpus:{chosen[0].corpora['test']}"} | {f"model:{i}": f"run:{r}" for i, r in enumerate(runs)}
+    return workspace.submit(RunSpec("evaluate", inputs))[0]
+
+
+def _tested(workspace: Workspace, group: Group, run: str) -> bool:
+    from core.training import predictions
+
+    folder = workspace.run_folder(run)
+    return predictions.file_of(folder, group.corpora["test"]).exists() or not (folder / "model").exists()
+
+
+def seconds_each(workspace: Workspace, train: TrainParams) -> float:
+    """About how long one training takes: from the newest ones of this workspace, else from a laptop's figures."""
+    tokens = (train.steps or 100) * train.batch_tokens
+    rates: list[float] = []
+    for run in workspace.store.list(kind="train", state="succeeded", limit=_REMEMBERED):
+        folder = workspace.run_folder(run.id)
+        result, spec = read_object(folder / "result.json"), read_object(folder / "spec.json")
+        if result and spec and run.seconds and (folder / "model").exists():
+            batch = spec["params"].get("train", {}).get("batch_tokens", TrainParams.batch_tokens)
+            rates.append(max(0.0, run.seconds - STARTING) / (result["steps"] * batch))
+    return STARTING + tokens * (statistics.median(rates) if rates else PER_TOKEN)
+
+
+def retrain(workspace: Workspace, project: Project, group: Group, seeds: Sequence[int]) -> list[str]:
+    """Train repeats of a group again whose weights were not kept, as a sample's: replicates of the same group. -> ids
+
+    Raises CoreError `model_other` where the encoder's name means another one by now; those of models.
+    """
+    model = install(group.train.model, workspace.models, _folder(workspace, project))
+    specs = {seed: _replicate(workspace, group.runs[seed].id) for seed in seeds}
+    if any(spec.inputs["model"] != f"model:{model.identity}" for spec in specs.values()):
+        raise CoreError("model_other", {"model": group.train.model}, "hint_model")
+    event = {"event": LAUNCH, "group": group.id, "mix": group.name, "asked": mix_data(group.mix)}
+    event |= {"train": canonical(group.train), "corpora": dict(group.corpora)}
+    record(workspace, project.slug, event | {"seeds": {spec.id: seed for seed, spec in specs.items()}})
+    return [workspace.submit(spec)[0].id for spec in specs.values()]
+
+
+def _replicate(workspace: Workspace, run_id: str) -> RunSpec:
+    """The spec of a run under the first number that no finished run without weights has."""
+    spec = RunSpec.from_json(read_json(workspace.run_folder(run_id) / "spec.json"))
+    for number in itertools.count(1):
+        other = replace(spec, repeat=number)
+        folder = workspace.run_folder(other.id)
+        if (folder / "model").exists() or not (folder / "result.json").exists():
+            return other
+    raise AssertionError
+
+
+def time_left(workspace: Workspace) -> dict[str, float]:
+    """Seconds until each active training ends, by run id: one after the other, as they wait."""
+    store = workspace.store
+    each: dict[TrainParams, float] = {}
+    ends: dict[str, float] = {}
+    clock = 0.0
+    for run in [*store.list(kind="train", state="running"), *reversed(store.list(kind="train", state="queued"))]:
+        folder = workspace.run_folder(run.id)
+        train = build(TrainParams, (read_object(folder / "spec.json") or {})["params"].get("train", {}), "train")
+        if train not in each:
+            each[train] = seconds_each(workspace, train)
+        clock += each[train] * (1 - (share_done(last_metrics(folder)) or 0.0))
+        ends[run.id] = clock
+    return ends

@@ -1,0 +1,321 @@
+"""The figures: rows in, Plotly figures out. Dots, bars and curves are measured; lines across them are intervals.
+
+Labels and names come from users' files and are hostile: they enter a figure through `shown` and `tick` alone.
+Categories stand at whole numbers with tick texts, so that no label is taken for a number, a date or another label.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.mix import GOLD
+from core.report.lettering import columns, escape, shown, tick
+from core.scores import Interval
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+AMBER = "#E69F00"  # gold's own
+# Okabe & Ito (2008), without black and yellow: one vanishes on a dark background, the other on a light one
+PALETTE = ("#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
+GREY = "#8C8C8C"
+_RULE = "rgba(128,128,128,0.25)"
+_CLEAR = "rgba(0,0,0,0)"
+_MOST_POINTS = 10_000
+_BINS = 30
+_NARROW = 400  # pixels: the narrowest plot that must be legible
+
+Points = Sequence[tuple[int, float]]  # (step, value), steps ascending
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """A difference to the baseline and its interval (-1..1). `faint`: too little support to say anything."""
+
+    label: str
+    value: float | None
+    interval: Interval | None
+    support: int
+    faint: bool
+    colour: str
+
+
+def colour_of(name: str, order: Sequence[str]) -> str:
+    """The colour of an ingredient among all of them, `order`; gold's never changes. ValueError if it isn't there."""
+    return AMBER if name == GOLD else _cycle([other for other in order if other != GOLD].index(name))
+
+
+def label_colours(labels: Sequence[str]) -> dict[str, str]:
+    return {label: _cycle(position) for position, label in enumerate(labels)}
+
+
+def forest(rows: Sequence[ForestRow], axis_title: str) -> "Figure":
+    """Differences in points, in the order given, on a range symmetric around zero."""
+    figure = _figure(_rows_height([row.label for row in rows], 30))
+    for at, row in enumerate(rows):
+        if row.interval is not None:
+            ends = [100 * end for end in row.interval]
+            line = {"color": _forest_colour(row), "width": 2}
+            figure.add_scatter(x=ends, y=[at, at], mode="lines", line=line, hoverinfo="skip", showlegend=False)
+    dots = [(at, row) for at, row in enumerate(rows) if row.value is not None]
+    figure.add_scatter(
+        x=[_points(row)[0] for _, row in dots],
+        y=[at for at, _ in dots],
+        mode="markers",
+        marker={
+            "color": [_forest_colour(row) for _, row in dots],
+            "symbol": ["circle-open" if row.faint else "circle" for _, row in dots],
+            "size": 10,
+        },
+        hovertext=[_forest_hover(row, axis_title) for _, row in dots],
+        hoverinfo="text",
+        showlegend=False,
+    )
+    reach = 1.08 * max([1.0, *(abs(number) for row in rows for number in _points(row))])
+    _category_axis(figure, [row.label for row in rows])
+    figure.update_xaxes(title_text=escape(axis_title), range=[-reach, reach], zeroline=True, zerolinewidth=2)
+    return figure
+
+
+def bars(
+    groups: Mapping[str, Mapping[str, tuple[float | None, Interval | None]]], labels: Sequence[str], axis_title: str
+) -> "Figure":
+    """Rates (0..1) per group and label as grouped bars, 0 to 100 %, with their intervals; a missing one has no bar."""
+    figure = _figure(_rows_height(labels, 16 * (len(groups) + 1)), list(groups))
+    for group, rates in groups.items():
+        measured = ((at, label, rates.get(label, (None, None))) for at, label in enumerate(labels))
+        found = [(at, label, rate, ends) for at, label, (rate, ends) in measured if rate is not None]
+        _add_bars(figure, shown(group), colour_of(group, list(groups)), found)
+    _category_axis(figure, labels)
+    figure.update_xaxes(title_text=escape(axis_title), range=[0, 100], dtick=25, ticksuffix="%")
+    return figure
+
+
+def label_histogram(
+    series: Mapping[str, Mapping[str, float]], labels: Sequence[str], axis_title: str, words: Mapping[str, str]
+) -> "Figure":
+    """The share of each label in all mentions of a series (mentions or shares go in). `words`: names of series."""
+    titles = {name: words.get(name, name) for name in series}
+    figure = _figure(_rows_height(labels, 16 * (len(series) + 1)), list(titles.values()))
+    for name, amounts in series.items():
+        whole = math.fsum(amounts.values()) or 1.0
+        found = [(at, label, amounts.get(label, 0) / whole, None) for at, label in enumerate(labels)]
+        _add_bars(figure, shown(titles[name]), colour_of(name, list(series)), found)
+    _category_axis(figure, labels)
+    figure.update_xaxes(title_text=escape(axis_title), rangemode="tozero", ticksuffix="%")
+    return figure
+
+
+def share_bar(parts: Mapping[str, int], colours: Mapping[str, str], words: Mapping[str, str]) -> "Figure":
+    """The rows of a mix as one bar. `words`: rows, and names of ingredients where they aren't their own."""
+    titles = {name: words.get(name, name) for name in parts}
+    figure = _figure(48, list(titles.values()))
+    whole = sum(parts.values()) or 1
+    for name, rows in parts.items():
+        title = shown(titles[name])
+        figure.add_bar(
+            x=[rows],
+            y=[0],
+            orientation="h",
+            name=title,
+            marker={"color": colours[name], "line": {"width": 0}},
+            text=f"{rows / whole:.0%}" if rows / whole >= 0.08 else "",
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            hovertext=f"{title}<br>{rows:,} {escape(words['rows'])} · {rows / whole:.1%}",
+            hoverinfo="text",
+        )
+    figure.update_layout(barmode="stack", bargap=0.1)
+    figure.update_xaxes(range=[0, whole], title_text=escape(words["rows"]))
+    figure.update_yaxes(visible=False, fixedrange=True)
+    return figure
+
+
+def curve(points: Points, dev: Points, words: Mapping[str, str]) -> "Figure":
+    """Loss (left) and dev F1 (0..1, right, in per cent) over the steps of one run. `words`: step, loss, dev_f1."""
+    figure = _curve_axes(words, [words["loss"], words["dev_f1"]])
+    most = _MOST_POINTS // 2
+    _add_loss(figure, _thin(points, most), words, name=escape(words["loss"]), line={"color": PALETTE[0], "width": 2})
+    _add_dev(figure, _thin(dev, most), words, name=escape(words["dev_f1"]), line={"color": PALETTE[2], "width": 2})
+    return figure
+
+
+def curves(runs: Mapping[str, tuple[Points, Points]], words: Mapping[str, str]) -> "Figure":
+    """Several runs, (loss, dev F1) each: a colour each, loss a thin line, dev F1 dotted. `words`: as `curve`."""
+    figure = _curve_axes(words, list(runs))
+    most = max(2, _MOST_POINTS // (2 * max(1, len(runs))))
+    for at, (name, (points, dev)) in enumerate(runs.items()):
+        colour, both = colour_of(name, list(runs)), {"name": shown(name), "legendgroup": str(at)}
+        _add_loss(figure, _thin(points, most), words, line={"color": colour, "width": 1}, **both)
+        dotted = {"color": colour, "width": 1, "dash": "dot"}
+        _add_dev(figure, _thin(dev, most), words, line=dotted, showlegend=not points, **both)
+    return figure
+
+
+def lengths(series: Mapping[str, Sequence[int]], axis_title: str, words: Mapping[str, str]) -> "Figure":
+    """The share of sentences per length, in words, of each split. `words`: names of splits. The last bin is open."""
+    titles = {name: words.get(name, name) for name in series}
+    figure = _figure(220, list(titles.values()))
+    found = {name: np.asarray(values, dtype=np.int64) for name, values in series.items() if len(values)}
+    longest = max((float(np.percentile(values, 99)) for values in found.values()), default=1.0)
+    width = max(1, math.ceil(longest / _BINS))
+    for name, values in found.items():
+        bins = np.bincount(np.minimum(values // width, _BINS), minlength=_BINS + 1)
+        shares = (100 * bins / len(values)).tolist()
+        title = shown(titles[name])
+        figure.add_scatter(
+            x=[width * (at + 0.5) - 0.5 for at in range(_BINS + 1)],
+            y=shares,
+            mode="lines",
+            line={"shape": "hvh", "width": 2, "color": colour_of(name, list(series))},
+            name=title,
+            hovertext=[f"{title}<br>{_bin(at, width)} · {share:.1f} %" for at, share in enumerate(shares)],
+            hoverinfo="text",
+        )
+    figure.update_xaxes(title_text=escape(axis_title), rangemode="tozero")
+    figure.update_yaxes(ticksuffix="%", rangemode="tozero")
+    return figure
+
+
+def _figure(plot_height: int, titles: Sequence[str] = ()) -> "Figure":
+    """An empty figure for a plot of that many pixels; the legend's `titles` stand above it, in equal columns."""
+    from plotly.graph_objects import Figure
+
+    widest = max((columns(title) for title in titles), default=0)
+    legend_lines = math.ceil(len(titles) / max(1, _NARROW // (45 + 7 * widest)))
+    figure = Figure()
+    figure.update_layout(
+        height=plot_height + 64 + 20 * legend_lines,
+        margin={"l": 8, "r": 12, "t": 8, "b": 8},
+        paper_bgcolor=_CLEAR,
+        plot_bgcolor=_CLEAR,
+        dragmode=False,
+        showlegend=bool(titles),
+        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "bgcolor": _CLEAR, "traceorder": "normal"},
+        hoverlabel={"align": "left"},
+    )
+    axis: dict[str, Any] = {
+        "automargin": True,
+        "fixedrange": True,
+        "gridcolor": _RULE,
+        "zerolinecolor": GREY,
+        "linecolor": _RULE,
+    }
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
+    return figure
+
+
+def _rows_height(labels: Sequence[str], least: int) -> int:
+    """The pixels of rows that leave room for every line of their labels."""
+    return len(labels) * max([least, *(17 * (1 + tick(label).count("<br>")) for label in labels)])
+
+
+def _category_axis(figure: "Figure", labels: Sequence[str]) -> None:
+    """One label a row, the first on top."""
+    figure.update_yaxes(
+        tickvals=list(range(len(labels))),
+        ticktext=[tick(label) for label in labels],
+        range=[len(labels) - 0.5, -0.5],
+        showgrid=False,
+        zeroline=False,
+    )
+
+
+def _add_bars(
+    figure: "Figure", title: str, colour: str, found: Sequence[tuple[int, str, float, Interval | None]]
+) -> None:
+    """A series of horizontal bars: (row, label, rate, interval) each."""
+    figure.add_bar(
+        x=[100 * rate for _, _, rate, _ in found],
+        y=[at for at, *_ in found],
+        orientation="h",
+        name=title,
+        marker={"color": colour, "line": {"width": 0}},
+        hovertext=[f"{shown(label)}<br>{title}<br>{_percent(rate, ends)}" for _, label, rate, ends in found],
+        hoverinfo="text",
+    )
+    if any(ends for *_, ends in found):
+        whiskers = [(rate - ends[0], ends[1] - rate) if ends else (0.0, 0.0) for *_, rate, ends in found]
+        below, above = ([100 * reach for reach in side] for side in zip(*whiskers, strict=True))
+        error = {"symmetric": False, "arrayminus": below, "array": above, "color": colour, "thickness": 2, "width": 3}
+        figure.update_traces(selector=-1, error_x=error, marker={"opacity": 0.6})
+    figure.update_layout(barmode="group", bargap=0.25)
+
+
+def _curve_axes(words: Mapping[str, str], titles: Sequence[str]) -> "Figure":
+    figure = _figure(260, titles)
+    figure.update_xaxes(title_text=escape(words["step"]), rangemode="tozero")
+    figure.update_layout(
+        yaxis={"title": {"text": escape(words["loss"])}, "rangemode": "tozero"},
+        yaxis2={
+            "title": {"text": escape(words["dev_f1"])},
+            "overlaying": "y",
+            "side": "right",
+            "range": [0, 100],
+            "dtick": 25,
+            "tickmode": "linear",
+            "ticksuffix": "%",
+            "showgrid": False,
+            "fixedrange": True,
+            "automargin": True,
+        },
+    )
+    return figure
+
+
+def _add_loss(figure: "Figure", points: Points, words: Mapping[str, str], **look: Any) -> None:
+    hover = [f"{escape(words['step'])} {step:,}<br>{escape(words['loss'])} {loss:.4g}" for step, loss in points]
+    _add_line(figure, [step for step, _ in points], [loss for _, loss in points], hover, mode="lines", **look)
+
+
+def _add_dev(figure: "Figure", points: Points, words: Mapping[str, str], **look: Any) -> None:
+    hover = [f"{escape(words['step'])} {step:,}<br>{escape(words['dev_f1'])} {_percent(f1)}" for step, f1 in points]
+    steps, rates = [step for step, _ in points], [100 * f1 for _, f1 in points]
+    _add_line(figure, steps, rates, hover, mode="lines+markers", marker={"size": 6}, yaxis="y2", **look)
+
+
+def _add_line(figure: "Figure", x: list[int], y: list[float], hover: list[str], **look: Any) -> None:
+    """A line whose hover texts begin with its name."""
+    texts = [f"{look['name']}<br>{text}" for text in hover]
+    figure.add_scatter(x=x, y=y, hovertext=texts, hoverinfo="text", **look)
+
+
+def _thin(points: Points, most: int) -> Points:
+    """At most that many points, evenly spaced, the first and the last among them."""
+    if len(points) <= most:
+        return points
+    return [points[at * (len(points) - 1) // (most - 1)] for at in range(most)]
+
+
+def _forest_colour(row: ForestRow) -> str:
+    return GREY if row.faint else row.colour
+
+
+def _points(row: ForestRow) -> list[float]:
+    """The value and the ends of its interval, as far as they are known."""
+    return [100 * number for number in (row.value, *(row.interval or ())) if number is not None]
+
+
+def _forest_hover(row: ForestRow, axis_title: str) -> str:
+    value, *ends = (f"{number:+z.1f}" for number in _points(row))
+    interval = f" [{', '.join(ends)}]" if ends else ""
+    return f"{shown(row.label)}<br>{value}{interval}<br>{escape(axis_title)} · n = {row.support:,}"
+
+
+def _percent(rate: float, interval: Interval | None = None) -> str:
+    ends = "" if interval is None else f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+    return f"{100 * rate:.1f} %{ends}"
+
+
+def _bin(at: int, width: int) -> str:
+    low, high = at * width, (at + 1) * width - 1
+    return f"{low}+" if at == _BINS else str(low) if low == high else f"{low}–{high}"
+
+
+def _cycle(position: int) -> str:
+    return PALETTE[position % len(PALETTE)]

@@ -1,0 +1,47 @@
+"""How a name from a user's file gets into a figure: as it is typed, whatever it holds."""
+
+import unicodedata
+
+_LONGEST = 40  # characters of a name
+_TICK_COLUMNS = 20
+_READ_BY_PLOTLY = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"})
+
+
+def escape(text: str) -> str:
+    """Text that Plotly draws as it is: it reads tags and entities, and TeX between dollars; the unseen as codes."""
+    return _visible(text).translate(_READ_BY_PLOTLY)
+
+
+def shown(name: str) -> str:
+    """A name without markup, and of at most 40 characters."""
+    return escape(_cut(name))
+
+
+def tick(label: str) -> str:
+    """`shown` for an axis: in lines of at most 20 columns."""
+    lines, room = [""], _TICK_COLUMNS
+    for character in _cut(label):
+        if _width(character) > room:
+            lines, room = [*lines, ""], _TICK_COLUMNS
+        lines[-1] += character
+        room -= _width(character)
+    return "<br>".join(escape(line) for line in lines)
+
+
+def columns(name: str) -> int:
+    """How wide `shown` draws a name: a Latin letter takes one column, a Chinese character two."""
+    return sum(_width(character) for character in _cut(name))
+
+
+def _width(character: str) -> int:
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _cut(text: str) -> str:
+    visible = _visible(text)
+    return visible if len(visible) <= _LONGEST else visible[: _LONGEST - 1] + "…"
+
+
+def _visible(text: str) -> str:
+    """Control, format and bidirectional characters as codes."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

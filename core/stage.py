@@ -1,0 +1,107 @@
+"""What the stages before training hand on, and the run specs that follow from it. Nothing here waits or submits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from core import corpus as corpora
+from core.augment.pool import AugmentParams
+from core.corpus import Corpus
+from core.errors import Action, CoreError, Issue
+from core.mix import GOLD, Mix, Part, plan
+from core.models.catalogue import DEFAULT
+from core.params import canonical
+from core.recipe import AugmentedIngredient, Recipe
+from core.runs import POOL, RunSpec
+from core.training.train import TrainRunParams
+from core.workspace import Workspace
+
+
+@dataclass
+class Stage:
+    """What the stages before training hand on."""
+
+    imported: Mapping[str, Any]
+    pools: dict[str, Corpus] = field(default_factory=dict[str, Corpus])  # gold and every ingredient
+    issues: list[Issue] = field(default_factory=list[Issue])
+
+
+def imported(workspace: Workspace, result: Mapping[str, Any]) -> Stage:
+    """The stage after an import: gold, the file ingredients, and the issues found."""
+    stage = Stage(result, issues=[issue_of(data) for data in result["issues"]])
+    for role, corpus_id in result["corpora"].items():
+        if role == "train" or role.startswith(POOL):
+            name = GOLD if role == "train" else role[len(POOL) :]
+            stage.pools[name] = corpora.read(workspace.corpus_path(corpus_id))
+    return stage
+
+
+def issue_of(data: Mapping[str, Any]) -> Issue:
+    action: Action = data["action"]
+    return Issue(data["file"], data["row"], data["column"], data["code"], data["values"], action)
+
+
+def augment_spec(ingredient: AugmentedIngredient, stage: Stage) -> RunSpec:
+    params = AugmentParams(ingredient.augmenter, ingredient.params, ingredient.copies, ingredient.seed).canonical()
+    inputs = {"of": f"corpus:{stage.pools[ingredient.of].id}"}
+    ids = stage.imported["corpora"]
+    inputs |= {split: f"corpus:{ids[split]}" for split in ("dev", "test") if split in ids}
+    return RunSpec("augment", inputs, canonical(params))
+
+
+def settle(recipe: Recipe, stage: Stage) -> tuple[TrainRunParams, list[str]]:
+    """The parameters of the trainings (all but the seed), and the pools that take part."""
+    mix = recipe.mix
+    requested = {name: ask for name, ask in mix.requested().items() if ask[0] > 0 or name == GOLD}
+    names = [GOLD, *(name for name in requested if name != GOLD)]
+    labels = stage.imported["labels"]
+    roots = {root_of(recipe, name) for name in names} - {GOLD}
+    in_mix = {label for root in roots for label in labels[POOL + root]}
+    trained = set(labels["train"]) | in_mix
+    for label in labels["dev"]:
+        if label not in trained:
+            raise _unknown_dev_label(recipe, stage, label)
+    target = sorted(trained)
+    masked = [
+        n
+        for n in names
+        if root_of(recipe, n) in roots and set(target) - set(stage.imported["covered"][POOL + root_of(recipe, n)])
+    ]
+    train = replace(recipe.train, model=DEFAULT)  # which model it is stands among the inputs
+    return TrainRunParams(0, tuple(target), _in_rows(mix, stage.pools), train, tuple(sorted(masked))), names
+
+
+def train_specs(
+    stage: Stage, params: TrainRunParams, names: Sequence[str], model: str, seeds: Sequence[int]
+) -> list[RunSpec]:
+    """One training for each seed. `params`, `names`: of `settle`; `model`: identity of the installed model."""
+    inputs = {GOLD: f"corpus:{stage.imported['corpora']['train']}", "dev": f"corpus:{stage.imported['corpora']['dev']}"}
+    inputs |= {POOL + name: f"corpus:{stage.pools[name].id}" for name in names if name != GOLD}
+    inputs |= {"model": f"model:{model}"}
+    return [RunSpec("train", inputs, canonical(replace(params, seed=seed))) for seed in seeds]
+
+
+def _in_rows(mix: Mix, pools: Mapping[str, Corpus]) -> Mix:
+    """What a mix delivers, as rows by name of the ingredient: mixes that come to the same are the same run."""
+    try:
+        rows = plan(mix, {name: len(pool) for name, pool in pools.items()})
+    except CoreError as error:
+        part = error.values.get("name")
+        about = "mix.size" if error.code in ("size_unused", "shares_negative") else "mix.parts"
+        where = {"where": f"mix.parts.{part}" if part else about}
+        raise CoreError(error.code, where | error.values, error.hint_code) from None
+    parts = {name: Part(rows[name]) for name in sorted(rows) if rows[name] or name == GOLD}
+    return replace(mix, unit="rows", size=None, short="shrink", parts=parts)
+
+
+def root_of(recipe: Recipe, name: str) -> str:
+    """The file ingredient (or gold) that an ingredient's rows go back to."""
+    ingredient = recipe.ingredients.get(name)
+    return root_of(recipe, ingredient.of) if isinstance(ingredient, AugmentedIngredient) else name
+
+
+def _unknown_dev_label(recipe: Recipe, stage: Stage, label: str) -> CoreError:
+    file = recipe.data if isinstance(recipe.data, str) else recipe.data.dev or recipe.data.file or recipe.data.train
+    row = stage.imported["first_rows"]["dev"][label]
+    known = ", ".join(stage.imported["labels"]["train"])
+    return CoreError("dev_label_unknown", {"file": file, "row": row, "label": label, "known": known}, "hint_dev_label")
