@@ -1,4 +1,4 @@
-# make run: the app (until it exists: the demo). make test: everything CI checks. Both set everything up first.
+# make run: the app, with the samples ready. make test: everything CI checks. Both set everything up first.
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -10,9 +10,15 @@ DEV_HASH := $(shell cat requirements.txt requirements-dev.txt constraints.txt 2>
 READY := $(VENV)/ready-$(HASH)
 READY_DEV := $(VENV)/ready-dev-$(DEV_HASH)
 
-.PHONY: run demo test lint types unit bench faults catalogues lock clean
+.PHONY: run demo sample test lint types unit bench faults pictures catalogues lock clean
 
-run: demo
+run: $(READY)
+	@$(PY) -m core sample newsroom --workspace "$${PEIBI_HOME:-workspace}"
+	@$(PY) -m core sample newsroom_zh --workspace "$${PEIBI_HOME:-workspace}"
+	PEIBI_HOME="$${PEIBI_HOME:-workspace}" $(PY) -m streamlit run app.py
+
+sample: $(READY)
+	$(PY) tools/sample.py newsroom
 
 demo: $(READY)
 	@echo "== Demo: 60 sentences, gold + 1x mention replacement, two seeds (docs/recipes/harbour.yaml)"
@@ -37,6 +43,9 @@ bench: $(READY_DEV)
 
 faults: $(READY_DEV)
 	$(PY) -m pytest tests/test_jobs.py tests/test_faults.py tests/test_kill.py
+
+pictures: $(READY_DEV)
+	$(PY) tools/pictures.py
 
 catalogues: $(READY_DEV)
 	$(PY) tools/catalogues.py

@@ -30,6 +30,11 @@ A first look, from a clean clone:
 Exit status: 0 all runs succeeded; 1 a run ended failed, cancelled or interrupted (the same command resumes it);
 2 something in recipe, files, model folder or workspace needs mending; 130 interrupted.
 """
+_ON_RUNS = (
+    ("cancel", "cancel runs; what they have done so far is kept", ""),
+    ("resume", "go on with runs that ended without success", "From the last checkpoint, in the background."),
+    ("delete", "move ended runs to the workspace's trash", "`restore` brings them back."),
+)
 
 
 class _Parser(ArgumentParser):
@@ -50,7 +55,9 @@ def parser() -> ArgumentParser:
     _add_run(commands)
     _add_import(commands)
     _add_augment(commands)
+    _add_compose(commands)
     _add_train(commands)
+    _add_projects(commands)
     _add_runs(commands)
     _add_rest(commands)
     return top
@@ -100,6 +107,7 @@ def _add_import(commands: object) -> None:
     sub.add_argument("--split-dev", type=float, metavar="SHARE", help="share of FILE that becomes dev, e.g. 0.1")
     sub.add_argument("--split-test", type=float, metavar="SHARE", help="share of FILE that becomes test")
     sub.add_argument("--split-seed", type=int, metavar="N", help="seed of the split (default 0)")
+    sub.add_argument("--train-rows", type=int, metavar="N", help="a quick look: N rows of train, drawn by label")
     sub.add_argument("--language", default="en", help="language of the text, e.g. en or zh (default en)")
     sub.add_argument("--format", help="conll or jsonl (default: recognised by content)")
     sub.add_argument("--scheme", help="IO, IOB1, IOB2 or BIOES (default: recognised)")
@@ -124,6 +132,16 @@ def _add_augment(commands: object) -> None:
     sub.add_argument(
         "--show", type=int, default=5, metavar="N", help="children to show beside their parents (default 5)"
     )
+
+
+def _add_compose(commands: object) -> None:
+    sub = _command(
+        commands, "compose", "what a mix would consist of, without training",
+        "Pools that are missing are built first.",
+    )  # fmt: skip
+    sub.add_argument("recipe", nargs="?", metavar="RECIPE", help="a YAML file, see docs/recipe.md")
+    sub.add_argument("--project", metavar="NAME", help="a project of the workspace, instead of a recipe")
+    sub.add_argument("--mix", metavar="NAME", help="one of the project's named mixes (default: the one last saved)")
 
 
 def _add_train(commands: object) -> None:
@@ -152,6 +170,17 @@ def _numbers(text: str) -> list[int]:
     return [int(number) for number in text.split(",")]
 
 
+def _add_projects(commands: object) -> None:
+    sub = _command(commands, "compare", "what the mixes of a project gain and lose against a baseline, with intervals")
+    sub.add_argument("project", metavar="PROJECT", help="its name, as `projects` lists it")
+    sub.add_argument("--baseline", metavar="MIX", help="what the others are held against (default: gold only)")
+    sub.add_argument("--split", choices=("dev", "test"), default="dev", help="default dev; test never looks anew")
+    sub = _command(commands, "projects", "the projects of the workspace, the last changed first")
+    sub.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (default 50)")
+    sub = _command(commands, "sample", "open a sample as a project, with its finished runs")
+    sub.add_argument("name", metavar="NAME", help="newsroom or newsroom_zh")
+
+
 def _add_runs(commands: object) -> None:
     sub = _command(commands, "list", "the runs of the workspace, newest first")
     sub.add_argument(
@@ -166,8 +195,11 @@ def _add_runs(commands: object) -> None:
     sub.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (default 50)")
     sub = _command(commands, "show", "one run: what was asked, where it stands, its last metrics and log lines")
     sub.add_argument("run", metavar="RUN", help="a run's id or the beginning of it")
-    sub = _command(commands, "cancel", "cancel runs; what they have done so far is kept")
-    sub.add_argument("runs", nargs="+", metavar="RUN")
+    for name, says, more in _ON_RUNS:
+        sub = _command(commands, name, says, more)
+        sub.add_argument("runs", nargs="+", metavar="RUN", help="a run's id or the beginning of it")
+    sub = _command(commands, "restore", "bring deleted runs back")
+    sub.add_argument("runs", nargs="+", metavar="RUN", help="a run's whole id")
 
 
 def _add_rest(commands: object) -> None:

@@ -17,6 +17,7 @@ from core.project import Project, record
 from core.recipe import AugmentedIngredient
 from core.recipe_text import mix_data
 from core.runs import ACTIVE, RunSpec
+from core.shelf import encoder_of
 from core.sources import import_spec
 from core.stage import Stage, augment_spec, imported, settle, train_specs
 from core.training.settings import TrainParams
@@ -131,17 +132,9 @@ def estimate(
 
     Where there was none, all runs are new. Raises CoreError `mix_*` where a mix can't be drawn.
     """
-    name = project.recipe.train.model
-    runs = (
-        run
-        for group in reversed(groups(workspace, project.slug))
-        if group.train.model == name
-        for run in group.finished
-    )
-    spec = next((read_object(workspace.run_folder(run) / "spec.json") for run in runs), None)
-    return _plan(
-        workspace, project, stage, mixes, seeds, spec["inputs"]["model"].removeprefix("model:") if spec else ""
-    )
+    named = (g for g in reversed(groups(workspace, project.slug)) if g.train.model == project.recipe.train.model)
+    last = next(named, None)
+    return _plan(workspace, project, stage, mixes, seeds, encoder_of(workspace, last) if last else "")
 
 
 def _plan(

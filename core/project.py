@@ -92,7 +92,7 @@ def create(workspace: Workspace, title: str, data: str, language: str = "en", ta
     title = " ".join(title.split())[:_LONGEST_TITLE] or "untitled"
     taken = set(names(workspace))
     base = slug(title).casefold()
-    name = next(n for n in _numbered(base) if n not in taken)
+    name = next(n for n in numbered(base) if n not in taken)
     folder = _folder(workspace, name)
     recipe = check({"version": 1, "task": task, "language": language, "data": data, "project": name}, folder, FILE)
     project = Project(name, title, recipe)
@@ -102,7 +102,8 @@ def create(workspace: Workspace, title: str, data: str, language: str = "en", ta
     return project
 
 
-def _numbered(base: str) -> Iterator[str]:
+def numbered(base: str) -> Iterator[str]:
+    """`base`, `base`-2, `base`-3 ..."""
     yield base
     number = 2
     while True:
@@ -140,6 +141,27 @@ def without_ingredient(name: str) -> Callable[[Project], Project]:
         return replace(project, recipe=recipe, mixes=mixes)
 
     return change
+
+
+def with_again(before: Project, name: str) -> Callable[[Project], Project]:
+    """The change that undoes `without_ingredient`: the ingredient in its old place, and its amounts in the mixes.
+
+    `before`: the project as it was then.
+    """
+
+    def change(project: Project) -> Project:
+        found = {**project.ingredients, name: before.ingredients[name]}
+        order = [*(key for key in before.ingredients if key in found), *found]
+        mixes = {key: _mix_again(mix, before.mixes.get(key), name) for key, mix in project.mixes.items()}
+        mix = _mix_again(project.recipe.mix, before.recipe.mix, name)
+        recipe = replace(project.recipe, ingredients={key: found[key] for key in dict.fromkeys(order)}, mix=mix)
+        return replace(project, recipe=recipe, mixes=mixes)
+
+    return change
+
+
+def _mix_again(mix: Mix, before: Mix | None, name: str) -> Mix:
+    return before if before is not None and _mix_without(before, name) == mix else mix
 
 
 def _mix_without(mix: Mix, name: str) -> Mix:

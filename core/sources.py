@@ -1,16 +1,88 @@
 """Where labelled data comes from: files, named corpora, a hub. All are kept in the workspace before they are read."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from core import project as projects
 from core.errors import CoreError
-from core.formats.importing import ImportParams, Source
+from core.formats.importing import ImportParams, Source, Split
 from core.formats.protocol import ReadOptions
-from core.params import build, canonical
+from core.params import build, canonical, slug
+from core.project import Project
 from core.recipe import Data, FileIngredient, Recipe, about
 from core.runs import POOL, RunSpec
 from core.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Gold:
+    """Labelled files that the workspace keeps, by role: train with or without dev and test, or one `file` to split.
+
+    `inputs`: file:SHA256. One file without `split` holds rows that belong to no split.
+    """
+
+    sources: Mapping[str, Source]
+    inputs: Mapping[str, str]
+    split: Split | None = None
+    train_rows: int | None = None
+
+
+def check_roles(roles: Collection[str]) -> None:
+    """Raises CoreError `data_train_or_file`."""
+    if ("file" in roles) == ("train" in roles):
+        raise CoreError("data_train_or_file", {}, "hint_data")
+
+
+def gold_spec(gold: Gold, language: str) -> RunSpec:
+    """The import of gold alone."""
+    roles = {role: POOL + role if role == "file" and gold.split is None else role for role in gold.sources}
+    sources = {roles[role]: source for role, source in gold.sources.items()}
+    params = ImportParams(sources, language=language, split=gold.split, train_rows=gold.train_rows)
+    return RunSpec("import", {roles[role]: value for role, value in gold.inputs.items()}, canonical(params))
+
+
+def name_gold(workspace: Workspace, name: str, gold: Gold) -> None:
+    """Remember gold as `corpus:NAME`."""
+    data: dict[str, Any] = {"sources": {role: canonical(source) for role, source in gold.sources.items()}}
+    data["inputs"] = dict(gold.inputs)
+    data |= {"split": canonical(gold.split)} if gold.split else {}
+    data |= {"train_rows": gold.train_rows} if gold.train_rows else {}
+    workspace.name_corpus(name, data)
+
+
+def named_gold(workspace: Workspace, reference: str) -> Gold:
+    """What `corpus:NAME` means. Raises CoreError `corpus_unknown`."""
+    data = workspace.named_corpus(reference.partition(":")[2])
+    sources = {role: build(Source, source, role) for role, source in data["sources"].items()}
+    split = build(Split, data["split"], "split") if "split" in data else None
+    return Gold(sources, data["inputs"], split, data.get("train_rows"))
+
+
+def bring(workspace: Workspace, title: str, gold: Gold, language: str) -> Project:
+    """A new project over gold, which is remembered under a name like the project's. Nothing is imported yet."""
+    name = free_corpus_name(workspace, slug(title).casefold())
+    project = projects.create(workspace, title, f"corpus:{name}", language)
+    name_gold(workspace, name, gold)
+    return project
+
+
+def bring_again(workspace: Workspace, project: str, gold: Gold, language: str) -> Project:
+    """A project over the same files read in another way; what `corpus:NAME` meant so far stays as it is."""
+    name = free_corpus_name(workspace, project)
+    name_gold(workspace, name, gold)
+
+    def change(found: Project) -> Project:
+        return replace(found, recipe=replace(found.recipe, data=f"corpus:{name}", language=language))
+
+    return projects.edit(workspace, project, change, {"event": "read_again", "data": f"corpus:{name}"})
+
+
+def free_corpus_name(workspace: Workspace, base: str) -> str:
+    """`base`, with a number where a corpus or a project, deleted ones included, has it already."""
+    taken = {*workspace.corpus_names(), *projects.names(workspace)}
+    return next(name for name in projects.numbered(base) if name not in taken)
 
 
 def import_spec(workspace: Workspace, recipe: Recipe) -> RunSpec:

@@ -21,7 +21,20 @@ TIERS = (
     ("jobs",),
     (
         *("yaml_text", "recipe", "recipe_text", "workspace", "sources", "stage", "submit", "pipeline", "predict"),
-        *("project", "groups", "launch", "sample", "output", "commands", "__main__"),
+        *(
+            "project",
+            "groups",
+            "launch",
+            "mixing",
+            "board",
+            "shelf",
+            "contrast",
+            "recent",
+            "sample",
+            "output",
+            "commands",
+            "__main__",
+        ),
     ),
 )
 RANK = {name: rank for rank, tier in enumerate(TIERS) for name in tier}
@@ -164,3 +177,37 @@ def test_tables_name_things_that_exist():
     for place in places:
         module, _, name = place.partition(":")
         assert hasattr(importlib.import_module(module), name), place
+
+
+APP = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "components").glob("*.py"))]
+OF_A_PAGE = ("streamlit", "components", "core", "collections", "dataclasses", "typing")  # what a page may import
+
+
+@pytest.mark.parametrize("path", APP, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_the_app_points_downwards(path):
+    for name in imports(path):
+        top = name.split(".")[0]
+        assert top not in (*HEAVY, "pages", "app", "tests", "sqlite3", "pickle", "threading"), f"{path.name}: {name}"
+        if path.parent.name == "pages":
+            assert top in OF_A_PAGE, f"{path.name}: {name}"
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        assert not isinstance(node, ast.While), f"{path.name}:{node.lineno} a page does not wait"
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in ("sleep", "time.sleep"), f"{path.name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pages").glob("*.py")), ids=lambda path: path.stem)
+def test_every_page_passes_the_gate_first_and_stays_short(path):
+    source = path.read_text(encoding="utf-8")
+    body = [node for node in ast.parse(source).body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):  # the docstring
+        body = body[1:]
+    first = body[0]
+    assert isinstance(first, ast.Assign) and ast.unparse(first.value) == f"enter('{path.stem}')", ast.unparse(first)
+    assert source.count("\n") <= 120
+    assert len((ROOT / "app.py").read_text(encoding="utf-8").split("\n")) <= 60
+
+
+def test_the_app_stays_light():
+    names = [f"components.{path.stem}" for path in sorted((ROOT / "components").glob("*.py"))]
+    assert not loaded_by(f"import {', '.join(names)}") & {*HEAVY, "datasketch"}

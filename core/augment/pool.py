@@ -11,7 +11,7 @@ from pydantic import Field
 
 from core import corpus as corpora
 from core.augment import augmenter, make, params_of
-from core.augment.protocol import Child, Example, Rejected, Resources, rng_for
+from core.augment.protocol import Augmenter, Child, Example, Rejected, Resources, rng_for
 from core.augment.text import Running, spliced
 from core.corpus import ID, Corpus, digest_parts
 from core.params import CLOSED, build, canonical, canonical_json
@@ -73,21 +73,32 @@ def build_pool(
     rows = examples(parent)
     resources = Resources(rows, parent.schema.language, cache)
     method = make(params.method, params_of(params.method, params.params), resources)
-    keeps_mentions = augmenter(params.method).keeps_mentions
     seen = {text_content(row.tokens) for row in rows}
     children: list[Born] = []
     rejected: list[RejectedChild] = []
     for copy in range(params.copies):
         for at, row in enumerate(rows):
             check()
-            made = method.augment(row, copy, rng_for(params.seed, params.method, row.id, copy))
-            child = _filtered(row, made, keeps_mentions, forbidden, seen)
+            child = born(method, params, row, copy, forbidden, seen)
             if isinstance(child, Rejected):
                 rejected.append(RejectedChild(row.id, copy, child.code))
             else:
                 children.append((at, copy, child))
                 seen.add(text_content(child.tokens))
     return Pool(Corpus(parent.schema, _table(parent, rows, children, params)), rejected)
+
+
+def born(
+    method: Augmenter,
+    params: AugmentParams,
+    row: Example,
+    copy: int,
+    forbidden: set[bytes],
+    seen: set[bytes],
+) -> Child | Rejected:
+    """One child, or the reason why there is none. `seen`: texts of the parent corpus and of the children so far."""
+    made = method.augment(row, copy, rng_for(params.seed, params.method, row.id, copy))
+    return _filtered(row, made, augmenter(params.method).keeps_mentions, forbidden, seen)
 
 
 def examples(parent: Corpus) -> list[Example]:
@@ -99,7 +110,7 @@ def examples(parent: Corpus) -> list[Example]:
 def _filtered(
     row: Example, child: Child | Rejected, keeps_mentions: bool, forbidden: set[bytes], seen: set[bytes]
 ) -> Child | Rejected:
-    """The child, or the first reason against it. `seen`: texts of the parent corpus and of the children so far."""
+    """The child, or the first reason against it."""
     if isinstance(child, Rejected):
         return child
     if not valid_iob2(child.tags):

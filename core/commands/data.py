@@ -12,7 +12,7 @@ from core.commands.answer import Answer, Setting, delivered
 from core.corpus import Corpus
 from core.errors import CoreError, message
 from core.formats import write as write_file
-from core.formats.importing import ImportParams, Source, Split
+from core.formats.importing import Source, Split
 from core.formats.protocol import ReadOptions
 from core.mix import GOLD
 from core.output import (
@@ -22,11 +22,12 @@ from core.output import (
     table,
     yields_text,
 )
-from core.params import build, canonical
-from core.pipeline import issue_of, pools_of
+from core.params import build
+from core.pipeline import pools_of
 from core.recipe import AugmentedIngredient, Data, FileIngredient, Recipe
-from core.runs import POOL, RunSpec
-from core.sources import keep_source
+from core.runs import POOL
+from core.sources import Gold, check_roles, gold_spec, keep_source, name_gold
+from core.stage import issue_of
 from core.yaml_text import parse
 
 
@@ -37,8 +38,8 @@ def import_files(args: Namespace, at: Setting) -> Answer:
     )
     roles = {"train": args.train, "dev": args.dev, "test": args.test, "file": args.file}
     roles = {role: name for role, name in roles.items() if name}
-    if not roles or ("file" in roles) == ("train" in roles):
-        raise CoreError("data_train_or_file", {}, "hint_data")
+    check_roles(roles)
+    quick = build(Data, _given(args, ("train_rows",)), "import")
     share = {"dev": args.split_dev, "test": args.split_test, "seed": args.split_seed}
     split = (
         build(Split, {k: v for k, v in share.items() if v is not None}, "split")
@@ -48,14 +49,11 @@ def import_files(args: Namespace, at: Setting) -> Answer:
     kept = {
         role: keep_source(at.workspace, Source(name, options), role, Path.cwd(), {}) for role, name in roles.items()
     }
-    role_of = {"file": POOL + "file"} if "file" in roles and split is None else {}
-    params = ImportParams({role_of.get(r, r): s for r, (s, _) in kept.items()}, language=args.language, split=split)
-    inputs = {role_of.get(role, role): value for role, (_, value) in kept.items()}
-    result = delivered(RunSpec("import", inputs, canonical(params)), at)
+    sources = {role: source for role, (source, _) in kept.items()}
+    gold = Gold(sources, {role: value for role, (_, value) in kept.items()}, split, quick.train_rows)
+    result = delivered(gold_spec(gold, args.language), at)
     if args.name:
-        stored = {role: canonical(source) for role, (source, _) in kept.items()}
-        named = {"sources": stored, "inputs": {r: v for r, (_, v) in kept.items()}}
-        at.workspace.name_corpus(args.name, named | ({"split": canonical(split)} if split else {}))
+        name_gold(at.workspace, args.name, gold)
     issues = [issue_of(data) for data in result["issues"]]
     rows = [["", *(message(c, {}, at.language) for c in ("col_rows", "col_labels"))]]
     rows += [[role.removeprefix(POOL), str(n), ", ".join(result["labels"][role])] for role, n in result["rows"].items()]

@@ -1,13 +1,16 @@
-"""`list`, `show` and `cancel`: the runs of the workspace."""
+"""`list`, `show`, `cancel`, `resume`, `delete` and `restore`: the runs of the workspace."""
 
 import json
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from core.commands.answer import Answer, Setting, known
 from core.errors import message
 from core.jobs.dispatch import cancel as cancel_run
 from core.jobs.folder import Run, last_metrics, tail
+from core.jobs.trash import delete as delete_runs
+from core.jobs.trash import restore as restore_runs
 from core.output import (
     plain,
     table,
@@ -53,7 +56,26 @@ def cancel(args: Namespace, at: Setting) -> Answer:
     for found in runs:
         cancel_run(at.workspace.root, found.id)
     ended = wait(at.workspace, [r.id for r in runs], at.watch)
-    states = {r.id: r.state for r in ended}
-    return Answer(
-        {"runs": states}, "\n".join(f"{i}  {message('state_' + s, {}, at.language)}" for i, s in states.items())
-    )
+    return _states(ended, at)
+
+
+def resume(args: Namespace, at: Setting) -> Answer:
+    """Queue runs that ended without success again; they go on in the background."""
+    return _states([at.workspace.resubmit(known(run_id, at).id) for run_id in args.runs], at)
+
+
+def _states(runs: Sequence[Run], at: Setting) -> Answer:
+    lines = [f"{run.id}  {message('state_' + run.state, {}, at.language)}" for run in runs]
+    return Answer({"runs": {run.id: run.state for run in runs}}, "\n".join(lines))
+
+
+def delete(args: Namespace, at: Setting) -> Answer:
+    """Move ended runs to the trash of the workspace."""
+    ids = delete_runs(at.workspace.root, [known(run_id, at).id for run_id in args.runs])
+    return Answer({"deleted": ids}, message("runs_deleted", {"runs": " ".join(ids)}, at.language))
+
+
+def restore(args: Namespace, at: Setting) -> Answer:
+    """Bring deleted runs back, by their whole ids."""
+    ids = restore_runs(at.workspace.root, args.runs)
+    return Answer({"restored": ids}, message("runs_restored", {"runs": " ".join(ids)}, at.language))

@@ -80,6 +80,30 @@ def _package_folder(name: str) -> Path:
     return Path(spec.origin).parent / bundled.folder
 
 
+def at_hand(name: str, relative_to: Path) -> Path | None:
+    """The folder of a bundled model or of one in a folder, as `install` finds it; None for what only a hub has."""
+    try:
+        folder = _package_folder(name) if name in BUNDLED else relative_to / Path(name).expanduser()
+    except CoreError:
+        return None
+    return folder if (folder / "tokenizer.json").is_file() else None
+
+
+def reach_hub(seconds: float = 3.0) -> str:
+    """Ask the model hub for an answer. -> its address. Raises CoreError `hub_silent` with what went wrong."""
+    import httpx2
+    from huggingface_hub import constants
+
+    hub, known = constants.ENDPOINT, ", ".join(BUNDLED)
+    if constants.HF_HUB_OFFLINE:
+        raise CoreError("hub_silent", {"hub": hub, "what": "HF_HUB_OFFLINE", "known": known}, "hint_hub")
+    try:
+        httpx2.head(f"{hub}/api/models", timeout=seconds, follow_redirects=True).raise_for_status()
+    except (httpx2.HTTPError, OSError) as error:
+        raise CoreError("hub_silent", {"hub": hub, "what": type(error).__name__, "known": known}, "hint_hub") from None
+    return hub
+
+
 def _check_bundled(name: str, source: Path) -> None:
     if sha256_of(source / "model.safetensors") != BUNDLED[name].weights_sha256:
         raise CoreError("model_changed", {"model": name}, "hint_requirements")

@@ -5,7 +5,7 @@ Categories stand at whole numbers with tick texts, so that no label is taken for
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,10 @@ Points = Sequence[tuple[int, float]]  # (step, value), steps ascending
 
 @dataclass(frozen=True)
 class ForestRow:
-    """A difference to the baseline and its interval (-1..1). `faint`: too little support to say anything."""
+    """A difference to the baseline and its interval (-1..1). `faint`: too little support to say anything.
+
+    `heading`: a name above the rows that follow, without a difference of its own.
+    """
 
     label: str
     value: float | None
@@ -41,6 +44,7 @@ class ForestRow:
     support: int
     faint: bool
     colour: str
+    heading: bool = False
 
 
 def colour_of(name: str, order: Sequence[str]) -> str:
@@ -75,20 +79,23 @@ def forest(rows: Sequence[ForestRow], axis_title: str) -> "Figure":
         showlegend=False,
     )
     reach = 1.08 * max([1.0, *(abs(number) for row in rows for number in _points(row))])
-    _category_axis(figure, [row.label for row in rows])
+    _category_axis(figure, [row.label for row in rows], {at for at, row in enumerate(rows) if row.heading})
     figure.update_xaxes(title_text=escape(axis_title), range=[-reach, reach], zeroline=True, zerolinewidth=2)
     return figure
 
 
 def bars(
-    groups: Mapping[str, Mapping[str, tuple[float | None, Interval | None]]], labels: Sequence[str], axis_title: str
+    groups: Mapping[str, Mapping[str, tuple[float | None, Interval | None]]],
+    labels: Sequence[str],
+    axis_title: str,
+    colours: Mapping[str, str] | None = None,
 ) -> "Figure":
     """Rates (0..1) per group and label as grouped bars, 0 to 100 %, with their intervals; a missing one has no bar."""
     figure = _figure(_rows_height(labels, 16 * (len(groups) + 1)), list(groups))
     for group, rates in groups.items():
         measured = ((at, label, rates.get(label, (None, None))) for at, label in enumerate(labels))
         found = [(at, label, rate, ends) for at, label, (rate, ends) in measured if rate is not None]
-        _add_bars(figure, shown(group), colour_of(group, list(groups)), found)
+        _add_bars(figure, shown(group), colours[group] if colours else colour_of(group, list(groups)), found)
     _category_axis(figure, labels)
     figure.update_xaxes(title_text=escape(axis_title), range=[0, 100], dtick=25, ticksuffix="%")
     return figure
@@ -215,11 +222,11 @@ def _rows_height(labels: Sequence[str], least: int) -> int:
     return len(labels) * max([least, *(17 * (1 + tick(label).count("<br>")) for label in labels)])
 
 
-def _category_axis(figure: "Figure", labels: Sequence[str]) -> None:
-    """One label a row, the first on top."""
+def _category_axis(figure: "Figure", labels: Sequence[str], headings: Set[int] = frozenset()) -> None:
+    """One label a row, the first on top; `headings`: rows whose labels are bold."""
     figure.update_yaxes(
         tickvals=list(range(len(labels))),
-        ticktext=[tick(label) for label in labels],
+        ticktext=[f"<b>{tick(label)}</b>" if at in headings else tick(label) for at, label in enumerate(labels)],
         range=[len(labels) - 0.5, -0.5],
         showgrid=False,
         zeroline=False,

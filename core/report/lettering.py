@@ -18,11 +18,13 @@ def shown(name: str) -> str:
 
 
 def tick(label: str) -> str:
-    """`shown` for an axis: in lines of at most 20 columns."""
+    """`shown` for an axis: in lines of at most 20 columns, broken after a blank where there is one."""
     lines, room = [""], _TICK_COLUMNS
     for character in _cut(label):
         if _width(character) > room:
-            lines, room = [*lines, ""], _TICK_COLUMNS
+            head, blank, tail = lines[-1].rpartition(" ")
+            lines[-1:] = [head + blank, tail] if blank else [tail, ""]
+            room = _TICK_COLUMNS - sum(_width(other) for other in lines[-1])
         lines[-1] += character
         room -= _width(character)
     return "<br>".join(escape(line) for line in lines)

@@ -15,8 +15,8 @@ def spreadsheet_csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> b
     """A table as a CSV file (RFC 4180, UTF-8 with byte order mark) in which no text is a formula.
 
     Text that a spreadsheet could take for one gets a leading apostrophe, "-5" too; numbers stay numbers, None is empty.
-    For reading by people: what is trained on is exported exactly, by core.formats.writing. Raises ValueError where a row
-    is not as long as the columns.
+    For reading by people: what is trained on is exported exactly, by core.formats.writing. Raises ValueError where a
+    row is not as long as the columns.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out)

@@ -93,7 +93,7 @@ def classes(labels: Sequence[str]) -> tuple[str, ...]:
     return (OUTSIDE, *(prefix + label for label in labels for prefix in ("B-", "I-")))
 
 
-def _entities(codes: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def entities(codes: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(start, end, label) of all entities in flat codes, strict IOB2. *Shapes:* (entities,) each."""
     begins = codes % 2 == 1
     first = np.zeros(len(codes), dtype=bool)
@@ -199,8 +199,8 @@ def count(truth: Flat, guess: Flat, labels: Sequence[str]) -> Counts:
     """Strict entity counts per row and label of two taggings of the same rows."""
     rows, width = len(truth.offsets) - 1, len(labels)
     row_of = truth.rows
-    gold = np.stack(_entities(truth.codes, truth.offsets))
-    pred = np.stack(_entities(guess.codes, guess.offsets))
+    gold = np.stack(entities(truth.codes, truth.offsets))
+    pred = np.stack(entities(guess.codes, guess.offsets))
     if not truth.known.all():
         hidden = np.concatenate(([0], np.cumsum(~truth.known)))
         pred = pred[:, hidden[pred[1]] == hidden[pred[0]]]

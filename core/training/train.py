@@ -12,6 +12,7 @@ from core.corpus import Corpus
 from core.evaluation.scoring import Rates
 from core.mix import GOLD, Mix, plan
 from core.models import loading
+from core.models.fit import UNKNOWN_WARNING
 from core.params import CLOSED, build
 from core.runs import POOL, RunContext
 from core.tasks import task as task_of
@@ -20,8 +21,6 @@ from core.tasks.protocol import Encoded, Task
 from core.training import batching, predictions
 from core.training.loop import Job, accelerator, train
 from core.training.settings import TrainParams
-
-UNKNOWN_WARNING = 0.10  # share of words with an unknown sub-token above which a model does not suit the text
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,114 @@
+"""What pages read again and again, kept by content id: corpora and what was derived from them never change."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from core import corpus as corpora
+from core import groups as grouped
+from core.corpus import Corpus
+from core.evaluation.comparison import Comparison, compare
+from core.evaluation.scoring import score
+from core.groups import Group
+from core.launch import Standing, standing
+from core.models import fit as fits
+from core.project import Project
+from core.report import browse, composition, portrait
+from core.scores import Counts, Scores
+from core.shelf import folder_of
+from core.training import predictions
+from core.workspace import Workspace
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def corpus(root: Path, corpus_id: str) -> Corpus:
+    """A stored corpus, memory-mapped."""
+    return corpora.read(Workspace(root).corpus_path(corpus_id))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def pool_index(root: Path, corpus_id: str) -> composition.PoolIndex:
+    """What a composition needs of a pool."""
+    return composition.index(corpus(root, corpus_id))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def browse_index(root: Path, corpus_id: str) -> browse.Index:
+    """What searching a corpus needs."""
+    return browse.index(corpus(root, corpus_id))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def portrait_of(root: Path, ids: tuple[tuple[str, str], ...]) -> portrait.Portrait:
+    """Counts, lengths, unseen mentions. `ids`: (split, corpus id)."""
+    return portrait.portrait({split: corpus(root, corpus_id) for split, corpus_id in ids})
+
+
+def project_standing(space: Workspace, project: Project) -> Standing:
+    """Where a project stands; read anew each time, it is small."""
+    return standing(space, project)
+
+
+def pool_ids(found: Standing) -> Mapping[str, str]:
+    """Corpus ids of gold and the built pools, by ingredient."""
+    return {} if found.stage is None else {name: pool.id for name, pool in found.stage.pools.items()}
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _counts(root: Path, runs: tuple[str, ...], corpus_id: str, split: str, _group: Group) -> Sequence[Counts]:
+    return grouped.counts_of(Workspace(root), _group, split)
+
+
+def counts(space: Workspace, group: Group, split: str) -> Sequence[Counts]:
+    """The counts of a group's evaluated runs. Raises CoreError `nothing_evaluated`."""
+    runs = tuple(grouped.evaluated(space, group, split))
+    return _counts(space.root, runs, group.corpora.get(split, ""), split, group)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _comparison(
+    root: Path, baseline: tuple[str, ...], other: tuple[str, ...], split: str, _pair: tuple[Group, Group]
+) -> Comparison:
+    space = Workspace(root)
+    return compare(counts(space, _pair[0], split), counts(space, _pair[1], split))
+
+
+def comparison(space: Workspace, baseline: Group, other: Group, split: str) -> Comparison:
+    """The difference of two groups on a split, with seed-and-row intervals."""
+    runs = [tuple(grouped.evaluated(space, group, split)) for group in (baseline, other)]
+    return _comparison(space.root, runs[0], runs[1], split, (baseline, other))
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _scores(root: Path, runs: tuple[str, ...], split: str, _group: Group) -> Scores:
+    return score(counts(Workspace(root), _group, split))
+
+
+def scores(space: Workspace, group: Group, split: str) -> Scores:
+    """The scores of a group on a split."""
+    return _scores(space.root, tuple(grouped.evaluated(space, group, split)), split, group)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _predicted(root: Path, run_id: str, corpus_id: str) -> Sequence[Sequence[str]]:
+    return predictions.read(predictions.file_of(Workspace(root).run_folder(run_id), corpus_id)).values
+
+
+def predicted(space: Workspace, run_id: str, corpus_id: str) -> Sequence[Sequence[str]]:
+    """What a run predicted for each row of a corpus."""
+    return _predicted(space.root, run_id, corpus_id)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _fit(root: Path, corpus_id: str, model: Path) -> fits.Fit:
+    return fits.fit(corpus(root, corpus_id), model)
+
+
+def fit(root: Path, corpus_id: str, model_name: str, relative_to: Path | None = None) -> fits.Fit | None:
+    """How well an encoder's vocabulary suits a corpus; None where the encoder is not on this machine yet.
+
+    `relative_to`: the folder that a model's path in a recipe starts from, which is the project's.
+    """
+    folder = folder_of(Workspace(root), model_name, relative_to or root)
+    return None if folder is None else _fit(root, corpus_id, folder)

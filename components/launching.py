@@ -1,0 +1,263 @@
+"""Training a mix: how long, how often, what that starts; and the mix as a file or under a name."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+
+from components import facts
+from components.bench import NAME_LENGTH, Bench, held, taken
+from components.frame import PAGES, telling
+from components.words import duration, t, told, visible
+from core import mixing
+from core import project as projects
+from core.errors import CoreError
+from core.launch import Plan, estimate, launch, plan_launch
+from core.mix import GOLD, Mix
+from core.models.catalogue import BUNDLED, at_hand
+from core.models.fit import fit
+from core.project import Project
+from core.recipe_text import mix_name, recipe_text
+from core.report.composition import Composition, compose, gold_passes
+from core.training.settings import TrainParams
+
+_ENOUGH = 5  # repeats that a comparison needs
+_MOST_REPEATS = 64
+_SUBWORDS = 1.4  # sub-words of an English word, where the model isn't at hand to say
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _subwords(root: Path, model: str, folder: Path, corpus_id: str) -> float:
+    """How finely a model cuts the words of a corpus; a usual value where it isn't at hand."""
+    place = at_hand(model, folder)
+    return fit(facts.corpus(root, corpus_id), place).subwords_per_word if place else _SUBWORDS
+
+
+def budget(bench: Bench, found: Composition | None) -> TrainParams:
+    """How long each training takes: steps, and for experts the batch, the learning rate and the model."""
+    slug, before = bench.project.slug, bench.project.recipe.train
+    keys = {name: f"mix_{name}_{slug}" for name in ("steps", "batch", "rate", "model")}
+    batch = st.session_state.get(keys["batch"], before.batch_tokens)
+    model = st.session_state.get(keys["model"]) or before.model
+    folder = bench.space.root / "projects" / slug
+    subwords = _subwords(bench.space.root, model, folder, bench.ids[GOLD])
+    gold = compose(Mix(), bench.pools, bench.dev, bench.labels)
+    first = before.steps or mixing.default_steps(gold, batch, subwords)
+    for name, value in (("steps", first), ("batch", batch), ("rate", before.learning_rate), ("model", model)):
+        st.session_state.setdefault(keys[name], value)
+    steps = st.number_input(
+        t("Training steps"),
+        min_value=1,
+        step=10,
+        key=keys["steps"],
+        persist_state="session",
+        help=t("One step is one update of the model, on one batch of sentences."),
+    )
+    if found is not None:
+        times = [gold_passes(one, steps, batch, subwords) for one in (found, gold)]
+        st.caption(
+            t(
+                "Each gold sentence is seen about {mix} times in this mix, and {gold} times with gold only.",
+                mix=_about(times[0]),
+                gold=_about(times[1]),
+            ),
+            help=t(
+                "All mixes are trained for the same number of steps. A bigger mix then shows each sentence less often, "
+                "and no mix wins just because it was trained for longer."
+            ),
+        )
+    with st.expander(t("For experts"), key="mix_experts"):
+        _experts(keys, model)
+    state = st.session_state
+    return replace(
+        before,
+        epochs=TrainParams.epochs,
+        steps=int(steps),
+        batch_tokens=int(state[keys["batch"]]),
+        learning_rate=float(state[keys["rate"]]),
+        model=str(state[keys["model"]] or before.model).strip(),
+    )
+
+
+def _about(times: float) -> str:
+    return f"{times:.0f}" if times >= 10 else f"{times:.1f}"
+
+
+def _experts(keys: Mapping[str, str], model: str) -> None:
+    st.number_input(
+        t("Sub-words in a batch"),
+        min_value=8,
+        step=64,
+        key=keys["batch"],
+        persist_state="session",
+        help=t("Models cut words into pieces. So many pieces are looked at in one step, padding included."),
+    )
+    st.number_input(
+        t("Learning rate"),
+        min_value=1e-7,
+        max_value=1.0,
+        step=1e-5,
+        format="%.6g",
+        key=keys["rate"],
+        persist_state="session",
+        help=t("How far each step moves the model. Usual values lie between 0.00001 and 0.001."),
+    )
+    st.selectbox(
+        t("Model"),
+        list(dict.fromkeys([*BUNDLED, model])),
+        key=keys["model"],
+        format_func=visible,
+        accept_new_options=True,
+        persist_state="session",
+        help=t("The encoder that is fine-tuned: a bundled one, a folder on the server, or the name of one on a hub."),
+    )
+
+
+def launch_box(bench: Bench, mix: Mix, train: TrainParams) -> None:
+    """What a launch would start, and the button that does."""
+    name = _name_field(bench, mix)
+    repeats = st.number_input(
+        t("Repeats"),
+        min_value=1,
+        max_value=_MOST_REPEATS,
+        value=len(bench.project.recipe.seeds),
+        step=1,
+        key="mix_repeats",
+        persist_state="session",
+        help=t("The same training with other random seeds. The spread between repeats shows what is chance."),
+    )
+    if repeats < _ENOUGH:
+        st.caption(t(":material/info: A comparison needs at least {n} repeats.", n=_ENOUGH))
+    project = replace(bench.project, recipe=replace(bench.project.recipe, train=train))
+    seeds = range(int(repeats))
+    try:
+        gold_new = estimate(bench.space, project, bench.stage, {GOLD: Mix()}, seeds).new
+        alone = not mixing.added(mix)
+        with_gold = False if alone else _gold_too(gold_new)
+        mixes = {name: mix} | ({_gold_name(name): Mix()} if with_gold else {})
+        plan = estimate(bench.space, project, bench.stage, mixes, seeds)
+    except CoreError as error:
+        st.error(told(error), icon=":material/error:")
+        return
+    _announce(plan, int(repeats), with_gold)
+    if st.button(t("Launch"), key="mix_launch", type="primary", icon=":material/rocket_launch:", disabled=not plan.new):
+        with telling(), st.spinner(t("Starting the runs ...")):
+            _launch(bench, mix, mixes, train, int(repeats))
+    if st.session_state.get("mix_launched") == bench.project.slug:
+        st.page_link(
+            PAGES["runs"],
+            label=t("Watch them on the Runs page"),
+            icon=":material/play_circle:",
+            query_params={"project": bench.project.slug},
+        )
+
+
+def _gold_name(other: str) -> str:
+    """The name of the mix of gold alone beside another one."""
+    return GOLD if other != GOLD else f"{GOLD} only"
+
+
+def _gold_too(new: int) -> bool:
+    """Whether gold alone is trained too: unless one says otherwise, where that has not been done."""
+    key = held("mix_gold_too", st.session_state.get("mix_gold_chosen", bool(new)))
+
+    def choose() -> None:
+        chosen = taken("mix_gold_too", key)
+        if chosen is not None:
+            st.session_state["mix_gold_chosen"] = chosen
+
+    return st.checkbox(
+        t("Gold only too"),
+        key=key,
+        on_change=choose,
+        help=t("A mix is judged by what it adds to gold. What has been trained already is not trained again."),
+    )
+
+
+def _announce(plan: Plan, repeats: int, with_gold: bool) -> None:
+    runs = sum(len(part.specs) for part in plan.mixes)
+    text = (
+        t("Train {n} repeats of this mix and of gold only: {runs} runs.", n=repeats, runs=runs)
+        if with_gold
+        else t("Train {n} repeats of this mix: {runs} runs.", n=repeats, runs=runs)
+    )
+    if plan.new < runs:
+        text += " " + t("{there} of {runs} exist already.", there=runs - plan.new, runs=runs)
+    if plan.new:
+        text += " " + t("What is new takes about") + " " + duration(plan.seconds)
+    with st.container(height=72, border=False):
+        st.markdown(text)
+
+
+def _launch(bench: Bench, mix: Mix, mixes: Mapping[str, Mix], train: TrainParams, repeats: int) -> None:
+    """Keep the settings in the project, and submit what is new."""
+    seeds = tuple(range(repeats))
+
+    def change(project: Project) -> Project:
+        return replace(project, recipe=replace(project.recipe, train=train, mix=mix, seeds=seeds))
+
+    wanted = change(bench.project)
+    plan = plan_launch(bench.space, wanted, bench.stage, mixes, seeds)
+    projects.edit(bench.space, bench.project.slug, change, {"event": "settings"})
+    ids = launch(bench.space, wanted, bench.stage, plan)
+    st.session_state["mix_launched"] = bench.project.slug
+    st.toast(t("Started: {n} runs.", n=len(ids)), icon=":material/rocket_launch:")
+    st.rerun()
+
+
+def _name_field(bench: Bench, mix: Mix) -> str:
+    """The name that the runs get; it follows the mix until one writes another."""
+    named = next((name for name, other in bench.project.mixes.items() if _same(bench, other, mix)), None)
+    usual = (named or mix_name(mix))[:NAME_LENGTH]
+    shown = st.session_state.get(bench.name_key) or usual
+    key = held("mix_name", shown)
+
+    def write() -> None:
+        name = taken("mix_name", key)
+        if name is not None:
+            st.session_state[bench.name_key] = name.strip()[:NAME_LENGTH]
+
+    st.text_input(
+        t("Name of this mix"),
+        key=key,
+        max_chars=NAME_LENGTH,
+        on_change=write,
+        help=t("What its runs are called on the pages Runs and Compare."),
+    )
+    return shown
+
+
+def _same(bench: Bench, one: Mix, other: Mix) -> bool:
+    """Whether a named mix is the one in hand."""
+    try:
+        return mixing.levelled(one, bench.sizes) == other and not mixing.absent(one, bench.sizes)
+    except CoreError:
+        return False
+
+
+def recipe_box(bench: Bench, mix: Mix, train: TrainParams) -> None:
+    """The mix as a recipe file, and the commands that do the same."""
+    recipe = replace(bench.project.with_mix(mix), train=train, seeds=tuple(range(int(st.session_state["mix_repeats"]))))
+    file = f"{bench.project.slug}.yaml"
+    with st.expander(t("Save as a recipe"), key="mix_recipe"):
+        st.markdown(t("The recipe holds the data, the ingredients, this mix and its training settings, as text."))
+        st.download_button(
+            t("Download {file}", file=file),
+            recipe_text(recipe),
+            file_name=file,
+            mime="application/yaml",
+            key="mix_download",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+        st.markdown(t("The command that does the same:"))
+        st.code(f"python -m core run {file}\npython -m core compose {file}", language="shell", wrap_lines=True)
+        if isinstance(recipe.data, str):
+            st.caption(
+                t(
+                    "The second one tells what the mix consists of, without training. The recipe refers to {data}, "
+                    "which lies in this workspace: elsewhere, import the data under that name first.",
+                    data=recipe.data,
+                )
+            )

@@ -1,0 +1,114 @@
+"""The sentences behind a difference: gold on top, what the baseline and a mix found below."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from components import facts
+from components.address import choice
+from components.comparison import Chosen
+from components.entities import Line, entities
+from components.words import escape, raw, t, visible
+from core import contrast
+from core.groups import Group
+from core.report import browse
+from core.report.ledger import Entry, ledger
+from core.workspace import Workspace
+
+_PAGE = 10  # sentences
+_FEW_LABELS = 10  # as pills; more are a list
+_WAYS = ("both", "fixed", "broken")
+
+
+@st.fragment
+def sentences(space: Workspace, chosen: Chosen) -> None:
+    """Where one mix differs from the baseline on one label."""
+    counts = facts.counts(space, chosen.baseline, chosen.split)
+    if not chosen.others or not counts[0].names:
+        return
+    label, other = _subject(counts[0].names, chosen)
+    found = ledger(counts, facts.counts(space, other, chosen.split), label)
+    ways = {
+        "both": t("All ({n})", n=len(found)),
+        "fixed": t("Fixed ({n})", n=sum(entry.change == "fixed" for entry in found)),
+        "broken": t("Broken ({n})", n=sum(entry.change == "broken" for entry in found)),
+    }
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        way = choice(
+            st.segmented_control,
+            t("Sentences shown"),
+            _WAYS,
+            key="changed",
+            show=ways.__getitem__,
+            help=t("Fixed: more repeats are right about the label than before; broken: fewer are."),
+        )
+        seed = _repeat(space, chosen, other)
+    shown = [entry for entry in found if way in ("both", entry.change)]
+    if not shown:
+        st.info(t("There is no such sentence for {label}.", label=label))
+        return
+    pages = -(-len(shown) // _PAGE)
+    page = st.pagination(pages, key=f"compare_page_{pages}") if pages > 1 else 1
+    st.caption(
+        t(
+            "Before: {baseline}. After: {mix}. Both as repeat {seed} marked them. The counts say how many repeats are "
+            "exactly right about {label} in the sentence.",
+            baseline=chosen.title(chosen.baseline),
+            mix=chosen.title(other),
+            seed=seed,
+            label=label,
+        )
+    )
+    _show(space, chosen, other, int(seed), shown[(page - 1) * _PAGE : page * _PAGE])
+
+
+def _subject(labels: Sequence[str], chosen: Chosen) -> tuple[str, Group]:
+    """The label and the mix that are looked at."""
+    left, right = st.columns([2, 1])
+    with left:
+        few = len(labels) <= _FEW_LABELS
+        label = choice(
+            st.pills if few else st.selectbox, t("Label"), labels, key="label", show=escape if few else visible
+        )
+    with right:
+        others = {group.id: group for group in chosen.others}
+        id = choice(
+            st.selectbox,
+            t("Mix beside the baseline"),
+            list(others),
+            key="against",
+            show=lambda id: visible(chosen.titles[id]),
+        )
+    return label, others[id]
+
+
+def _repeat(space: Workspace, chosen: Chosen, other: Group) -> str:
+    """The seed whose predictions are shown; where no seed is in both groups, each shows its first."""
+    mine, theirs = (contrast.repeats(space, group, chosen.split) for group in (chosen.baseline, other))
+    seeds = [str(seed) for seed in mine if seed in theirs] or [str(next(iter(theirs)))]
+    return choice(
+        st.selectbox,
+        t("Repeat shown"),
+        seeds,
+        key="seed",
+        show=lambda seed: raw("Repeat {seed}", seed=seed),
+        width=160,
+        help=t("A repeat is a run with its own random seed; no two find quite the same."),
+    )
+
+
+def _show(space: Workspace, chosen: Chosen, other: Group, seed: int, shown: Sequence[Entry]) -> None:
+    corpus = facts.corpus(space.root, chosen.baseline.corpora[chosen.split])
+    groups = (chosen.baseline, other)
+    runs = [contrast.repeats(space, group, chosen.split) for group in groups]
+    tags = [facts.predicted(space, found.get(seed) or next(iter(found.values())), corpus.id) for found in runs]
+    lines: list[Line] = []
+    for entry, row in zip(shown, browse.page(corpus, np.array([e.row for e in shown]), 0, len(shown)), strict=True):
+        lines.append(Line(row.segments, raw("gold"), raw("sentence {n}", n=row.position + 1)))
+        shares = zip((raw("before"), raw("after")), tags, runs, (entry.before, entry.after), strict=True)
+        for lead, values, found, share in shares:
+            segments = browse.segments(row.tokens, values[row.position], row.text, row.starts, row.ends)
+            right = raw("right in {n} of {all} repeats", n=round(share * len(found)), all=len(found))
+            lines.append(Line(segments, lead, right, indent=True))
+    entities(lines, corpus.schema.labels, key="compare_sentences")

@@ -1,0 +1,124 @@
+"""The methods of augmenting in words: what each does, where it comes from, and what its settings mean."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from components.params_form import FieldWords, kinds_of
+from components.words import percent, raw, t, visible
+from core.augment import AUGMENTERS, params_class
+from core.mix import GOLD
+from core.recipe import AugmentedIngredient
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method's name, and what it does in one sentence."""
+
+    title: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a setting is called and what it does."""
+
+    label: str
+    help: str
+
+
+METHODS: Mapping[str, Method] = {  # words
+    "mention_replacement": Method(
+        "Mention replacement", "Each name may become another name with the same label, taken from your own sentences."
+    ),
+    "token_replacement": Method(
+        "Token replacement", "Each word may become another word that carries the same label in your own sentences."
+    ),
+    "shuffle_segments": Method(
+        "Shuffled segments", "Words change their order, but only within a name or within the text between two names."
+    ),
+    "synonym": Method("Synonym replacement", "Words outside names become synonyms from WordNet. English only."),
+    "insertion": Method(
+        "Synonym insertion", "Synonyms of words in the sentence are put in at other places, never inside a name. "
+        "English only."
+    ),
+    "swap": Method("Word swaps", "Two words outside names change places, never across a name."),
+    "deletion": Method("Word deletion", "Words outside names are left out."),
+    "keyboard": Method("Keyboard slips", "Characters become their neighbours on the keyboard."),
+    "ocr": Method("OCR errors", "Characters become look-alikes that text recognition confuses, such as 0 and O."),
+    "spelling": Method("Spelling mistakes", "Words become misspellings that people often make. English only."),
+}  # fmt: skip
+SOURCES: Mapping[str, str] = {  # Markdown
+    "mention_replacement": "[Dai & Adel 2020](https://arxiv.org/abs/2010.11683)",
+    "token_replacement": "[Dai & Adel 2020](https://arxiv.org/abs/2010.11683)",
+    "shuffle_segments": "[Dai & Adel 2020](https://arxiv.org/abs/2010.11683)",
+    "synonym": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
+    "insertion": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
+    "swap": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
+    "deletion": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
+    "keyboard": "[Belinkov & Bisk 2018](https://arxiv.org/abs/1711.02173)",
+    "ocr": "[Ma 2019, nlpaug](https://github.com/makcedward/nlpaug)",
+    "spelling": "[Belinkov & Bisk 2018](https://arxiv.org/abs/1711.02173)",
+}
+RATES: Mapping[str, Setting] = {  # words
+    "mention_replacement": Setting("Names replaced", "The chance of each name to be replaced; at least one is."),
+    "token_replacement": Setting("Words replaced", "The chance of each word to be replaced; at least one is."),
+    "shuffle_segments": Setting("Segments shuffled", "The chance of each segment to be shuffled; at least one is."),
+    "synonym": Setting("Words replaced", "Replaced words per word of the sentence; at least one."),
+    "insertion": Setting("Words inserted", "Inserted words per word of the sentence; at least one."),
+    "swap": Setting("Pairs swapped", "Swapped pairs per word of the sentence; at least one."),
+    "deletion": Setting("Words deleted", "The chance of each word outside names to be deleted; at least one is."),
+    "keyboard": Setting("Words with a slip", "The chance of each word to be changed; at least one is."),
+    "ocr": Setting("Words misread", "The chance of each word to be changed; at least one is."),
+    "spelling": Setting("Words misspelt", "The chance of each word with known misspellings; at least one is changed."),
+}
+
+
+def title(method: str) -> str:
+    """The name of a method, as it is."""
+    return t(METHODS[method].title) if method in METHODS else visible(method.replace("_", " "))
+
+
+def what(method: str) -> str:
+    """What a method does to a sentence, and what it keeps."""
+    kept = (
+        t("Names stay as they are.") if AUGMENTERS[method].keeps_mentions else t("Names may change, their types stay.")
+    )
+    return " ".join((t(METHODS[method].what), kept)) if method in METHODS else kept
+
+
+def field_words(method: str) -> Mapping[str, FieldWords]:
+    """What the settings of a method are called, by field."""
+    words = {
+        "character_rate": FieldWords(
+            t("Characters changed"), t("The chance of each character of such a word to be changed; at least one is.")
+        ),
+        "shortest": FieldWords(
+            t("Shortest word changed, in characters"), t("Shorter words stay: a slip in them often leaves nothing.")
+        ),
+        "scope": FieldWords(
+            t("Where"),
+            t("Whether words inside names may change too. The label of a name stays in any case."),
+            {"all": t("Everywhere"), "outside": t("Outside names"), "inside": t("Inside names")},
+        ),
+    }
+    if method in RATES:
+        words["rate"] = FieldWords(t(RATES[method].label), t(RATES[method].help))
+    return words
+
+
+def settings(part: AugmentedIngredient) -> dict[str, str]:
+    """All settings of an ingredient by what they are called, as they are."""
+    cls = params_class(part.augmenter)
+    words, given = field_words(part.augmenter), cls(**part.params)
+    found = {raw("Method"): title(part.augmenter), raw("Made of"): ingredient(part.of)}
+    for name, kind in kinds_of(cls).items():
+        label, value = words[name].label if name in words else visible(name), getattr(given, name)
+        share = kind.type is float and (kind.low, kind.high) == (0, 1)
+        shown = words[name].options.get(str(value)) if name in words else None
+        found[label] = percent(value) if share else shown or visible(value)
+    return found | {raw("Copies"): str(part.copies), raw("Seed"): str(part.seed)}
+
+
+def ingredient(name: str) -> str:
+    """The name of an ingredient, as it is."""
+    return raw("gold") if name == GOLD else visible(name)

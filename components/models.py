@@ -1,0 +1,323 @@
+"""The Models page's parts: trying a run on text, whether the encoder suits the text, and what there is."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from components import facts
+from components.address import choice
+from components.entities import Line, entities
+from components.frame import telling
+from components.runs import retrain_button
+from components.words import duration, percent, raw, t, visible
+from core import launch
+from core.board import Entry
+from core.jobs import warm
+from core.jobs.folder import read_json
+from core.models.catalogue import BUNDLED, at_hand, reach_hub
+from core.models.fit import Fit
+from core.project import Project
+from core.report.browse import Segment
+from core.shelf import encoders, weights_bytes
+from core.workspace import Workspace
+
+_WARM = 8  # about how long the warm process needs, on a laptop
+_EVERY = 1.0
+_PATIENCE = 30.0  # seconds; the first text of a run also waits for its weights
+_FOUND = "models_found"  # session key: what was found last, {"run", "rows"}
+_MEGA = 1_000_000
+
+
+def try_run(space: Workspace, found: Sequence[Entry]) -> None:
+    """Choose a trained run and look for entities in a text of one's own."""
+    entries = {entry.group.id: entry for entry in reversed(found) if entry.group.finished}
+    if not entries:
+        st.info(t("No trained run yet: set a mix and launch it on the Mix page."))
+        st.page_link("pages/mix.py", label=t("Mix"), icon=":material/tune:")
+        return
+    left, right = st.columns([2, 1])
+    with left:
+        group = choice(
+            st.selectbox,
+            t("Mix"),
+            sorted(entries, key=lambda id: not _kept(entries[id])),
+            key="group",
+            show=lambda id: raw(
+                "{mix}, {steps} steps (runs with weights: {n})",
+                mix=entries[id].group.name,
+                steps=entries[id].group.train.steps,
+                n=len(_kept(entries[id])),
+            ),
+        )
+    entry = entries[group]
+    seeds = _kept(entry)
+    if not seeds:
+        _without_weights(space, entry)
+        return
+    with right:
+        seed = choice(
+            st.selectbox,
+            t("Repeat"),
+            list(seeds),
+            key="repeat",
+            help=t("The random seed of the run that reads the text."),
+        )
+    _ask(space, entry, seeds[seed])
+
+
+def _kept(entry: Entry) -> Mapping[str, str]:
+    """Runs with weights by seed."""
+    return {str(repeat.seed): repeat.run.id for repeat in entry.repeats if repeat.weights}
+
+
+def _without_weights(space: Workspace, entry: Entry) -> None:
+    seconds = launch.seconds_each(space, entry.group.train)
+    st.info(
+        t(
+            "These runs came with the sample and have no weights, so they can't read new text. "
+            "Train one again; that takes about {time}.",
+            time=duration(seconds),
+        )
+    )
+    if entry.active:
+        st.caption(t("It is being trained again: see Runs."))
+        return
+    first = next(repeat.seed for repeat in entry.repeats if repeat.run.state == "succeeded")
+    retrain_button(space, entry, [first])
+
+
+def _ask(space: Workspace, entry: Entry, run: str) -> None:
+    """The text, the button and what was found. The warm process starts as soon as somebody may ask."""
+    warm.start(space.root)
+    text = st.text_area(
+        t("Text, one sentence a line"),
+        key="models_text",
+        height=140,
+        persist_state="session",
+        placeholder=t("Write or paste up to 50 lines."),
+        help=t("It stays on this machine and is not kept."),
+    )
+    lines = [line for line in text.split("\n") if line.strip()]
+    starting = warm.state(space.root) != "ready"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button(t("Find entities"), key="models_ask", type="primary", disabled=starting)
+        st.fragment(_warmth, run_every=_EVERY if starting else None)(space, starting)
+    if pressed and not lines:
+        st.caption(t("Write some text first."))
+    elif pressed:
+        with telling(), st.spinner(t("Reading")):
+            answer = warm.ask(space.root, "predict", {"run": run, "lines": lines}, timeout=_PATIENCE)
+            st.session_state[_FOUND] = {"run": run, "rows": answer["rows"]}
+    found = st.session_state.get(_FOUND)
+    if found and found["run"] == run:
+        labels = read_json(space.run_folder(run) / "spec.json")["params"]["labels"]
+        _show(found["rows"], labels)
+
+
+def _warmth(space: Workspace, starting: bool) -> None:
+    state = warm.state(space.root)
+    if starting and state == "ready":
+        st.rerun()
+    if state == "starting":
+        st.caption(t("Warming up: about {n} s on an idle laptop.", n=_WARM))
+    elif state == "off":
+        st.caption(t("The process that reads text did not start; reload the page to try again."))
+
+
+def _show(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> None:
+    lines = [Line(_segments(row), lead=str(number)) for number, row in enumerate(rows, 1)]
+    entities(lines, labels, key="models_entities")
+    table = [
+        {
+            "line": number,
+            "text": visible(entity["text"]),
+            "label": visible(entity["label"]),
+            "confidence": 100 * entity["confidence"],
+        }
+        for number, row in enumerate(rows, 1)
+        for entity in row["entities"]
+    ]
+    if not table:
+        st.info(t("No entities found in this text."))
+        return
+    column = st.column_config
+    config = {
+        "line": column.NumberColumn(raw("Line"), width="small"),
+        "text": column.TextColumn(raw("Entity")),
+        "label": column.TextColumn(raw("Label")),
+        "confidence": column.ProgressColumn(raw("Confidence"), format="%.0f %%", min_value=0, max_value=100),
+    }
+    st.dataframe(
+        table, key="models_table", hide_index=True, placeholder="-", column_config=config, alt=raw("Entities found")
+    )
+    st.caption(
+        t(
+            "Confidence is the probability that the model gives to the least probable word of an entity. "
+            "It is not calibrated: of entities with 90 %, more or fewer than 90 in 100 may be right."
+        )
+    )
+
+
+def _segments(row: Mapping[str, Any]) -> list[Segment]:
+    """A text with its entities apart."""
+    out: list[Segment] = []
+    at = 0
+    for entity in row["entities"]:
+        out += [Segment(row["text"][at : entity["start"]]), Segment(entity["text"], entity["label"])]
+        at = entity["end"]
+    return [*out, Segment(row["text"][at:])]
+
+
+def suits(space: Workspace, project: Project) -> None:
+    """How many words of the project's text its encoder doesn't know."""
+    stage = facts.project_standing(space, project).stage
+    name = project.recipe.train.model
+    if stage is None:
+        st.info(t("Once the project's data is read, this says how well the encoder suits it."))
+        return
+    corpus = stage.imported["corpora"]["train"]
+    found = facts.fit(space.root, corpus, name, space.root / "projects" / project.slug)
+    if found is None:
+        st.info(
+            t(
+                "The encoder {model} is not on this machine yet. It is looked at when a run first asks for it.",
+                model=name,
+            )
+        )
+    elif found.suits:
+        st.success(_suits_words(found, name), icon=":material/check_circle:")
+    else:
+        st.warning(_unsuited_words(found, name), icon=":material/warning:")
+
+
+def _suits_words(found: Fit, name: str) -> str:
+    return t(
+        "The encoder {model} suits this text: it doesn't know {share} of the words, and cuts a word into "
+        "{pieces} pieces on average (seen in {rows} training sentences).",
+        model=name,
+        share=percent(found.unknown, 1),
+        pieces=f"{found.subwords_per_word:.2f}",
+        rows=found.rows,
+    )
+
+
+def _unsuited_words(found: Fit, name: str) -> str:
+    share = percent(found.unknown)
+    if name in BUNDLED:
+        return t(
+            "The bundled encoder was made for {language}: it doesn't know {share} of the words of this text. "
+            "Expect poor results; name a model for the language of the text, from a hub or a folder, in the recipe.",
+            language=_languages(BUNDLED[name].languages),
+            share=share,
+        )
+    return t(
+        "The encoder {model} doesn't know {share} of the words of this text. "
+        "Expect poor results; name another model, from a hub or a folder, in the recipe.",
+        model=name,
+        share=share,
+    )
+
+
+def _languages(codes: Sequence[str]) -> str:
+    words = {"en": raw("English"), "zh": raw("Chinese")}
+    return raw(", ").join(words.get(code, code) for code in codes)
+
+
+def bundled(space: Workspace) -> None:
+    """The encoders that come with Peibi."""
+    rows = [
+        {
+            "name": name,
+            "languages": _languages(one.languages),
+            "package": one.package,
+            "there": at_hand(name, space.root) is not None,
+        }
+        for name, one in BUNDLED.items()
+    ]
+    column = st.column_config
+    config = {
+        "name": column.TextColumn(raw("Name"), help=raw("What a recipe calls it, under train: model.")),
+        "languages": column.TextColumn(raw("Made for"), help=raw("The languages it was trained on.")),
+        "package": column.TextColumn(raw("Package"), help=raw("The Python package that its weights come in.")),
+        "there": column.CheckboxColumn(raw("On disk"), help=raw("Whether that package is installed.")),
+    }
+    st.dataframe(
+        rows, key="models_bundled", hide_index=True, placeholder="-", column_config=config, alt=raw("Bundled encoders")
+    )
+
+
+def trained(space: Workspace, found: Sequence[Entry]) -> None:
+    """The groups of the project whose trained models are on disk."""
+    rows = [
+        {
+            "mix": visible(entry.group.name),
+            "steps": entry.group.train.steps,
+            "kept": raw("{n} of {all}", n=len(_kept(entry)), all=len(entry.repeats)),
+            "dev": None if entry.dev is None else 100 * entry.dev,
+            "size": sum(weights_bytes(space, run) for run in _kept(entry).values()) / _MEGA,
+        }
+        for entry in reversed(found)
+        if entry.group.finished
+    ]
+    if not rows:
+        st.caption(t("Nothing yet."))
+        return
+    column = st.column_config
+    config = {
+        "mix": column.TextColumn(raw("Mix")),
+        "steps": column.NumberColumn(raw("Steps"), help=raw("Updates of the model in each run.")),
+        "kept": column.TextColumn(
+            raw("Runs with weights"), help=raw("Runs that came with the sample have none until they are trained again.")
+        ),
+        "dev": column.NumberColumn(
+            raw("Dev F1"), format="%.1f %%", help=raw("The best F1 on the dev split, averaged over finished repeats.")
+        ),
+        "size": column.NumberColumn(raw("Size"), format="%.0f MB", help=raw("On disk, all its runs together.")),
+    }
+    st.dataframe(
+        rows, key="models_trained", hide_index=True, placeholder="-", column_config=config, alt=raw("Trained models")
+    )
+
+
+def installed(space: Workspace) -> None:
+    """The encoders in the workspace."""
+    rows = [
+        {
+            "name": visible(raw(", ").join(one.names) or "-"),
+            "runs": one.runs,
+            "size": one.bytes / _MEGA,
+            "identity": one.identity,
+        }
+        for one in encoders(space)
+    ]
+    if not rows:
+        st.caption(t("None yet: an encoder is checked and copied here when a run first asks for it."))
+        return
+    column = st.column_config
+    config = {
+        "name": column.TextColumn(raw("Name"), help=raw("What the recipes of this workspace call it.")),
+        "runs": column.NumberColumn(raw("Runs"), help=raw("How many trainings of all projects began with it.")),
+        "size": column.NumberColumn(raw("Size"), format="%.0f MB", help=raw("On disk.")),
+        "identity": column.TextColumn(
+            raw("Identity"), help=raw("A fingerprint of its files (SHA-256). The same files have the same identity.")
+        ),
+    }
+    st.dataframe(
+        rows,
+        key="models_installed",
+        hide_index=True,
+        placeholder="-",
+        column_config=config,
+        alt=raw("Installed encoders"),
+    )
+
+
+def hub() -> None:
+    """Whether a hub answers; asked only on request."""
+    st.caption(t("Other encoders come from a model hub, where this machine can reach one, or from a folder."))
+    if st.button(t("Can the hub be reached?"), key="models_hub", icon=":material/cloud_sync:"):
+        with telling():
+            with st.spinner(t("Asking, for 3 s at most")):
+                found = reach_hub()
+            st.success(t("The hub at {hub} answers.", hub=found), icon=":material/cloud_done:")

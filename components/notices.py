@@ -1,0 +1,89 @@
+"""What goes on in the background, beside every page: how much runs and waits, and a word when something ends."""
+
+import time
+from collections.abc import Sequence
+
+import streamlit as st
+
+from components.words import raw, t
+from core import project as projects
+from core.groups import launched
+from core.jobs.dispatch import dispatch
+from core.jobs.folder import Run
+from core.runs import ACTIVE
+from core.workspace import Workspace
+
+EVERY = 2.0  # seconds between two looks, while something is active
+_SAID = frozenset({"succeeded", "failed", "interrupted"})  # a cancellation was asked for by the user
+_BEGAN, _TOLD = "notices_began", "notices_told"  # session keys: unix seconds; ends that were told: (run, attempt)
+
+
+def notices(space: Workspace) -> None:
+    """Called once on every page, in the sidebar; looks again by itself only while runs are active."""
+    st.session_state.setdefault(_BEGAN, time.time())
+    st.session_state.setdefault(_TOLD, set())
+    runs = space.store.list()
+    active = any(run.state in ACTIVE for run in runs)
+    _tell(space, _ended(runs))
+    st.fragment(_look, run_every=EVERY if active else None)(space, active)
+
+
+def _look(space: Workspace, active: bool) -> None:
+    runs = space.store.list()
+    running, waiting = (sum(run.state == state for run in runs) for state in ("running", "queued"))
+    if active and not running + waiting:
+        st.rerun()  # the page shows what ended; this look's news are told there
+    _tell(space, _ended(runs))
+    if waiting and not running:
+        dispatch(space.root)
+    if running or waiting:
+        label = t("{running} running, {waiting} waiting", running=running, waiting=waiting)
+        st.page_link("pages/runs.py", label=label, icon="spinner", query_params=_kept())
+
+
+def _kept() -> dict[str, str]:
+    return {name: st.query_params[name] for name in ("project", "lang") if name in st.query_params}
+
+
+def _ended(runs: Sequence[Run]) -> list[Run]:
+    """What ended since this session began and was not told yet."""
+    began, told = st.session_state[_BEGAN], st.session_state[_TOLD]
+    return [
+        run for run in runs if run.state in _SAID and (run.ended or 0) >= began and (run.id, run.attempt) not in told
+    ]
+
+
+def _tell(space: Workspace, ended: Sequence[Run]) -> None:
+    """One toast for all that ended, so that a browser is never covered with them."""
+    if not ended:
+        return
+    st.session_state[_TOLD] |= {(run.id, run.attempt) for run in ended}
+    good = [run for run in ended if run.state == "succeeded"]
+    bad = len(ended) - len(good)
+    if len(ended) == 1:
+        what = _what(space, ended[0])
+        text = t("Failed: {what}. See Runs.", what=what) if bad else t("Done: {what}", what=what)
+    else:
+        text = t("Runs done: {done}, failed: {failed}. See Runs.", done=len(good), failed=bad)
+    st.toast(text, icon=":material/error:" if bad else ":material/check_circle:", duration="long")
+
+
+def _what(space: Workspace, run: Run) -> str:
+    """A run in words, as they are."""
+    for project in projects.names(space):
+        found = launched(space, project).get(run.id)
+        if found:
+            return raw("{mix}, repeat {seed}", mix=found[1], seed=found[2])
+    return kind_words(run.kind)
+
+
+def kind_words(kind: str) -> str:
+    """What a kind of run does, as it is."""
+    words = {
+        "import": raw("reading files"),
+        "augment": raw("building a pool"),
+        "train": raw("training"),
+        "evaluate": raw("looking at test"),
+        "selftest": raw("self-test"),
+    }
+    return words.get(kind, kind)

@@ -1,0 +1,152 @@
+"""A form made of a params dataclass: one widget for each field, with the bounds that the class declares."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import streamlit as st
+
+from components.words import escape
+from core.params import canonical_json, plain
+from core.yaml_text import parse
+
+_STEPS = 100  # of a slider from end to end
+_SLIDER = 50  # the widest range of whole numbers that is a slider
+
+
+@dataclass(frozen=True)
+class FieldWords:
+    """What a field is called, in the session's language and safe for Markdown."""
+
+    label: str
+    help: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The type of a field without its bounds, and the bounds: a value equal to an open one is not allowed."""
+
+    type: Any
+    optional: bool = False
+    low: float | None = None
+    high: float | None = None
+    low_open: bool = False
+    high_open: bool = False
+
+
+def params_form(cls: type[Any], key: str, words: Mapping[str, FieldWords] | None = None) -> dict[str, Any]:
+    """Draw the form. -> the fields that differ from their default, as JSON; what they mean is checked elsewhere
+
+    `key`: begins the key of each widget. Raises CoreError where the text of a list or mapping is no YAML.
+    """
+    fields = dataclasses.fields(cls)
+    kinds = kinds_of(cls)
+    shown = {f.name: _words(f.name, words or {}) for f in fields}
+    values = {f.name: _widget(kinds[f.name], shown[f.name], f"{key}_{f.name}", _default(f)) for f in fields}
+    found = {f.name: _read(kinds[f.name], values[f.name], f.name) for f in fields}
+    return {f.name: found[f.name] for f in fields if found[f.name] != plain(_default(f))}
+
+
+def fill(cls: type[Any], key: str, data: Mapping[str, Any]) -> None:
+    """Put values into a form before it is drawn; the fields that `data` leaves out get their default."""
+    for one in dataclasses.fields(cls):
+        kind, value = kinds_of(cls)[one.name], data.get(one.name, _default(one))
+        st.session_state[f"{key}_{one.name}"] = value if _has_widget(kind) else _text(value)
+
+
+def kinds_of(cls: type[Any]) -> dict[str, Kind]:
+    """The kind of each field, by name."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {one.name: _kind(hints[one.name]) for one in dataclasses.fields(cls)}
+
+
+def _kind(hint: Any) -> Kind:
+    if get_origin(hint) is Annotated:
+        inner, *notes = get_args(hint)
+        return _bounded(_kind(inner), notes)
+    if get_origin(hint) in (Union, UnionType):
+        inner = [option for option in get_args(hint) if option is not NoneType]
+        if len(inner) == 1:
+            return dataclasses.replace(_kind(inner[0]), optional=True)
+    return Kind(hint)
+
+
+def _bounded(kind: Kind, notes: Sequence[Any]) -> Kind:
+    """With the bounds of pydantic's Field: `ge`, `gt`, `le`, `lt`."""
+    for bound in (bound for note in notes for bound in getattr(note, "metadata", ())):
+        for name, end in (("ge", "low"), ("gt", "low"), ("le", "high"), ("lt", "high")):
+            if hasattr(bound, name):
+                kind = dataclasses.replace(kind, **{end: getattr(bound, name), f"{end}_open": name in ("gt", "lt")})
+    return kind
+
+
+def _default(one: "dataclasses.Field[Any]") -> Any:
+    """None where a value must be given."""
+    if one.default_factory is not dataclasses.MISSING:
+        return one.default_factory()
+    return None if one.default is dataclasses.MISSING else one.default
+
+
+def _words(name: str, words: Mapping[str, FieldWords]) -> FieldWords:
+    return words.get(name) or FieldWords(escape(name.replace("_", " ").capitalize()))
+
+
+def _has_widget(kind: Kind) -> bool:
+    """Whether a value goes into its widget as it is, not as text."""
+    return kind.type in (bool, int, float, str) or get_origin(kind.type) is Literal
+
+
+def _widget(kind: Kind, words: FieldWords, key: str, default: Any) -> Any:
+    """The widget of one field. -> what it says"""
+    common: dict[str, Any] = {"key": key, "help": words.help, "persist_state": "session"}
+    if key not in st.session_state:
+        st.session_state[key] = default if _has_widget(kind) else _text(default)
+    if kind.type is bool:
+        return st.toggle(words.label, **common)
+    if get_origin(kind.type) is Literal:
+        show = words.options
+        options = list(get_args(kind.type))
+        return st.segmented_control(
+            words.label,
+            options,
+            format_func=lambda option: show.get(option, escape(option)),
+            required=not kind.optional,
+            **common,
+        )
+    if kind.type in (int, float):
+        return _number(kind, words.label, common)
+    if kind.type is str:
+        return st.text_input(words.label, **common)
+    return st.text_area(words.label, height=100, **common)
+
+
+def _number(kind: Kind, label: str, common: Mapping[str, Any]) -> Any:
+    """A slider where both ends are given, else a field."""
+    as_type = kind.type
+    low, high = kind.low, kind.high
+    step = 1 if as_type is int else 0.01
+    if low is not None and high is not None:
+        step = 1 if as_type is int else (high - low) / _STEPS
+    low = None if low is None else as_type(low + step * kind.low_open)
+    high = None if high is None else as_type(high - step * kind.high_open)
+    narrow = low is not None and high is not None and (as_type is float or high - low <= _SLIDER)
+    if not narrow or kind.optional:
+        return st.number_input(label, min_value=low, max_value=high, step=step, **common)
+    key = common["key"]
+    st.session_state[key] = as_type(min(max(st.session_state[key], low), high))
+    share = as_type is float and (kind.low, kind.high) == (0, 1)
+    return st.slider(label, low, high, step=step, format="percent" if share else None, **common)
+
+
+def _text(value: Any) -> str:
+    """A list or a mapping as text that YAML reads back."""
+    return "" if value is None else canonical_json(plain(value))
+
+
+def _read(kind: Kind, value: Any, name: str) -> Any:
+    if _has_widget(kind):
+        return None if kind.optional and value == "" else value
+    return parse(value, name).data if value.strip() else None

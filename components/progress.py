@@ -1,0 +1,54 @@
+"""A run while it goes on: how far it is, and a way to stop it; and what to do when it ended badly."""
+
+import streamlit as st
+
+from components.words import t, told
+from core.errors import CoreError
+from core.jobs.dispatch import cancel, dispatch
+from core.jobs.folder import Run, last_metrics, share_done, tail
+from core.runs import ACTIVE
+from core.workspace import Workspace
+
+EVERY = 1.0  # seconds between two looks
+
+
+def watch(space: Workspace, run: Run, what: str, key: str) -> None:
+    """Show a run until it ends, then draw the whole page anew; a run that ended badly says why and can be tried again.
+
+    `what`: what it does, in words, already safe for Markdown. A run that succeeded shows nothing.
+    """
+    if run.state in ACTIVE:
+        _going(space, run.id, what, key)
+    elif run.state != "succeeded":
+        _ended_badly(space, run, what, key)
+
+
+@st.fragment(run_every=EVERY)
+def _going(space: Workspace, run_id: str, what: str, key: str) -> None:
+    run = space.store.get(run_id)
+    if run.state not in ACTIVE:
+        st.rerun()
+    if run.state == "queued":
+        dispatch(space.root)
+    done = share_done(last_metrics(space.run_folder(run_id)))
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    text = t("Waiting: {what}", what="") + what if run.state == "queued" else what
+    left.progress(done or 0.0, text=text if done is None else f"{text} · {done:.0%}")
+    if right.button(t("Cancel"), key=f"{key}_cancel", icon=":material/stop_circle:", width="stretch"):
+        cancel(space.root, run_id)
+        st.rerun(scope="fragment")
+
+
+def _ended_badly(space: Workspace, run: Run, what: str, key: str) -> None:
+    if run.state == "cancelled":
+        st.warning(t("Cancelled:") + f" {what}", icon=":material/stop_circle:")
+    elif run.error:
+        st.error(f"{what}: " + told(CoreError.from_json(run.error)), icon=":material/error:")
+    else:
+        st.error(t("It ended without success:") + f" {what}", icon=":material/error:")
+    with st.container(horizontal=True):
+        if st.button(t("Try again"), key=f"{key}_again", icon=":material/refresh:"):
+            space.resubmit(run.id)
+            st.rerun()
+        with st.popover(t("Log"), icon=":material/article:"):
+            st.code(tail(space.run_folder(run.id) / "log.txt", 8192) or "-", language=None, wrap_lines=True)

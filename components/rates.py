@@ -1,0 +1,109 @@
+"""The table of a comparison: every rate and difference with its interval, to sort, to click and to download."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from components.comparison import Chosen, lines
+from components.verdicts import metric_help, metric_words
+from components.words import points, raw, t, visible
+from core.project import Project
+from core.report import contrast as lined
+from core.report.contrast import METRICS, Line
+from core.scores import FEW, Interval
+from core.workspace import Workspace
+
+
+def table(space: Workspace, project: Project, chosen: Chosen) -> None:
+    """Every figure, to sort and to download; a click on a row chooses its label and mix for the sentences below."""
+    found = lines(space, chosen)
+    ids = {chosen.title(group): group.id for group in chosen.others}
+
+    def pick() -> None:
+        for at in st.session_state["compare_table"].selection.rows:
+            if found[at].label:
+                st.session_state["label"] = found[at].label
+            if found[at].mix in ids:
+                st.session_state["against"] = ids[found[at].mix]
+
+    st.dataframe(
+        [_row(line) for line in found],
+        key="compare_table",
+        on_select=pick,
+        selection_mode="single-row",
+        hide_index=True,
+        placeholder="-",
+        column_config=_columns(),
+        alt=raw("Precision, recall and F1 by label and mix, with intervals"),
+    )
+    words = {
+        **{metric: metric_words(metric) for metric in METRICS},
+        "label": raw("Label"),
+        "mix": raw("Mix"),
+        "support": raw("Mentions"),
+        "all_labels": raw("all labels"),
+        "low": raw("95 % from"),
+        "high": raw("95 % to"),
+        "difference": raw("difference"),
+        "difference_low": raw("difference, 95 % from"),
+        "difference_high": raw("difference, 95 % to"),
+    }
+    st.download_button(
+        t("Download the table"),
+        lambda: lined.spreadsheet(found, words),
+        file_name=f"{project.slug}-{chosen.split}.csv",
+        mime="text/csv",
+        key="compare_csv",
+        icon=":material/download:",
+        on_click="ignore",
+        help=t("All figures as a CSV file for a spreadsheet; shares from 0 to 1."),
+    )
+
+
+def _row(line: Line) -> dict[str, object]:
+    row: dict[str, object] = {
+        "label": visible(line.label) if line.label else raw("all labels"),
+        "mix": visible(line.mix),
+        "support": line.support,
+    }
+    for metric in METRICS:
+        value, interval = line.rate[metric]
+        gap = line.difference.get(metric)
+        row[metric] = None if value is None else 100 * value
+        row[f"{metric}_ends"] = _ends(interval)
+        row[f"{metric}_gap"] = None if gap is None else 100 * gap.value
+        row[f"{metric}_gap_ends"] = None if gap is None else _ends(gap.interval, signed=True)
+    return row
+
+
+def _ends(interval: Interval | None, signed: bool = False) -> str | None:
+    if interval is None:
+        return None
+    low, high = (points(end) if signed else f"{100 * end:.1f}" for end in interval)
+    return raw("{low} to {high}", low=low, high=high)
+
+
+def _columns() -> Mapping[str, object]:
+    column = st.column_config
+    config: dict[str, object] = {
+        "label": column.TextColumn(raw("Label"), pinned=True),
+        "mix": column.TextColumn(raw("Mix"), width="medium"),
+        "support": column.NumberColumn(
+            raw("Mentions"), help=raw("Mentions in the split. Under {few} they are too few to judge.", few=FEW)
+        ),
+    }
+    for metric in METRICS:
+        name = metric_words(metric)
+        config[metric] = column.NumberColumn(name, format="%.1f %%", help=metric_help(metric))
+        config[f"{metric}_ends"] = column.TextColumn(
+            raw("{metric}, 95 %", metric=name), help=raw("The 95 % interval, in per cent.")
+        )
+        config[f"{metric}_gap"] = column.NumberColumn(
+            raw("{metric}, difference", metric=name),
+            format="%+.1f",
+            help=raw("Percentage points more (+) or less (-) than the baseline."),
+        )
+        config[f"{metric}_gap_ends"] = column.TextColumn(
+            raw("{metric}, difference, 95 %", metric=name), help=raw("The 95 % interval of the difference, in points.")
+        )
+    return config

@@ -1,0 +1,136 @@
+"""A few rows' children before a pool is built: made by the pool's own code, so the pool will hold the same."""
+
+import json
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from core import corpus as corpora
+from core.augment import make, params_of
+from core.augment.pool import AugmentParams, born, examples
+from core.augment.protocol import Augmenter, Child, Example, Rejected, Resources
+from core.corpus import Corpus
+from core.errors import CoreError
+from core.formats.leakage import contents
+from core.params import CLOSED, build, canonical_json
+from core.tasks.tagging import text_content
+
+CorpusId = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True)
+class PreviewRequest:
+    """What is asked for: the pool that AugmentParams would make of `corpus`, at some of its rows."""
+
+    __pydantic_config__ = CLOSED
+    corpus: CorpusId
+    rows: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=100)]  # positions in the corpus
+    method: str
+    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    copies: Annotated[int, Field(ge=1, le=20)] = 1
+    seed: int = 0
+    held_out: Annotated[tuple[CorpusId, ...], Field(max_length=8)] = ()  # corpora that no child may repeat
+
+
+@dataclass(frozen=True)
+class Previewed:
+    """One row of the corpus and what became of each copy, in order."""
+
+    row: int
+    parent: Example
+    children: tuple[Child | Rejected, ...]
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A corpus as previews need it: its rows, and what a model sees of each."""
+
+    examples: Sequence[Example]
+    contents: frozenset[bytes]
+    language: str
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> "Parent":
+        return cls(examples(corpus), frozenset(contents(corpus)), corpus.schema.language)
+
+
+def preview(
+    parent: Corpus, rows: Sequence[int], params: AugmentParams, cache: Path, forbidden: AbstractSet[bytes] = frozenset()
+) -> list[Previewed]:
+    """The children of some rows, as `build_pool` makes them; only `duplicate` is judged by the parents and these rows.
+
+    `forbidden`: text_content of the rows of dev and test. Raises CoreError `preview_row_unknown`.
+    """
+    known = Parent.of(parent)
+    return _previewed(known, _method(known, params.method, params.params, cache), rows, params, forbidden)
+
+
+def answer(root: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+    """A preview over JSON. `request`: a PreviewRequest. -> {"rows": [{"row", "tokens", "tags", "children"}]}; a child
+    is {"tokens", "tags", "changes"} or {"rejected": code}."""
+    asked = build(PreviewRequest, request, "preview")
+    params = AugmentParams(asked.method, asked.params, asked.copies, asked.seed).canonical()
+    path, cache = _stored(root, asked.corpus), root / "cache"
+    method = _kept_method(path, params.method, canonical_json(params.params), cache)
+    held_out = [_kept_contents(_stored(root, corpus_id)) for corpus_id in asked.held_out]
+    found = _previewed(_kept_parent(path), method, asked.rows, params, frozenset[bytes]().union(*held_out))
+    return {"rows": [_row_json(item) for item in found]}
+
+
+def _previewed(
+    parent: Parent, method: Augmenter, rows: Sequence[int], params: AugmentParams, forbidden: AbstractSet[bytes]
+) -> list[Previewed]:
+    """In the order of the pool, copy by copy: which of two equal children is the duplicate depends on it."""
+    for row in rows:
+        if not 0 <= row < len(parent.examples):
+            raise CoreError("preview_row_unknown", {"row": row, "rows": len(parent.examples)})
+    seen, held_out = set(parent.contents), set(forbidden)
+    children: dict[int, list[Child | Rejected]] = {row: [] for row in sorted(rows)}
+    for copy in range(params.copies):
+        for row, made in children.items():
+            child = born(method, params, parent.examples[row], copy, held_out, seen)
+            made.append(child)
+            if isinstance(child, Child):
+                seen.add(text_content(child.tokens))
+    return [Previewed(row, parent.examples[row], tuple(children[row])) for row in rows]
+
+
+def _method(parent: Parent, name: str, params: Mapping[str, Any], cache: Path) -> Augmenter:
+    return make(name, params_of(name, params), Resources(parent.examples, parent.language, cache))
+
+
+def _stored(root: Path, corpus_id: str) -> Path:
+    path = root / "corpora" / f"{corpus_id}.arrow"
+    if not path.is_file():
+        raise CoreError("corpus_gone", {"corpus": corpus_id[:16]})
+    return path
+
+
+# What stays in memory between requests. A corpus never changes under its name, so a path says it all. A method keeps
+# no rows: those of the last two corpora are all that is held.
+
+
+@lru_cache(maxsize=2)
+def _kept_parent(path: Path) -> Parent:
+    return Parent.of(corpora.read(path))
+
+
+@lru_cache(maxsize=4)
+def _kept_method(path: Path, name: str, params: str, cache: Path) -> Augmenter:
+    """`params`: as JSON text, which can be a key."""
+    return _method(_kept_parent(path), name, json.loads(params), cache)
+
+
+@lru_cache(maxsize=4)
+def _kept_contents(path: Path) -> frozenset[bytes]:
+    return frozenset(contents(corpora.read(path)))
+
+
+def _row_json(item: Previewed) -> dict[str, Any]:
+    children = [{"rejected": c.code} if isinstance(c, Rejected) else asdict(c) for c in item.children]
+    return {"row": item.row, "tokens": item.parent.tokens, "tags": item.parent.tags, "children": children}

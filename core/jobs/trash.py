@@ -1,0 +1,74 @@
+"""Deleted runs: their folders lie in the workspace's trash, from which they can be brought back."""
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.errors import CoreError
+from core.jobs.folder import read_object, sync_folder
+from core.jobs.store import Store
+from core.runs import ACTIVE
+
+_ID = re.compile(r"[0-9a-f]{16}")
+
+
+def delete(root: Path, ids: Sequence[str]) -> list[str]:
+    """Move ended runs to the trash; all of them, or none where one can't be. -> their ids
+
+    What lies there of an earlier deletion of the same run is replaced. Raises CoreError `run_unknown`, `run_active`,
+    `run_in_use` where an active run reads one of them.
+    """
+    store = Store(root)
+    wanted = list(dict.fromkeys(ids))
+    for run in [store.get(id) for id in wanted]:
+        if run.state in ACTIVE:
+            raise CoreError("run_active", {"id": run.id}, "hint_run_active")
+    _refuse_used(store, wanted)
+    for id in wanted:
+        place = _place(root, id)
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        shutil.rmtree(place, ignore_errors=True)
+        store.remove(id, place)
+    sync_folder(store.root / "runs")
+    return wanted
+
+
+def _refuse_used(store: Store, ids: Sequence[str]) -> None:
+    """An evaluation reads the models of the runs it scores."""
+    for state in ACTIVE:
+        for run in store.list(state=state):
+            inputs = (read_object(store.folder(run.id) / "spec.json") or {}).get("inputs", {})
+            used = next((id for id in ids if f"run:{id}" in inputs.values()), None)
+            if used is not None:
+                raise CoreError("run_in_use", {"id": used, "by": run.id}, "hint_run_active")
+
+
+def deleted(root: Path, ids: Sequence[str]) -> list[str]:
+    """Those of some ids that can be brought back."""
+    return [id for id in ids if _ID.fullmatch(id) and _place(root, id).is_dir() and not _there(root, id)]
+
+
+def restore(root: Path, ids: Sequence[str]) -> list[str]:
+    """Bring deleted runs back; all of them, or none where one can't be. -> their ids
+
+    Raises CoreError `run_not_deleted` where there is none in the trash, or the same run was made anew since.
+    """
+    wanted = list(dict.fromkeys(ids))
+    for id in wanted:
+        if not deleted(root, [id]):
+            raise CoreError("run_not_deleted", {"id": id})
+    store = Store(root)
+    for id in wanted:
+        _place(root, id).rename(store.folder(id))
+        store.adopt(id)
+    sync_folder(store.root / "runs")
+    return wanted
+
+
+def _place(root: Path, id: str) -> Path:
+    return root / "trash" / f"run-{id}"
+
+
+def _there(root: Path, id: str) -> bool:
+    return (root / "runs" / id).exists()

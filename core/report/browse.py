@@ -1,0 +1,203 @@
+"""Finding rows in a corpus, and showing them: running text with its mentions and its changed words."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from core.augment.protocol import Change, Child, restore
+from core.augment.text import Running, spliced
+from core.corpus import Corpus, pc
+from core.tasks import task
+from core.tasks.tagging import COLUMNS, Span, spans
+
+_UNSPACED = ("ja", "zh")  # languages in whose texts blanks say nothing: tokens are joined and searched without any
+_SHOWN = (*COLUMNS, "changes")
+
+
+@dataclass(frozen=True)
+class Index:
+    """What searching a corpus needs. `text`: per row its tokens joined, and behind them its running text if it differs.
+
+    *Shape:* has (rows, labels), bool: which labels a row has mentions of.
+    """
+
+    labels: tuple[str, ...]
+    blanks: bool  # whether blanks count
+    text: pa.ChunkedArray
+    has: np.ndarray
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of a shown row. `was`: the text it stands for now, None where it is new; empty `text`: deleted."""
+
+    text: str
+    label: str | None = None
+    was: str | None = None
+    changed: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a corpus. `text`, `starts` and `ends` are None where the running text is not known."""
+
+    position: int
+    tokens: tuple[str, ...]
+    tags: tuple[str | None, ...]
+    text: str | None
+    starts: tuple[int, ...] | None
+    ends: tuple[int, ...] | None
+    changes: tuple[Change, ...]
+
+    @property
+    def segments(self) -> list[Segment]:
+        return segments(self.tokens, self.tags, self.text, self.starts, self.ends, self.changes)
+
+
+@dataclass(frozen=True)
+class _Marked:
+    """Tokens [start, end) that are shown as one segment; start == end: something was deleted here."""
+
+    start: int
+    end: int
+    owner: Span | Change
+
+
+def index(corpus: Corpus) -> Index:
+    """The index of one corpus."""
+    blanks = corpus.schema.language not in _UNSPACED
+    joined = pc.binary_join(corpus.table.column("tokens"), " " if blanks else "")
+    running = corpus.table.column("text")
+    other = pc.if_else(pc.equal(running, joined), pa.scalar(None, pa.string()), running)
+    text = pc.binary_join_element_wise(joined, other, "\n", null_handling="skip")
+    rows, labels = task(corpus.schema.task).labels_of(corpus.table, corpus.schema.labels)
+    has = np.zeros((len(corpus), len(corpus.schema.labels)), dtype=bool)
+    has[rows, labels] = True
+    return Index(corpus.schema.labels, blanks, text, has)
+
+
+def find(index: Index, text: str = "", labels: Sequence[str] = (), without: bool = False) -> np.ndarray:
+    """Positions, ascending, of the rows that hold `text` as it stands, but for case, and mentions of all `labels`.
+
+    `without`: rows without any mention alone.
+    """
+    found = np.full(len(index.has), set(labels) <= set(index.labels))
+    if without:
+        found &= ~index.has.any(1)
+    for label in {*labels} & {*index.labels}:
+        found &= index.has[:, index.labels.index(label)]
+    wanted = text if index.blanks else text.replace(" ", "")
+    if wanted:
+        found &= pc.match_substring(index.text, wanted, ignore_case=True).to_numpy()
+    return np.flatnonzero(found)
+
+
+def page(corpus: Corpus, positions: np.ndarray, start: int, count: int) -> list[Row]:
+    """The rows at positions[start : start + count], in that order."""
+    wanted = positions[start : start + count]
+    names = [name for name in _SHOWN if name in corpus.table.column_names]
+    found = corpus.table.select(names).take(pa.array(wanted, pa.int64())).to_pylist()
+    return [_row(position, row) for position, row in zip(wanted.tolist(), found, strict=True)]
+
+
+def segments(
+    tokens: Sequence[str],
+    tags: Sequence[str | None],
+    text: str | None = None,
+    starts: Sequence[int] | None = None,
+    ends: Sequence[int] | None = None,
+    changes: Sequence[Change] = (),
+) -> list[Segment]:
+    """A row in pieces that are its running text when put together again, or its joined tokens where that isn't known.
+
+    Each mention is one segment, each change outside mentions another, and all that is between them is plain. What was
+    replaced is told once, where the change starts; a mention with a change in it tells how it read as a whole.
+    """
+    running = _joined(tokens)
+    if text is not None and starts is not None and ends is not None:
+        running = Running(text, tuple(starts), tuple(ends))
+    out: list[Segment] = []
+    at = 0
+    for marked in _marked(len(tokens), spans(tags), changes):
+        left, right = _place(running, marked)
+        if left > at:
+            out.append(Segment(running.text[at:left]))
+        touching = [change for change in changes if _touches(change, marked)]
+        label = marked.owner.label if isinstance(marked.owner, Span) else None
+        out.append(Segment(running.text[left:right], label, _before(tokens, marked, touching), bool(touching)))
+        at = right
+    if at < len(running.text):
+        out.append(Segment(running.text[at:]))
+    return out
+
+
+def child_segments(parent: Row, child: Child) -> list[Segment]:
+    """A child of a row in pieces, with the running text that its pool will give it."""
+    if parent.text is None or parent.starts is None or parent.ends is None:
+        return segments(child.tokens, child.tags, changes=child.changes)
+    running = spliced(Running(parent.text, parent.starts, parent.ends), child)
+    return segments(child.tokens, child.tags, running.text, running.starts, running.ends, child.changes)
+
+
+def _row(position: int, row: Mapping[str, Any]) -> Row:
+    starts, ends = (None if row[name] is None else tuple(row[name]) for name in ("starts", "ends"))
+    changes = tuple(Change(c["start"], c["end"], tuple(c["was"])) for c in row.get("changes") or ())
+    return Row(position, tuple(row["tokens"]), tuple(row["tags"]), row["text"], starts, ends, changes)
+
+
+def _joined(tokens: Sequence[str]) -> Running:
+    """Tokens as a text: the first one, and the others inserted behind it, so spaced as augmentation spaces them."""
+    first = Running("".join(tokens[:1]), (0,) * len(tokens[:1]), tuple(len(token) for token in tokens[:1]))
+    return spliced(first, Child(tuple(tokens), (), (Change(1, len(tokens), ()),)))
+
+
+def _marked(length: int, mentions: Sequence[Span], changes: Sequence[Change]) -> Iterator[_Marked]:
+    """What is shown apart, in order. A token that stands in a mention belongs to it, changed or not."""
+    owners: list[Span | Change | None] = [None] * length
+    for owner in (*changes, *mentions):
+        owners[owner.start : owner.end] = [owner] * (owner.end - owner.start)
+    found = [_Marked(c.start, c.end, c) for c in changes if c.start == c.end and not _inside(c, mentions)]
+    for owner, positions in groupby(range(length), key=owners.__getitem__):
+        if owner is not None:
+            held = [*positions]
+            found.append(_Marked(held[0], held[-1] + 1, owner))
+    yield from sorted(found, key=lambda marked: (marked.start, marked.end))
+
+
+def _inside(deleted: Change, mentions: Sequence[Span]) -> bool:
+    return any(mention.start < deleted.start < mention.end for mention in mentions)
+
+
+def _touches(change: Change, marked: _Marked) -> bool:
+    """Whether a change shows in a segment; a deletion at the border of one shows beside it."""
+    if change.start == change.end:
+        return marked.owner is change or marked.start < change.start < marked.end
+    return change.start < marked.end and change.end > marked.start
+
+
+def _place(running: Running, marked: _Marked) -> tuple[int, int]:
+    """Where a segment stands in the text, in code points; a deletion stands before the token behind it."""
+    if marked.end > marked.start:
+        return running.starts[marked.start], running.ends[marked.end - 1]
+    at = running.starts[marked.start] if marked.start < len(running.starts) else max(running.ends, default=0)
+    return at, at
+
+
+def _before(tokens: Sequence[str], marked: _Marked, touching: Sequence[Change]) -> str | None:
+    """How a segment read before the changes that start in it; None if none does, or if all of it is new."""
+    if not any(change.start >= marked.start for change in touching):
+        return None
+    local = tuple(
+        Change(
+            max(change.start, marked.start) - marked.start,
+            min(change.end, marked.end) - marked.start,
+            change.was if change.start >= marked.start else (),
+        )
+        for change in touching
+    )
+    was = restore(Child(tuple(tokens[marked.start : marked.end]), (), local))
+    return _joined(was).text or None

@@ -1,0 +1,128 @@
+"""A fresh server and a real Chromium that fails on page errors and on any request that leaves the host."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.conftest import ROOT, environment
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--no-first-run"),
+)
+WAIT = 60_000  # milliseconds; these machines are slow at times
+_STARTED = 60.0  # seconds a server may take
+_BUSY = "document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state')"
+_HARMLESS = ("Failed to load resource",)  # Streamlit asks below the page's own path first
+
+
+def needs_chromium() -> pytest.MarkDecorator:
+    """Without Chromium the journeys are skipped, unless they are asked for (CI sets PEIBI_BROWSER=1)."""
+    missing = CHROMIUM is None and not os.environ.get("PEIBI_BROWSER")
+    return pytest.mark.skipif(missing, reason="no chromium on this machine (Debian: apt-get install chromium)")
+
+
+@contextmanager
+def served(workspace: Path) -> Generator[str]:
+    """The app over a workspace, on a free port of loopback. -> its address"""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    log = (workspace.parent / f"{workspace.name}-server.log").open("wb")
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment(PEIBI_HOME=str(workspace)), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+    )
+    try:
+        end = time.monotonic() + _STARTED
+        while time.monotonic() < end:
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert process.poll() is None, Path(log.name).read_text()
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+        log.close()
+        assert "Traceback" not in Path(log.name).read_text(), Path(log.name).read_text()[-4000:]
+
+
+@dataclass
+class Visitor:
+    """One browser tab. Everything is found as a person finds it: by role, label or text."""
+
+    page: object
+    address: str
+    faults: list[str] = field(default_factory=list[str])
+
+    def listen(self) -> None:
+        self.page.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
+        self.page.on("console", self._console)
+        self.page.on("request", self._request)
+
+    def _console(self, message) -> None:
+        if message.type == "error" and not message.text.startswith(_HARMLESS):
+            self.faults.append(f"console: {message.text}")
+
+    def _request(self, request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != "127.0.0.1":
+            self.faults.append(f"off the host: {request.url}")
+
+    def goto(self, path: str) -> None:
+        self.page.goto(self.address + path)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the page is there and no script runs."""
+        self.page.wait_for_selector("h1", timeout=WAIT)
+        self.page.wait_for_function(f"{_BUSY} === 'notRunning'", timeout=WAIT)
+        self.page.wait_for_timeout(300)
+        self.page.wait_for_function(f"{_BUSY} === 'notRunning'", timeout=WAIT)
+
+    def press(self, name: str, exact: bool = False) -> None:
+        self.page.get_by_role("button", name=name, exact=exact).first.click(timeout=WAIT)
+        self.settle()
+
+    def see(self, text: str, timeout: int = WAIT) -> None:
+        """The text stands somewhere on the page."""
+        self.page.get_by_text(text).first.wait_for(state="visible", timeout=timeout)
+
+    def text(self) -> str:
+        return self.page.inner_text("[data-testid=stApp]")
+
+    def errors(self) -> list[str]:
+        """Alerts of the kind error on the page."""
+        return self.page.locator("[data-testid=stAlertContentError]").all_inner_texts()
+
+
+@contextmanager
+def browsing(address: str, **context: object) -> Generator[Visitor]:
+    """A tab of a browser of its own. At the end nothing may have gone wrong in it."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        try:
+            page = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **context}).new_page()
+            page.set_default_timeout(WAIT)
+            visitor = Visitor(page, address)
+            visitor.listen()
+            yield visitor
+            assert visitor.faults == []
+        finally:
+            browser.close()
