@@ -165,7 +165,7 @@ def sentences(space: Workspace, found: Standing) -> None:
     """Rows of a split, searched and filtered; all of it stands in the address."""
     assert found.stage is not None
     ids, words = _ids(found.stage.imported["corpora"]), split_words()
-    left, middle, right = st.columns([2, 3, 3], vertical_alignment="bottom")
+    left, middle, right = st.columns(3, vertical_alignment="bottom")
     with left:
         split = choice(
             st.segmented_control,

@@ -269,7 +269,7 @@ def _stored(space: Workspace, name: str, stream: BinaryIO) -> str:
     stream.seek(0)
     file = f"file:{space.add_stream(stream, name)}"
     gold = Gold({"file": Source(name)}, {"file": file})
-    same = (other for other in space.corpus_names() if named_gold(space, other) == gold)
+    same = (other for other in space.corpus_names() if named_gold(space, f"corpus:{other}") == gold)
     free = next(same, None) or free_corpus_name(space, slug(Path(name).stem).casefold())
     name_gold(space, free, gold)
     return free

@@ -41,7 +41,7 @@ def not_read(space: Workspace, project: Project, found: Standing) -> None:
 
 def manage(space: Workspace, project: Project) -> None:
     """Rename and delete."""
-    with st.popover(t("Rename or delete"), icon=":material/edit:", key="data_manage"):
+    with st.popover(t("Rename or delete"), icon=":material/edit:", key=f"data_manage_{project.slug}"):
         title = st.text_input(
             t("Name of the project"), value=project.title, max_chars=120, key=f"data_rename_{project.slug}"
         )

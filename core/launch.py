@@ -207,7 +207,7 @@ def retrain(workspace: Workspace, project: Project, group: Group, seeds: Sequenc
     model = install(group.train.model, workspace.models, _folder(workspace, project))
     specs = {seed: _replicate(workspace, group.runs[seed].id) for seed in seeds}
     if any(spec.inputs["model"] != f"model:{model.identity}" for spec in specs.values()):
-        raise CoreError("model_other", {"model": group.train.model}, "hint_model")
+        raise CoreError("model_other", {"model": group.train.model})
     event = {"event": LAUNCH, "group": group.id, "mix": group.name, "asked": mix_data(group.mix)}
     event |= {"train": canonical(group.train), "corpora": dict(group.corpora)}
     record(workspace, project.slug, event | {"seeds": {spec.id: seed for seed, spec in specs.items()}})

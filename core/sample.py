@@ -16,6 +16,7 @@ from core.corpus import Corpus, Schema
 from core.errors import CoreError
 from core.formats.importing import Source
 from core.jobs.folder import Run, locked, metrics_file, read_json, write_text
+from core.launch import start_import
 from core.params import canonical
 from core.training import predictions
 from core.workspace import Workspace
@@ -77,6 +78,8 @@ def _read(name: str) -> Sample:
 def open_sample(workspace: Workspace, name: str) -> projects.Project:
     """The project of a sample with its finished runs; made if it isn't there, otherwise left as it is.
 
+    A sample without finished runs begins to be imported.
+
     Raises CoreError `sample_unknown`.
     """
     found = sample(name)
@@ -91,6 +94,8 @@ def open_sample(workspace: Workspace, name: str) -> projects.Project:
                 shutil.copyfile(found.study / "events.jsonl", folder / "events.jsonl")
             made = projects.from_data({**found.project, "sample": name}, folder)
             write_text(folder / projects.FILE, projects.text_of(made))
+            if not (found.study / "runs.json").exists():
+                start_import(workspace, made)
     return projects.load(workspace, name)
 
 
