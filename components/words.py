@@ -73,7 +73,8 @@ def said_raw(code: str, values: Mapping[str, Value] | None = None) -> str:
 
 def told(error: CoreError) -> str:
     """What went wrong, where, and what to do, for Markdown sinks."""
-    place = ":".join(escape(error.values[k]) for k in ("file", "row") if error.values.get(k) not in (None, ""))
+    row = error.values.get("row") or error.values.get("line")
+    place = ":".join(escape(part) for part in (error.values.get("file"), row) if part not in (None, ""))
     text = f"**{place}**: {said(error.code, error.values)}" if place else said(error.code, error.values)
     return f"{text} {said(error.hint_code, error.values)}" if error.hint_code else text
 

@@ -147,7 +147,9 @@ def _pack_corpus(corpus: Corpus, path: Path) -> None:
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    pyarrow.parquet.write_table(table, path, compression="zstd", compression_level=19)
+    pyarrow.parquet.write_table(  # its own names for nested fields would change the ids of corpora
+        table, path, compression="zstd", compression_level=19, use_compliant_nested_type=False
+    )
 
 
 def _pack_predictions(workspace: Workspace, runs: Sequence[Run], corpus_ids: Sequence[str], path: Path) -> None:
