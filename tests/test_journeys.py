@@ -77,7 +77,7 @@ def test_from_an_empty_workspace_to_why(tmp_path):
         visitor.page.wait_for_url(re.compile("/compare"), timeout=WAIT)
         visitor.settle()
         assert heading(visitor) == "Compare" and "project=newsroom" in visitor.page.url
-        visitor.see("gold only")
+        visitor.see("harbour news")
         assert visitor.page.locator(".js-plotly-plot").count() and not visitor.errors()
 
 
@@ -113,8 +113,9 @@ def test_from_three_files_to_a_result(tmp_path):
             visitor.page.keyboard.press("ArrowRight")
         visitor.settle()
         assert re.search(r"3\d\d sentences: 300 gold", visitor.text()), visitor.text()
-        visitor.page.get_by_label("Repeats").fill("1")
-        visitor.page.get_by_label("Repeats").press("Enter")
+        repeats = visitor.page.get_by_role("spinbutton", name="Repeats")
+        repeats.fill("1")
+        repeats.press("Enter")
         visitor.settle()
         visitor.press("Launch")
         wait_for(visitor, lambda: len(workspace.store.list(kind="train")) == 2)
@@ -202,6 +203,7 @@ def test_two_tabs_see_the_same(sampled):
             tab.page.reload()
             tab.settle()
             tab.press("Named mixes")
+            tab.page.get_by_role("dialog").or_(tab.page.get_by_test_id("stPopoverBody")).first.wait_for(timeout=WAIT)
         assert "168 sentences" in one.text() and "168 sentences" not in two.text()
 
 

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from core import project as projects
 from core.errors import CoreError
 from core.groups import comparable, counts_of, evaluated, group_id, groups
-from core.launch import launch, look_at_test, plan_launch, standing, start_import, start_pool
+from core.launch import launch, look_at_test, plan_launch, retrain, standing, start_import, start_pool
 from core.mix import Mix, Part
 from core.recipe import AugmentedIngredient, FileIngredient, load
 from core.recipe_text import mix_data, mix_name, recipe_text, yaml_text
 from core.runs import KINDS, RunSpec
 from core.sample import open_sample, sample, samples
 from core.submit import result_of, wait
+from core.training import predictions
 from core.workspace import Workspace
 from core.yaml_text import parse
 from tests.conftest import HARBOUR
@@ -206,3 +207,22 @@ def test_the_study_is_whole_and_of_this_version(tmp_path):
     test = counts_of(found, finished[0], "test")[0]
     assert len(test.gold) >= 350 and test.gold.sum(0).min() >= 120 and len(test.names) >= 4
     assert not list((found.root / "runs").glob("*/model"))
+
+
+TOLERANCE = 0.06  # of F1: about what another kind of processor, or another number of threads, can change
+AGREEMENT = 0.95  # of words that must be tagged as in the study
+
+
+def test_one_seed_of_the_study_comes_out_again(tmp_path):
+    found = space(tmp_path)
+    project = open_sample(found, "newsroom")
+    group = next(group for group in groups(found, "newsroom") if group.mix == Mix())
+    old = predictions.read(predictions.file_of(found.run_folder(group.runs[0].id), group.corpora["dev"]))
+    [again] = wait(found, retrain(found, project, group, [0]), quiet)
+    assert again.state == "succeeded" and again.id != group.runs[0].id
+    new = predictions.read(predictions.file_of(found.run_folder(again.id), group.corpora["dev"]))
+    scores = [found.result(run)["best_dev"] for run in (group.runs[0].id, again.id)]
+    assert abs(scores[0] - scores[1]) <= TOLERANCE, scores
+    words = [(a, b) for x, y in zip(old.values, new.values, strict=True) for a, b in zip(x, y, strict=True)]
+    assert sum(a == b for a, b in words) / len(words) >= AGREEMENT
+    assert len(next(g for g in groups(found, "newsroom") if g.id == group.id).runs) == 8
