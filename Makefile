@@ -13,8 +13,8 @@ READY_DEV := $(VENV)/ready-dev-$(DEV_HASH)
 .PHONY: run demo sample test lint types unit bench faults pictures catalogues lock clean
 
 run: $(READY)
-	@$(PY) -m core sample newsroom --workspace "$${PEIBI_HOME:-workspace}"
 	@$(PY) -m core sample newsroom_zh --workspace "$${PEIBI_HOME:-workspace}"
+	@$(PY) -m core sample newsroom --workspace "$${PEIBI_HOME:-workspace}"
 	PEIBI_HOME="$${PEIBI_HOME:-workspace}" $(PY) -m streamlit run app.py
 
 sample: $(READY)

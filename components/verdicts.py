@@ -109,15 +109,29 @@ def _effect(effect: Effect) -> str:
     }
     if effect.difference.value > 0:
         words = {
-            "recall": t("more {label} found (recall {points} points, 95 % interval {low} to {high})", **figures),
-            "precision": t("{label} more often right (precision {points} points, {low} to {high})", **figures),
-            "f1": t("better over all labels (F1 {points} points, {low} to {high})", **figures),
+            "recall": t(
+                "finds more mentions of **{label}** (recall {points} points, 95 % interval {low} to {high})",
+                **figures,
+            ),
+            "precision": t(
+                "what it marks as **{label}** is right more often "
+                "(precision {points} points, 95 % interval {low} to {high})",
+                **figures,
+            ),
+            "f1": t("better over all labels (F1 {points} points, 95 % interval {low} to {high})", **figures),
         }
     else:
         words = {
-            "recall": t("less {label} found (recall {points} points, 95 % interval {low} to {high})", **figures),
-            "precision": t("{label} less often right (precision {points} points, {low} to {high})", **figures),
-            "f1": t("worse over all labels (F1 {points} points, {low} to {high})", **figures),
+            "recall": t(
+                "misses more mentions of **{label}** (recall {points} points, 95 % interval {low} to {high})",
+                **figures,
+            ),
+            "precision": t(
+                "what it marks as **{label}** is right less often "
+                "(precision {points} points, 95 % interval {low} to {high})",
+                **figures,
+            ),
+            "f1": t("worse over all labels (F1 {points} points, 95 % interval {low} to {high})", **figures),
         }
     return words[effect.metric]
 

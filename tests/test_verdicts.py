@@ -34,14 +34,14 @@ def said(text):
 def test_a_gain_is_told_with_its_figures():
     text = said(verdict_sentence(found([MORE], none_shown=["place", "person"]), "test"))
     assert text == (
-        "**mention swaps** helps: more organisation found (recall +4.1 points, 95 % interval +1.2 to +7.0). "
+        "**mention swaps** helps: finds more mentions of **organisation** (recall +4.1 points, 95 % interval +1.2 to +7.0). "
         "For place, person no difference is shown. Measured on test, at least 8 repeats each."
     )
 
 
 def test_a_cost_is_told_beside_a_gain():
     text = said(verdict(found([MORE], [WRONG])))
-    assert "helps: more organisation" in text
+    assert "helps: finds more mentions of **organisation**" in text
     assert "What it costs: place less often right (precision -2.0 points, -3.5 to -0.4)." in text
 
 
@@ -49,7 +49,7 @@ def test_what_loses_over_all_labels_does_harm_whatever_it_gains():
     worse = effect("", "f1", -0.05, -0.08, -0.02)
     text = said(verdict(found([MORE], [worse])))
     assert text.startswith("**mention swaps** does harm: worse over all labels (F1 -5.0 points")
-    assert "What it gains: more organisation" in text
+    assert "What it gains: finds more mentions of **organisation**" in text
     assert harms(found(losses=[WRONG]))
     assert not harms(found([MORE], [WRONG]))
     assert not harms(found())
@@ -68,8 +68,8 @@ def test_too_few_repeats_are_no_verdict():
 def test_many_effects_are_cut_short_and_counted():
     many = [effect(f"label{at}", "recall", 0.05, 0.01, 0.09) for at in range(7)]
     text = said(verdict(found(many)))
-    assert "label2 found" in text
-    assert "label3 found" not in text
+    assert "mentions of **label2**" in text
+    assert "mentions of **label3**" not in text
     assert "4 more." in text
 
 

@@ -119,9 +119,9 @@ def label_histogram(
 def share_bar(parts: Mapping[str, int], colours: Mapping[str, str], words: Mapping[str, str]) -> "Figure":
     """The rows of a mix as one bar. `words`: rows, and names of ingredients where they aren't their own."""
     titles = {name: words.get(name, name) for name in parts}
-    figure = _figure(48, list(titles.values()))
+    figure = _figure(48, list(titles.values()))  # as high as with all of them, so that nothing jumps
     whole = sum(parts.values()) or 1
-    for name, rows in parts.items():
+    for name, rows in ((name, rows) for name, rows in parts.items() if rows):
         title = shown(titles[name])
         figure.add_bar(
             x=[rows],
