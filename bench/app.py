@@ -139,7 +139,7 @@ def slider(visitor: Visitor, moves: int) -> list[float]:
     handle.focus()
     said = visitor.page.get_by_test_id("stMain")
     times = [
-        _changed(visitor, lambda: visitor.page.keyboard.press("ArrowRight"), r"\d[\d,]* sentences")
+        _changed(visitor, lambda: visitor.page.keyboard.press("ArrowRight"), r"[\d,]+ sentences: [^\n]+")
         for _ in range(moves + 2)
     ]
     said.wait_for()

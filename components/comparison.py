@@ -23,6 +23,7 @@ from core.report.finding import ENOUGH_SEEDS, Metric, finding
 from core.runs import ACTIVE
 from core.workspace import Workspace
 
+_NOTHING = 0.01  # F1 below which a model has learned nothing
 _MOST = 6  # mixes that are compared at once
 _STILL = {"displayModeBar": False}
 _ADVISED = 8  # repeats
@@ -175,6 +176,11 @@ def _test(space: Workspace, project: Project, chosen: Chosen) -> None:
 
 def verdicts(space: Workspace, project: Project, chosen: Chosen) -> None:
     """A sentence for each mix; where there are too few repeats, how many more, how long, and the way to them."""
+    if facts.scores(space, chosen.baseline, chosen.split).metrics["f1"].mean < _NOTHING:
+        st.warning(
+            t("The baseline found next to nothing: it was trained too briefly. Raise the training steps on Mix."),
+            icon=":material/warning:",
+        )
     found = [
         finding(chosen.title(group), facts.comparison(space, chosen.baseline, group, chosen.split))
         for group in chosen.others

@@ -149,6 +149,11 @@ def _most_unseen(split: SplitPortrait) -> tuple[str, float] | None:
 
 
 def _unseen_words(name: str, unseen: Unseen, most: tuple[str, float] | None) -> str:
+    if not unseen.share:
+        return t(
+            "**Every mention in {split} also occurs in train**: scores there say nothing about new names.",
+            split=in_sentence(name),
+        )
     text = t(
         "**{share} of the {n} mentions in {split} never occur in train**: only their context tells what they are.",
         share=percent(unseen.share or 0.0),
@@ -194,7 +199,7 @@ def sentences(space: Workspace, found: Standing) -> None:
             st.multiselect,
             t("Labels"),
             index.labels,
-            key="label",
+            key="labels",
             show=visible,
             placeholder=raw("Any"),
             help=t("Sentences with mentions of all of these."),

@@ -128,7 +128,7 @@ def issues(space: Workspace, standing: Standing) -> None:
             help=t("Dropped: the row is not used. Repaired: it is used, changed. Kept: it is used as it is."),
         )
     with right:
-        names = several(st.multiselect, t("File"), files, key="file", show=visible, placeholder=raw("Any"))
+        names = several(st.multiselect, t("File"), files, key="files", show=visible, placeholder=raw("Any"))
     text = st.text_input(
         t("Search"),
         key="find",

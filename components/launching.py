@@ -18,11 +18,12 @@ from core.mix import GOLD, Mix
 from core.models.catalogue import BUNDLED, at_hand
 from core.models.fit import fit
 from core.project import Project
-from core.recipe_text import mix_name, recipe_text
+from core.recipe_text import GOLD_ONLY, mix_name, recipe_text
 from core.report.composition import Composition, compose, gold_passes
 from core.training.settings import TrainParams
 
 _ENOUGH = 5  # repeats that a comparison needs
+_LITTLE = 3  # passes over gold that teach next to nothing
 _MOST_REPEATS = 64
 _SUBWORDS = 1.4  # sub-words of an English word, where the model isn't at hand to say
 
@@ -67,6 +68,11 @@ def budget(bench: Bench, found: Composition | None) -> TrainParams:
                 "and no mix wins just because it was trained for longer."
             ),
         )
+        if times[0] is not None and times[0] < _LITTLE:
+            st.warning(
+                t("So few steps teach the model next to nothing. Let it see each gold sentence about 20 times."),
+                icon=":material/warning:",
+            )
     with st.expander(t("For experts"), key="mix_experts"):
         _experts(keys, model)
     state = st.session_state
@@ -132,7 +138,7 @@ def launch_box(bench: Bench, mix: Mix, train: TrainParams) -> None:
     project = replace(bench.project, recipe=replace(bench.project.recipe, train=train))
     seeds = range(int(repeats))
     try:
-        gold_new = estimate(bench.space, project, bench.stage, {GOLD: Mix()}, seeds).new
+        gold_new = estimate(bench.space, project, bench.stage, {GOLD_ONLY: Mix()}, seeds).new
         alone = not mixing.added(mix)
         with_gold = False if alone else _gold_too(gold_new)
         mixes = {name: mix} | ({_gold_name(name): Mix()} if with_gold else {})
@@ -155,7 +161,7 @@ def launch_box(bench: Bench, mix: Mix, train: TrainParams) -> None:
 
 def _gold_name(other: str) -> str:
     """The name of the mix of gold alone beside another one."""
-    return GOLD if other != GOLD else f"{GOLD} only"
+    return GOLD_ONLY if other != GOLD_ONLY else f"{GOLD_ONLY} (2)"
 
 
 def _gold_too(new: int) -> bool:

@@ -91,7 +91,7 @@ def _repeat(space: Workspace, chosen: Chosen, other: Group) -> str:
         st.selectbox,
         t("Repeat shown"),
         seeds,
-        key="seed",
+        key="repeat_of",
         show=lambda seed: raw("Repeat {seed}", seed=seed),
         width=160,
         help=t("A repeat is a run with its own random seed; no two find quite the same."),

@@ -10,6 +10,7 @@ from components.words import points, raw, t, visible
 from core.project import Project
 from core.report import contrast as lined
 from core.report.contrast import METRICS, Line
+from core.report.finding import ENOUGH_SEEDS
 from core.scores import FEW, Interval
 from core.workspace import Workspace
 
@@ -72,7 +73,8 @@ def _row(line: Line) -> dict[str, object]:
         row[metric] = None if value is None else 100 * value
         row[f"{metric}_ends"] = _ends(interval)
         row[f"{metric}_gap"] = None if gap is None else 100 * gap.value
-        row[f"{metric}_gap_ends"] = None if gap is None else _ends(gap.interval, signed=True)
+        enough = line.repeats >= ENOUGH_SEEDS
+        row[f"{metric}_gap_ends"] = _ends(gap.interval, signed=True) if gap is not None and enough else None
     return row
 
 
@@ -87,7 +89,7 @@ def _columns() -> Mapping[str, object]:
     column = st.column_config
     config: dict[str, object] = {
         "label": column.TextColumn(raw("Label"), pinned=True),
-        "mix": column.TextColumn(raw("Mix"), width="medium"),
+        "mix": column.TextColumn(raw("Mix"), pinned=True),
         "support": column.NumberColumn(
             raw("Mentions"), help=raw("Mentions in the split. Under {few} they are too few to judge.", few=FEW)
         ),

@@ -164,7 +164,7 @@ def _detail(space: Workspace, entry: Entry) -> None:
         st.error(told(CoreError.from_json(error)), icon=":material/error:")
     views = {"curves": t("Curves"), "settings": t("Settings"), "log": t("Log")}
     view = choice(
-        st.segmented_control, t("Show"), list(views), key="view", show=views.__getitem__, label_visibility="collapsed"
+        st.segmented_control, t("Show"), list(views), key="part", show=views.__getitem__, label_visibility="collapsed"
     )
     if view == "curves":
         _curves(space, shown)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from components import facts
 from components.frame import PAGES, telling
-from components.verdicts import interval_help, split_words, verdict_sentence
+from components.verdicts import interval_help, metric_help, metric_words, split_words, verdict_sentence
 from components.words import raw, said_raw, t, visible
 from core import contrast
 from core.groups import Group, evaluated
@@ -71,27 +71,34 @@ def _finding(space: Workspace, baseline: Group, best: Group, split: str, found: 
         st.markdown(verdict_sentence(worst, split))
     comparison = facts.comparison(space, baseline, best, split)
     colour = colours({best.name: list(best.mix.parts)}, list(best.mix.parts))
-    rows = forest_rows({best.name: comparison}, "recall", colour, raw("all labels"))
+    claimed = next((effect.metric for effect in (*found.gains, *found.losses)), "recall")
+    rows = forest_rows({best.name: comparison}, claimed, colour, raw("all labels"))
     axis = raw(
-        "Recall on {split}: points more or less than {baseline}", split=split_words(split), baseline=baseline.name
+        "{metric} on {split}: points more or less than {baseline}",
+        metric=metric_words(claimed),
+        split=split_words(split),
+        baseline=baseline.name,
     )
     st.plotly_chart(
         figures.forest(rows, axis),
         key="home_forest",
         width="stretch",
         config={"displayModeBar": False},
-        alt=raw("Recall by label: {mix} against {baseline}", mix=best.name, baseline=baseline.name),
+        alt=raw(
+            "{metric} by label: {mix} against {baseline}",
+            metric=metric_words(claimed),
+            mix=best.name,
+            baseline=baseline.name,
+        ),
     )
     st.caption(
-        t(
-            "Recall: of 100 mentions in the text, how many were found. Dots: mean difference with {mix}; lines: 95 % "
-            "intervals. Right of zero, {mix} finds more.",
-            mix=best.name,
-        )
+        metric_help(claimed)
+        + " "
+        + t("Dots: mean difference with {mix}; lines: 95 % intervals. Right of zero, {mix} is better.", mix=best.name)
     )
     with st.container(horizontal=True):
         if st.button(t("See why"), key="home_why", type="primary", icon=":material/compare_arrows:"):
-            to = {"project": SAMPLE, "mix": best.id, "split": split}
+            to = {"project": SAMPLE, "mix": best.id, "split": split, "metric": claimed}
             st.switch_page(PAGES["compare"], query_params=to)
         _own_data()
 

@@ -8,6 +8,7 @@ from core.mix import GOLD, Mix
 from core.params import canonical, plain
 from core.recipe import SEEDS, VERSION, Recipe
 
+GOLD_ONLY = "gold only"
 _PLAIN = re.compile(r"[^\W\d]([\w .-]*\w)?|corpus:[\w.-]+")  # needs no quotes
 _WORDS = ("null", "true", "false")  # which would be read as something else
 
@@ -33,10 +34,10 @@ def mix_data(mix: Mix) -> dict[str, Any]:
 
 
 def mix_name(mix: Mix) -> str:
-    """A short name for a mix that has none: `gold`, or `1x mentions + 0.5x synonyms`; its own words are data."""
+    """A short name for a mix that has none: `gold only`, or `1x mentions + 0.5x synonyms`; its own words are data."""
     asked = {name: ask for name, ask in mix.requested().items() if name != GOLD and ask[0] > 0}
     signs = {"times_gold": "x", "rows": " rows", "share": " share"}
-    return " + ".join(f"{amount:g}{signs[unit]} {name}" for name, (amount, unit) in asked.items()) or GOLD
+    return " + ".join(f"{amount:g}{signs[unit]} {name}" for name, (amount, unit) in asked.items()) or GOLD_ONLY
 
 
 def recipe_text(recipe: Recipe) -> str:

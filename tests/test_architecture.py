@@ -211,3 +211,33 @@ def test_every_page_passes_the_gate_first_and_stays_short(path):
 def test_the_app_stays_light():
     names = [f"components.{path.stem}" for path in sorted((ROOT / "components").glob("*.py"))]
     assert not loaded_by(f"import {', '.join(names)}") & {*HEAVY, "datasketch"}
+
+
+def test_a_name_in_the_address_has_one_meaning():
+    """The key of a widget is its name in the address, and in the session whatever the page."""
+    shared = {"split", "group", "repeat"}  # of the same kind and with the same meaning on several pages
+    places: dict[str, set[str]] = {}
+    for path in APP:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {
+            target.id: value.value
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            for targets, values in [(node.targets[0], node.value)]
+            for target, value in zip(
+                targets.elts if isinstance(targets, ast.Tuple) else [targets],
+                values.elts if isinstance(values, ast.Tuple) else [values],
+                strict=False,
+            )
+            if isinstance(target, ast.Name) and isinstance(value, ast.Constant)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                given = {keyword.arg: keyword.value for keyword in node.keywords}
+                kind = ast.unparse(node.func).rpartition(".")[2]
+                if "key" in given and (kind in ("choice", "several") or "bind" in given):
+                    key = given["key"]
+                    name = key.value if isinstance(key, ast.Constant) else names.get(ast.unparse(key), ast.unparse(key))
+                    places.setdefault(str(name), set()).add(path.name)
+    assert len(places) > 15
+    assert {name: files for name, files in places.items() if len(files) > 1 and name not in shared} == {}

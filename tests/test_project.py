@@ -57,7 +57,7 @@ def test_yaml_is_read_back_as_it_was(data):
 
 
 def test_mix_names_say_what_joins_gold():
-    assert mix_name(Mix()) == "gold"
+    assert mix_name(Mix()) == "gold only"
     assert (
         mix_name(Mix({"gold": Part(1.0), "a": Part(0.5), "b": Part(20, "rows"), "c": Part(0)})) == "0.5x a + 20 rows b"
     )
@@ -198,7 +198,7 @@ def test_the_study_is_whole_and_of_this_version(tmp_path):
     assert whole.stage is not None and not whole.waiting and set(whole.stage.pools) == {"gold", *project.ingredients}
     assert sum(sum(reasons.values()) for reasons in whole.rejected.values()) > 0
     finished = groups(found, "newsroom")
-    assert len(finished) >= 5 and {mix_name(group.mix) for group in finished} >= {"gold"}
+    assert len(finished) >= 5 and {mix_name(group.mix) for group in finished} >= {"gold only"}
     for group in finished:
         assert len(evaluated(found, group, "dev")) == len(evaluated(found, group, "test")) == 8
         assert mix_data(group.mix) == mix_data(project.mixes[group.name])

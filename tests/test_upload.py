@@ -121,7 +121,7 @@ def test_issues_are_found_by_kind_action_file_and_text():
     def lines(*text: str, **wanted) -> list[int | None]:
         return issues.matching(table, *text, **wanted).column("line").to_pylist()
 
-    assert lines() == [3, 9, None, 14]
+    assert lines() == [3, 9, 14, None]  # dropped, repaired, noted
     assert lines(code=["leak_exact"], action=["dropped"]) == [3, 9]
     assert lines(file=["b.conll"], action=["kept", "repaired"]) == [None, 14]
     assert lines("INSIDE TAGS") == [14]

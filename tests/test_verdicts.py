@@ -34,7 +34,8 @@ def said(text):
 def test_a_gain_is_told_with_its_figures():
     text = said(verdict_sentence(found([MORE], none_shown=["place", "person"]), "test"))
     assert text == (
-        "**mention swaps** helps: finds more mentions of **organisation** (recall +4.1 points, 95 % interval +1.2 to +7.0). "
+        "**mention swaps** helps: finds more mentions of **organisation** "
+        "(recall +4.1 points, 95 % interval +1.2 to +7.0). "
         "For place, person no difference is shown. Measured on test, at least 8 repeats each."
     )
 
@@ -42,7 +43,8 @@ def test_a_gain_is_told_with_its_figures():
 def test_a_cost_is_told_beside_a_gain():
     text = said(verdict(found([MORE], [WRONG])))
     assert "helps: finds more mentions of **organisation**" in text
-    assert "What it costs: place less often right (precision -2.0 points, -3.5 to -0.4)." in text
+    cost = "What it costs: what it marks as **place** is right less often (precision -2.0 points, "
+    assert cost + "95 % interval -3.5 to -0.4)." in text
 
 
 def test_what_loses_over_all_labels_does_harm_whatever_it_gains():

@@ -1,11 +1,11 @@
 """Mixes against a baseline as rows of a figure, of a table and of a spreadsheet."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.evaluation.comparison import Comparison, Difference, LabelComparison
 from core.report.figures import AMBER, PALETTE, ForestRow, colour_of
-from core.report.finding import Metric
+from core.report.finding import ENOUGH_SEEDS, Metric
 from core.report.tables import Cell, spreadsheet_csv
 from core.scores import FEW, Interval, Scores
 
@@ -26,6 +26,8 @@ class Line:
     rate: Mapping[Metric, Rate]
     difference: Mapping[Metric, Difference | None]
 
+    repeats: int = ENOUGH_SEEDS  # the fewer of the two groups
+
     @property
     def few(self) -> bool:
         return self.support < FEW
@@ -39,7 +41,9 @@ def lines(baseline: tuple[str, Scores], others: Mapping[str, tuple[Scores, Compa
         out.append(_line(label, title, scores, {}))
         for mix, (found, comparison) in others.items():
             row = _row(comparison, label)
-            out.append(_line(label, mix, found, {metric: row.difference[metric] for metric in METRICS}))
+            least = min(comparison.baseline_seeds, comparison.other_seeds)
+            found_line = _line(label, mix, found, {metric: row.difference[metric] for metric in METRICS})
+            out.append(replace(found_line, repeats=least))
     return out
 
 
@@ -61,7 +65,8 @@ def forest_rows(
 ) -> list[ForestRow]:
     """The differences of one metric, label by label in the order of the counts, all labels together first.
 
-    With several mixes each label is a heading with the mixes below it. `all_labels`: what to call them together.
+    Faint: too few mentions or repeats to judge. With several mixes each label is a heading with the mixes below it.
+    `all_labels`: what to call them together.
     """
     labels = ["", *(row.label for row in next(iter(found.values())).labels)] if found else []
     rows: list[ForestRow] = []
@@ -75,7 +80,8 @@ def forest_rows(
             gap = row.difference[metric]
             value, interval = (None, None) if gap is None else (gap.value, gap.interval)
             shown = mix if len(found) > 1 else named
-            rows.append(ForestRow(shown, value, interval, row.support, row.support < FEW, colours[mix]))
+            faint = row.support < FEW or min(comparison.baseline_seeds, comparison.other_seeds) < ENOUGH_SEEDS
+            rows.append(ForestRow(shown, value, interval, row.support, faint, colours[mix]))
     return rows
 
 

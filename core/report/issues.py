@@ -12,6 +12,7 @@ from core.errors import Issue, message
 from core.report.tables import Cell, spreadsheet_csv
 
 LEAKS = ("leak_exact", "leak_near", "leak_dev_test")  # codes, the gravest first
+_GRAVEST_FIRST = ("dropped", "repaired", "kept")
 _SEARCHED = ("file", "line", "column", "what")
 
 
@@ -27,7 +28,11 @@ class Leak:
 
 
 def issue_table(issues: Sequence[Issue], language: str) -> pa.Table:
-    """The columns file, line (null: the whole file), column, code, what (in words), action."""
+    """The columns file, line (null: the whole file), column, code, what (in words), action.
+
+    What was dropped comes first, then what was repaired, then what was only noted.
+    """
+    issues = sorted(issues, key=lambda issue: _GRAVEST_FIRST.index(issue.action))
     return pa.table(
         {
             "file": pa.array([issue.file for issue in issues], pa.string()),
