@@ -150,7 +150,7 @@ def browse(visitor: Visitor, moves: int) -> dict[str, list[float]]:
     """Seconds to the next page, and from a search to its result."""
     visitor.goto("/data?project=browsing&view=browse")
     pages = [_changed(visitor, visitor.page.get_by_role("button", name="Next").first.click) for _ in range(moves + 1)]
-    box = visitor.page.get_by_role("textbox").last
+    box = visitor.page.get_by_placeholder("Search").first
     searches: list[float] = []
     for number in range(moves + 1):
         text = "abdegiklmno"[number % 9 : number % 9 + 2]
@@ -163,7 +163,7 @@ def browse(visitor: Visitor, moves: int) -> dict[str, list[float]]:
     return {"next page": pages[1:], "search": searches[1:]}
 
 
-def _changed(visitor: Visitor, act: Callable[[], object], pattern: str = "of [\\d,]+") -> float:
+def _changed(visitor: Visitor, act: Callable[[], object], pattern: str = r"Sentences \d[^\n]*") -> float:
     """Seconds from an act to a change of the text that matches the pattern."""
     script = "p => (document.querySelector('[data-testid=stMain]').innerText.match(new RegExp(p)) || [''])[0]"
     visitor.settle()
