@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
-from core.report.browse import Segment
 
 from components.words import visible
+from core.report.browse import Segment
 from core.report.figures import label_colours
 
 
