@@ -596,6 +596,9 @@ def test_ctrl_c_cancels_and_kill_interrupts_and_then_all_is_as_undisturbed(harbo
     waits(yours)
     queued_is_cancelled_at_once(harbour, workspace)
     os.kill(mine.pid, signal.SIGINT)
+    end = time.monotonic() + 60
+    while not list((workspace / "runs" / run_id).glob("cancel-*")) and time.monotonic() < end:
+        time.sleep(0.05)  # the trainer goes on once it was asked to stop, or it might be done before
     os.kill(trainer, signal.SIGCONT)
     ctrl_c, watched = ended(mine), ended(yours)
     assert ctrl_c.status == 130

@@ -123,7 +123,7 @@ def test_issues_are_found_by_kind_action_file_and_text():
 
     assert lines() == [3, 9, 14, None]  # dropped, repaired, noted
     assert lines(code=["leak_exact"], action=["dropped"]) == [3, 9]
-    assert lines(file=["b.conll"], action=["kept", "repaired"]) == [None, 14]
+    assert lines(file=["b.conll"], action=["kept", "repaired"]) == [14, None]
     assert lines("INSIDE TAGS") == [14]
     assert lines("14") == [14]
     assert lines("(") == [3, 9]
