@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +60,13 @@ def start(arguments: Sequence[object], folder: Path, env: Mapping[str, str] | No
         stdout=pipe,
         stderr=pipe,
         text=True,
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509 -- no other thread of the tests holds a lock here
     )
+
+
+def _heed_interrupts() -> None:
+    """Whatever started the tests may have SIGINT ignored (a shell's background job does), and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ended(process: subprocess.Popen[str], timeout: float = 120) -> Done:
