@@ -20,7 +20,6 @@ from core.report import contrast as lined
 from core.report import figures
 from core.report.contrast import METRICS, Line
 from core.report.finding import ENOUGH_SEEDS, Metric, finding
-from core.runs import ACTIVE
 from core.workspace import Workspace
 
 _NOTHING = 0.01  # F1 below which a model has learned nothing
@@ -147,9 +146,9 @@ def _test(space: Workspace, project: Project, chosen: Chosen) -> None:
     groups = [chosen.baseline, *chosen.others]
     left = {group.id: contrast.unseen(space, group) for group in groups}
     run = contrast.newest_look(space, groups)
-    if run is not None and (run.state in ACTIVE or any(kept for kept, _ in left.values())):
+    if run is not None and (run.pending or any(kept for kept, _ in left.values())):
         watch(space, run, t("Looking at test"), "compare_look")
-        if run.state in ACTIVE:
+        if run.pending:
             return
     wanted = [group for group in groups if left[group.id][0]]
     if wanted:

@@ -10,7 +10,6 @@ from core import project as projects
 from core.groups import launched
 from core.jobs.dispatch import dispatch
 from core.jobs.folder import Run
-from core.runs import ACTIVE
 from core.workspace import Workspace
 
 EVERY = 2.0  # seconds between two looks, while something is active
@@ -22,18 +21,18 @@ def notices(space: Workspace) -> None:
     """Called once on every page, in the sidebar; looks again by itself only while runs are active."""
     st.session_state.setdefault(_BEGAN, time.time())
     st.session_state.setdefault(_TOLD, set())
-    runs = space.store.list()
-    active = any(run.state in ACTIVE for run in runs)
-    _tell(space, _ended(runs))
+    active = bool(space.store.pending())
+    _tell(space, _ended(space))
     st.fragment(_look, run_every=EVERY if active else None)(space, active)
 
 
 def _look(space: Workspace, active: bool) -> None:
-    runs = space.store.list()
-    running, waiting = (sum(run.state == state for run in runs) for state in ("running", "queued"))
-    if active and not running + waiting:
+    pending = space.store.pending()
+    if active and not pending:
         st.rerun()  # the page shows what ended; this look's news are told there
-    _tell(space, _ended(runs))
+    _tell(space, _ended(space))
+    running = sum(run.state == "running" for run in pending)
+    waiting = len(pending) - running
     if waiting and not running:
         dispatch(space.root)
     if running or waiting:
@@ -45,12 +44,11 @@ def _kept() -> dict[str, str]:
     return {name: st.query_params[name] for name in ("project", "lang") if name in st.query_params}
 
 
-def _ended(runs: Sequence[Run]) -> list[Run]:
-    """What ended since this session began and was not told yet."""
-    began, told = st.session_state[_BEGAN], st.session_state[_TOLD]
-    return [
-        run for run in runs if run.state in _SAID and (run.ended or 0) >= began and (run.id, run.attempt) not in told
-    ]
+def _ended(space: Workspace) -> list[Run]:
+    """What ended for good since this session began and was not told yet."""
+    told = st.session_state[_TOLD]
+    runs = space.store.since(st.session_state[_BEGAN])
+    return [run for run in runs if run.state in _SAID and not run.pending and (run.id, run.attempt) not in told]
 
 
 def _tell(space: Workspace, ended: Sequence[Run]) -> None:

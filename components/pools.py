@@ -21,7 +21,6 @@ from core.params import digest
 from core.project import Project, with_again, without_ingredient
 from core.recipe import AugmentedIngredient, FileIngredient
 from core.report import browse
-from core.runs import ACTIVE
 from core.workspace import Workspace
 
 _GONE = "augment_gone"  # session key: the ingredient that was deleted last, and the project as it was then
@@ -88,7 +87,7 @@ def _buildable(project: Project, found: Standing, name: str) -> bool:
     part, run = project.ingredients[name], found.runs.get(name)
     if found.stage is None or not isinstance(part, AugmentedIngredient) or part.of not in found.stage.pools:
         return False
-    return name not in found.stage.pools and (run is None or run.state not in ACTIVE)
+    return name not in found.stage.pools and (run is None or not run.pending)
 
 
 def _picked(project: Project, found: Standing) -> str:

@@ -6,7 +6,6 @@ from components.words import t, told
 from core.errors import CoreError
 from core.jobs.dispatch import cancel, dispatch
 from core.jobs.folder import Run, last_metrics, share_done, tail
-from core.runs import ACTIVE
 from core.workspace import Workspace
 
 EVERY = 1.0  # seconds between two looks
@@ -17,7 +16,7 @@ def watch(space: Workspace, run: Run, what: str, key: str) -> None:
 
     `what`: what it does, in words, already safe for Markdown. A run that succeeded shows nothing.
     """
-    if run.state in ACTIVE:
+    if run.pending:
         _going(space, run.id, what, key)
     elif run.state != "succeeded":
         _ended_badly(space, run, what, key)
@@ -26,7 +25,7 @@ def watch(space: Workspace, run: Run, what: str, key: str) -> None:
 @st.fragment(run_every=EVERY)
 def _going(space: Workspace, run_id: str, what: str, key: str) -> None:
     run = space.store.get(run_id)
-    if run.state not in ACTIVE:
+    if not run.pending:
         st.rerun()
     if run.state == "queued":
         dispatch(space.root)

@@ -18,7 +18,7 @@ from core.jobs.folder import read_json, read_object, tail
 from core.params import digest
 from core.recipe_text import mix_data
 from core.report import figures
-from core.runs import ACTIVE, State
+from core.runs import State
 from core.workspace import Workspace
 
 EVERY = 1.0  # seconds between two looks, while something is active
@@ -49,13 +49,13 @@ def _done() -> None:
 
 def live(space: Workspace, names: Sequence[str], many: bool) -> None:
     """The groups of some projects and the chosen one; drawn again by itself while a training is active."""
-    active = any(run.state in ACTIVE for run in space.store.list(kind="train"))
+    active = any(run.pending for run in space.store.list(kind="train"))
     st.fragment(_live, run_every=EVERY if active else None)(space, names, many, active)
 
 
 def _live(space: Workspace, names: Sequence[str], many: bool, active: bool) -> None:
     entries = board(space, names)[::-1]
-    if active and not any(run.state in ACTIVE for run in space.store.list(kind="train")):
+    if active and not any(run.pending for run in space.store.list(kind="train")):
         st.rerun()
     if not entries:
         st.info(t("No runs yet: set a mix and launch it on the Mix page."))
@@ -207,8 +207,8 @@ def _repeat_columns() -> Mapping[str, object]:
 
 def _actions(space: Workspace, entry: Entry, shown: Sequence[Repeat]) -> None:
     """The buttons; each acts on the repeats shown."""
-    active = [r.run.id for r in shown if r.run.state in ACTIVE]
-    ended = [id for r in shown if r.run.state not in ACTIVE for id in r.ids]
+    active = [r.run.id for r in shown if r.run.pending]
+    ended = [id for r in shown if not r.run.pending for id in r.ids]
     badly = [r.run.id for r in shown if r.run.state in _BADLY]
     bare = [r.seed for r in shown if r.run.state == "succeeded" and not r.weights]
     with st.container(horizontal=True):

@@ -12,7 +12,6 @@ from core import launch
 from core import project as projects
 from core.launch import Standing
 from core.project import Project
-from core.runs import ACTIVE
 from core.workspace import Workspace
 
 _DELETED = "gone"  # in the address: where the project deleted last lies in the trash
@@ -30,7 +29,7 @@ def not_read(space: Workspace, project: Project, found: Standing) -> None:
                 st.rerun()
     else:
         watch(space, run, t("Reading and checking the files of {project}", project=project.title), "data_watch")
-    if run is not None and run.state in ACTIVE:
+    if run is not None and run.pending:
         st.caption(t("You can go on elsewhere: it continues when this page is closed."))
         return
     if isinstance(project.recipe.data, str) and run is not None:

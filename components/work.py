@@ -13,7 +13,7 @@ from core.groups import launched
 from core.jobs.dispatch import cancel
 from core.jobs.folder import Run, last_metrics, read_object, share_done, tail
 from core.params import digest
-from core.runs import ACTIVE, KINDS
+from core.runs import KINDS
 from core.workspace import Workspace
 
 EVERY = 2.0  # seconds between two looks, while something is active
@@ -22,7 +22,7 @@ _SHOWN = 50
 
 def other_work(space: Workspace) -> None:
     """A closed box below the groups; drawn again by itself while something in it is active."""
-    active = any(run.state in ACTIVE for run in _others(space))
+    active = any(run.pending for run in _others(space))
     with st.expander(t("Other work: imports, pools, looks at test")):
         st.fragment(_table, run_every=EVERY if active else None)(space, active)
 
@@ -34,7 +34,7 @@ def _others(space: Workspace) -> list[Run]:
 
 def _table(space: Workspace, active: bool) -> None:
     others = _others(space)
-    if active and not any(run.state in ACTIVE for run in others):
+    if active and not any(run.pending for run in others):
         st.rerun()
     runs = others[:_SHOWN]
     if not runs:
@@ -106,9 +106,9 @@ def _columns() -> Mapping[str, object]:
 
 def _one(space: Workspace, run: Run) -> None:
     """What can be done with a run, why it failed, and its log."""
-    if run.error and run.state not in ACTIVE:
+    if run.error and not run.pending:
         st.error(told(CoreError.from_json(run.error)), icon=":material/error:")
-    if run.state in ACTIVE:
+    if run.pending:
         if st.button(t("Cancel"), key="runs_work_cancel", icon=":material/stop_circle:"):
             cancel(space.root, run.id)
             st.rerun()

@@ -9,7 +9,7 @@ from pathlib import Path
 from core.groups import Group, groups, launched
 from core.jobs.folder import Run, last_metrics, read_object, share_done
 from core.launch import time_left
-from core.runs import ACTIVE, State
+from core.runs import State
 from core.workspace import Workspace
 
 Points = list[tuple[int, float]]  # (step, value)
@@ -43,13 +43,13 @@ class Entry:
 
     @property
     def active(self) -> bool:
-        return any(repeat.run.state in ACTIVE for repeat in self.repeats)
+        return any(repeat.run.pending for repeat in self.repeats)
 
 
 def board(workspace: Workspace, projects: Sequence[str]) -> list[Entry]:
     """The groups of some projects, each project's first launched first."""
     known = {run.id: run for run in workspace.store.list(kind="train")}
-    active = any(run.state in ACTIVE for run in known.values())
+    active = any(run.pending for run in known.values())
     ends = time_left(workspace) if active else {}
     out: list[Entry] = []
     for project in projects:
@@ -73,7 +73,7 @@ def _entry(
 
 
 def _repeat(workspace: Workspace, seed: int, run: Run, members: Sequence[Run]) -> Repeat:
-    run = next((other for other in members if other.state in ACTIVE), run)
+    run = next((other for other in members if other.pending), run)
     folder = workspace.run_folder(run.id)
     done = share_done(last_metrics(folder)) if run.state == "running" else None
     ids = tuple(member.id for member in members)

@@ -12,7 +12,7 @@ from core.jobs.folder import Run
 from core.mix import Mix
 from core.params import build, digest
 from core.project import events, mix_of
-from core.runs import ACTIVE, RunSpec, State
+from core.runs import RunSpec, State
 from core.scores import Counts
 from core.tasks import task as task_of
 from core.training import predictions
@@ -41,7 +41,7 @@ class Group:
 
     @property
     def active(self) -> bool:
-        return any(run.state in ACTIVE for run in self.runs.values())
+        return any(run.pending for run in self.runs.values())
 
 
 def group_id(spec: RunSpec) -> str:

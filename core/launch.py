@@ -16,7 +16,7 @@ from core.params import build, canonical
 from core.project import Project, record
 from core.recipe import AugmentedIngredient
 from core.recipe_text import mix_data
-from core.runs import ACTIVE, RunSpec
+from core.runs import RunSpec
 from core.shelf import encoder_of
 from core.sources import import_spec
 from core.stage import Stage, augment_spec, imported, settle, train_specs
@@ -43,7 +43,7 @@ class Standing:
 
     @property
     def active(self) -> bool:
-        return any(run.state in ACTIVE for run in self.runs.values())
+        return any(run.pending for run in self.runs.values())
 
 
 def standing(workspace: Workspace, project: Project) -> Standing:

@@ -11,6 +11,13 @@ State = Literal["queued", "running", "succeeded", "failed", "cancelled", "interr
 ACTIVE: frozenset[State] = frozenset({"queued", "running"})
 POOL = "pool:"  # roles of ingredients among a run's inputs: pool:NAME
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
+MOVES: frozenset[tuple[State | None, State]] = frozenset(  # every change of state there is; queued to queued: moved
+    {
+        *((None, "queued"), ("queued", "queued"), ("queued", "running"), ("queued", "cancelled")),
+        *(("running", "succeeded"), ("running", "failed"), ("running", "cancelled"), ("running", "interrupted")),
+        *(("failed", "queued"), ("cancelled", "queued"), ("interrupted", "queued"), ("interrupted", "cancelled")),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,9 @@ class RunContext(Protocol):
 
     @property
     def attempt(self) -> int: ...  # from 1
+
+    @property
+    def halvings(self) -> int: ...  # times the batch is to be halved, because the GPU's memory was full
 
     def input(self, role: str) -> Path:
         """The file or folder of an input, absolute."""

@@ -15,9 +15,10 @@ from core import project as projects
 from core.corpus import Corpus, Schema
 from core.errors import CoreError
 from core.formats.importing import Source
-from core.jobs.folder import Run, locked, metrics_file, read_json, write_text
+from core.jobs.folder import Run, locked, metrics_file, note, read_json, write_text
 from core.launch import start_import
 from core.params import canonical
+from core.runs import KINDS
 from core.training import predictions
 from core.workspace import Workspace
 from core.yaml_text import parse
@@ -136,7 +137,7 @@ def _packed(workspace: Workspace, run: Run) -> dict[str, Any]:
     return {
         "spec": read_json(folder / "spec.json"),
         "resolved": {key: resolved[key] for key in ("inputs", *_KEPT)},
-        "run": asdict(run) | {"position": 0},
+        "run": asdict(run) | {"position": 0},  # fields that came later have defaults
         "result": workspace.result(run.id),
     }
 
@@ -187,15 +188,17 @@ def _unpack(workspace: Workspace, study: Path) -> None:
     by_run = _by_run(pyarrow.parquet.read_table(study / "predictions.parquet"))
     metrics = _by_run(pyarrow.parquet.read_table(study / "metrics.parquet"))
     for packed in read_json(study / "runs.json"):
-        run = Run(**packed["run"])
+        lane = KINDS[packed["run"]["kind"]].slot
+        run = Run(**packed["run"] | {"lane": lane, "score": packed["result"].get("best_dev")})
         folder = workspace.run_folder(run.id)
         if folder.exists():
             continue
         draft = folder.with_name(f".{folder.name}.tmp")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
-        for name in ("spec", "resolved", "run", "result"):
+        for name in ("spec", "resolved", "result"):
             (draft / f"{name}.json").write_text(json.dumps(packed[name], ensure_ascii=False), encoding="utf-8")
+        note(draft, None, run)
         _unpack_tables(workspace, study, draft, run.id, by_run, metrics)
         draft.rename(folder)
         workspace.store.adopt(run.id)

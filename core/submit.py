@@ -8,12 +8,14 @@ from typing import Any
 from core.errors import CoreError
 from core.jobs.dispatch import cancel, dispatch, settled
 from core.jobs.folder import Run
-from core.runs import ACTIVE, RunSpec
+from core.runs import RunSpec
 from core.workspace import Workspace
 
 Watch = Callable[[Sequence[Run]], None]  # called while runs are waited for
 _POLL = 0.2  # seconds
-_NOT_MENDABLE = frozenset({"internal", "out_of_memory", "loss_not_finite", "disk_full"})
+_NOT_MENDABLE = frozenset(
+    {"internal", "out_of_memory", "gpu_out_of_memory", "loss_not_finite", "disk_full", "run_poison"}
+)
 
 
 class RunEnded(Exception):
@@ -51,7 +53,7 @@ def wait(workspace: Workspace, ids: Sequence[str], watch: Watch) -> list[Run]:
             dispatch(workspace.root)
             runs = [store.get(run_id) for run_id in ids]
             watch(runs)
-            if not any(run.state in ACTIVE for run in runs):
+            if not any(run.pending for run in runs):
                 return runs
             time.sleep(_POLL)
     except KeyboardInterrupt:

@@ -1,62 +1,105 @@
-"""Starting queued runs while a slot is free, ending rows whose processes are gone, and cancelling."""
+"""Starting queued runs while a slot is free, ending rows whose processes are gone, going on, and cancelling."""
 
+import fcntl
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from core.errors import CoreError
-from core.jobs.folder import Exit, Run, cancel_file, exit_of, held, hold, locked
+from core.jobs import faults
+from core.jobs.folder import PROCESSES, cancel_file, exit_of, held, hold, locked, mark_of, read_object
+from core.jobs.process import Identity, alive, boottime, marked, send
+from core.jobs.run import Exit, Run
 from core.jobs.store import Store
-from core.runs import ACTIVE, KINDS
 
 CODE = Path(__file__).resolve().parents[2]  # the folder that holds the package `core`
+MARK = "PEIBI_ATTEMPT"  # in the environment of every process of an attempt: which one it belongs to
 _LOCK_SECONDS = 1.0  # how long a lock that somebody only looks at is waited for
-_children: list[subprocess.Popen[bytes]] = []  # supervisors of this process, kept only to be reaped
+_GONE_SECONDS = 2.0  # how long processes that were killed are waited for
+_LONGEST_NAP = 5.0  # seconds between two looks of the process that waits for what goes on by itself
+_children: list[subprocess.Popen[bytes]] = []  # processes that this one started, kept only to be reaped
 
 
-def dispatch(root: Path, slots: int = 1) -> list[str]:
-    """Start queued runs, first come first served, while fewer than `slots` of their kind's slot run. -> ids started.
+def dispatch(root: Path) -> list[str]:
+    """Start queued runs, first come first served, while a slot of their lane is free. -> ids started
 
-    An import does not wait for trainings: each slot of core.runs.KINDS is counted for itself.
-    Runs whose processes are gone are ended first. Any process may call it at any time.
+    A slot is taken as long as a run that has it lives: the kernel frees a run's lock with its last process. Before
+    that, runs whose processes are gone are ended, and interrupted ones whose time has come are queued again; for
+    those whose time is to come a small process waits. Any process may call it at any time.
     """
     store = Store(root)
     _children[:] = [child for child in _children if child.poll() is None]
     started: list[str] = []
     with locked(store.root / "dispatch.lock"):
-        used = Counter(_slot(run) for run in reconcile(store))
-        for run in reversed(store.list(state="queued")):
-            if not store.folder(run.id).is_dir():
-                store.forget(run.id)
-            elif used[_slot(run)] < slots and _start(store, run, slots):
-                used[_slot(run)] += 1
+        taken = {run.slot for run in reconcile(store)}
+        for run in store.pending():
+            if run.due:
+                store.resume(run.id)
+        queued = [run for run in reversed(store.pending()) if run.state == "queued"]
+        slots = _slots(store.root) if queued else {}
+        for run in queued:
+            free = next((slot for slot in slots.get(run.lane, ()) if slot not in taken), None)
+            if free is not None and _start(store, run, free):
+                taken.add(free)
                 started.append(run.id)
+    if any(run.due_at is not None for run in store.pending()):
+        _wait_elsewhere(store.root)
     return started
 
 
-def _slot(run: Run) -> str:
-    return KINDS[run.kind].slot if run.kind in KINDS else "light"
+def _slots(root: Path) -> Mapping[str, Sequence[str]]:
+    """The slots by lane: one a GPU for trainings, without one those of the processor, and those of light work.
+
+    `slots.json` in the workspace may say how many: {"train": 2, "light": 4}; a number for trainings counts where
+    there is no GPU.
+    """
+    from core.jobs.machine import gpus
+
+    asked = read_object(root / "slots.json") or {}
+    number = {lane: asked[lane] if isinstance(asked.get(lane), int) else 1 for lane in ("train", "light")}
+    train = [f"gpu:{name}" for name in gpus()] or [f"cpu:{at}" for at in range(number["train"])]
+    return {"train": train, "light": [f"light:{at}" for at in range(number["light"])]}
 
 
 def reconcile(store: Store) -> list[Run]:
     """End every run that is called running and has no process any more. -> those that do run."""
-    alive: list[Run] = []
-    for run in store.list(state="running"):
+    living: list[Run] = []
+    for run in store.pending():
         folder = store.folder(run.id)
-        if not folder.is_dir():
+        if not (folder / "spec.json").is_file():
             store.forget(run.id)
-        elif held(folder):
-            alive.append(run)
-        else:
+        elif run.state == "running" and _lives(folder, run.attempt):
+            living.append(run)
+        elif run.state == "running":
             store.end(run.id, exit_of(folder, run.attempt))
-    return alive
+    return living
+
+
+def _lives(folder: Path, attempt: int) -> bool:
+    """Whether an attempt goes on. What it left behind, when its supervisor was killed, is ended."""
+    supervisor = _supervisor(folder, attempt)
+    if supervisor is None or alive(supervisor):
+        return held(folder)
+    end = time.monotonic() + _GONE_SECONDS
+    while (left := marked(MARK, mark_of(folder, attempt))) and time.monotonic() < end:
+        for who in left:
+            send(who, signal.SIGKILL)
+        time.sleep(0.01)
+    return held(folder)
+
+
+def _supervisor(folder: Path, attempt: int) -> Identity | None:
+    """Who supervises an attempt; None where that was not written yet."""
+    found = read_object(folder / PROCESSES) or {}
+    return Identity(**found["supervisor"]) if found.get("attempt") == attempt else None
 
 
 def cancel(root: Path, id: str) -> None:
-    """Ask a run to stop: a queued one is cancelled at once, a running one at its next step, an ended one stays.
+    """Ask a run to stop: one that waits is cancelled at once, a running one at its next step, an ended one stays.
 
     Raises CoreError `run_unknown`.
     """
@@ -65,35 +108,37 @@ def cancel(root: Path, id: str) -> None:
         run = store.get(id)
         if run.state == "running":
             cancel_file(store.folder(id), run.attempt).touch()
-        elif run.state == "queued" and not store.transition(id, {"queued"}, "cancelled", ended=time.time()):
+        elif run.pending and not store.cancel(id):
             continue  # it was started in between
         return
 
 
 def settled(root: Path, ids: Collection[str]) -> bool:
-    """Whether all these runs have ended. One look: call it again, with `dispatch` in between, to wait."""
+    """Whether all these runs have ended, for good. One look: call it again, with `dispatch` in between, to wait."""
     store = Store(root)
-    return not any(store.get(id).state in ACTIVE for id in ids)
+    return not any(store.get(id).pending for id in ids)
 
 
-def _start(store: Store, run: Run, slots: int) -> bool:
+def _start(store: Store, run: Run, slot: str) -> bool:
     """Claim a run and start its supervisor, which inherits the lock; False where another process was faster."""
     folder = store.folder(run.id)
     lock = _lock(folder)
     if lock is None:
         return False
     with open(lock, "rb", buffering=0), (folder / "log.txt").open("ab") as log:
-        claimed = store.claim(run.id)
+        claimed = store.claim(run.id, slot)
         if claimed is None:
             return False
         command = [sys.executable, "-m", "core.jobs.supervisor", str(store.root), run.id]
-        command += [str(claimed.attempt), str(lock), str(slots)]
+        command += [str(claimed.attempt), str(lock)]
+        faults.point("spawn.begin")
         try:
             _children.append(spawn(command, log=log.fileno(), keep=(lock,)))
         except OSError as error:
             problem = CoreError("internal", {"what": str(error)}, "hint_log").to_json()
             store.end(run.id, Exit(claimed.attempt, "failed", time.time(), error=problem))
             return False
+        faults.point("spawn.done")
     return True
 
 
@@ -112,5 +157,51 @@ def _lock(folder: Path) -> int | None:
     return descriptor
 
 
+def _wait_elsewhere(root: Path) -> None:
+    """See to it that one process of this workspace waits for the runs that go on by themselves."""
+    waiter = _only(root)
+    if waiter is None:
+        return
+    with open(waiter, "rb", buffering=0), open(os.devnull, "wb") as nowhere:
+        command = [sys.executable, "-m", "core.jobs.dispatch", str(root), str(waiter)]
+        _children.append(spawn(command, log=nowhere.fileno(), keep=(waiter,)))
+
+
+def _only(root: Path) -> int | None:
+    """The lock of the process that waits, as an open file; None where one waits already."""
+    descriptor = os.open(root / "resume.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def wait_for_due(root: Path) -> None:
+    """Dispatch whenever an interrupted run may go on, until none waits for that, or the workspace is gone."""
+    store = Store(root)
+    while times := [run.due_at for run in store.pending() if run.due_at is not None]:
+        time.sleep(max(0.05, min(_LONGEST_NAP, min(times) - boottime())))
+        if not store.path.exists():
+            return
+        dispatch(root)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Arguments: workspace; and the lock of the process that waits, as an open file, for that one."""
+    root = Path(arguments[0])
+    if len(arguments) == 1:
+        dispatch(root)
+        return
+    waiter: int | None = int(arguments[1])
+    while waiter is not None:
+        os.set_inheritable(waiter, False)
+        wait_for_due(root)
+        os.close(waiter)
+        left = (root / "runs.db").exists() and any(run.due_at is not None for run in Store(root).pending())
+        waiter = _only(root) if left else None  # what was interrupted just when this one gave up
+
+
 if __name__ == "__main__":
-    dispatch(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+    main(sys.argv[1:])

@@ -11,6 +11,11 @@ class FaultError(Exception):
     """Raised by a fault test; never otherwise."""
 
 
+def disarm() -> None:
+    """No fault strikes this process, or one that it starts, from here on."""
+    os.environ.pop("PEIBI_FAULT", None)
+
+
 def point(name: str) -> None:
     """A place worth dying at: nothing happens unless the environment asks for it (`kill` is SIGKILL, the default)."""
     wanted = os.environ.get("PEIBI_FAULT")

@@ -9,90 +9,91 @@ import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from core.errors import CoreError
-from core.runs import ACTIVE, ENDED, State
+from core.jobs.run import Exit, Run, after
+from core.runs import ACTIVE, ENDED, KINDS, State
 
+EVENTS = "events.jsonl"  # what happened to a run: the last line says how it stands
 DRAFT = ".tmp-"  # prefix of files that are not finished yet
+PROCESSES = "process.json"  # who supervises and who carries out the newest attempt
 FAILED, CANCELLED, DISK_FULL, CRASHED = 3, 4, 5, 1  # exit codes of the trainer beside 0
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 
 
-@dataclass(frozen=True)
-class Run:
-    """One run as it stands: run.json, and its row in the database. Times are unix seconds."""
-
-    id: str
-    kind: str
-    state: State
-    attempt: int  # the newest one that was started; 0: none
-    position: int  # place in the queue, smallest first
-    submitted: float
-    started: float | None = None  # the first attempt's start
-    ended: float | None = None
-    error: Mapping[str, Any] | None = None  # CoreError.to_json(): why it failed or was interrupted
-
-    @property
-    def seconds(self) -> float | None:
-        """Wall time from the first attempt's start to the end."""
-        return None if self.started is None or self.ended is None else max(0.0, self.ended - self.started)
-
-
-@dataclass(frozen=True)
-class Exit:
-    """How an attempt ended: exit.json, written before the database hears of it."""
-
-    attempt: int
-    state: State
-    ended: float  # unix seconds
-    returncode: int | None = None
-    signal: str | None = None  # the name of the signal that killed it
-    error: Mapping[str, Any] | None = None
-    seconds: float | None = None  # wall time of this attempt
-
-
 def derived(folder: Path) -> Run | None:
-    """The run that a folder stands for; None where it holds no readable spec."""
+    """The run that a folder stands for; None where it holds no readable spec, or nobody was told that it is queued."""
     spec = read_object(folder / "spec.json")
     if spec is None or "kind" not in spec:
         return None
-    run = _known(folder) or _guessed(folder, str(spec["kind"]))
-    if run.state != "running" or held(folder):
+    run = noted(folder) or _guessed(folder, str(spec["kind"]))
+    if run is None or run.state != "running" or held(folder):
         return run
-    exit = exit_of(folder, run.attempt)
-    return dataclasses.replace(run, state=exit.state, ended=exit.ended, error=exit.error)
+    return after(run, exit_of(folder, run.attempt))
 
 
-def _known(folder: Path) -> Run | None:
-    kept = read_object(folder / "run.json") or {}
-    names = [field.name for field in dataclasses.fields(Run)]
-    if not all(name in kept for name in names) or kept["state"] not in ACTIVE | ENDED:
+def noted(folder: Path) -> Run | None:
+    """The run as its last event left it; None where no event can be read."""
+    for event in reversed(events(folder)):
+        run = _run_of(event.get("run"))
+        if run is not None:
+            return run
+    return _run_of(read_object(folder / "run.json"))  # of a workspace from before 0.2
+
+
+def events(folder: Path) -> list[dict[str, Any]]:
+    """What happened to a run, oldest first; a torn line is left out."""
+    return json_lines(folder / EVENTS)
+
+
+def json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file, one a line; torn lines are left out, and so is a last one that is not finished."""
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return [data for data in map(_object, lines) if data is not None]
+
+
+def note(folder: Path, before: Run | None, now: Run) -> None:
+    """Append the event that makes a run what it is now. Once this returns it has happened, whatever comes after."""
+    told = {"t": time.time(), "from": before.state if before else None, "to": now.state, "attempt": now.attempt}
+    append_line(folder / EVENTS, told | {"run": dataclasses.asdict(now)}, durable=True)
+
+
+def _run_of(kept: object) -> Run | None:
+    """A run of plain data, of this version or an older one with fewer fields."""
+    if not isinstance(kept, dict):
         return None
-    return Run(**{name: kept[name] for name in names})
+    data = cast(dict[str, Any], kept)
+    fields = {field.name: field for field in dataclasses.fields(Run)}
+    needed = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
+    if not needed <= data.keys() or data["state"] not in ACTIVE | ENDED:
+        return None
+    return Run(**{name: value for name, value in data.items() if name in fields})
 
 
-def _guessed(folder: Path, kind: str) -> Run:
-    """A run whose run.json is lost: an attempt left metrics or exit.json behind, or it never started."""
+def _guessed(folder: Path, kind: str) -> Run | None:
+    """A run whose events are lost: an attempt left metrics or exit.json behind, or it never started."""
     attempts = [number for number, _ in _metric_files(folder)]
     attempts.append(int((read_object(folder / "exit.json") or {}).get("attempt", 0)))
+    if not max(attempts) and not (folder / EVENTS).exists():
+        return None
     state: State = "running" if max(attempts) else "queued"
-    return Run(folder.name, kind, state, max(attempts), 0, folder.stat().st_mtime)
+    lane = KINDS[kind].slot if kind in KINDS else "light"
+    return Run(folder.name, kind, state, max(attempts), 0, folder.stat().st_mtime, lane=lane)
 
 
 def exit_of(folder: Path, attempt: int) -> Exit:
     """How an attempt ended for which no process lives any more."""
     found = read_object(folder / "exit.json") or {}
     names = [field.name for field in dataclasses.fields(Exit)]
-    if found.get("attempt") == attempt and all(name in found for name in names):
-        return Exit(**{name: found[name] for name in names})
+    if found.get("attempt") == attempt and found.get("state") in ENDED and "ended" in found:
+        return Exit(**{name: value for name, value in found.items() if name in names})
     signs = [path.stat().st_mtime for path in (folder / "log.txt", metrics_file(folder, attempt)) if path.exists()]
     last = max(signs, default=time.time())
     if cancel_file(folder, attempt).exists():
         return Exit(attempt, "cancelled", last)
-    return Exit(attempt, "interrupted", last, error=CoreError("run_lost", {}, "hint_resubmit").to_json())
+    return Exit(attempt, "interrupted", last, error=CoreError("run_lost", {}, "hint_resumes").to_json())
 
 
 def metrics_file(folder: Path, attempt: int) -> Path:
@@ -104,6 +105,22 @@ def cancel_file(folder: Path, attempt: int) -> Path:
     return folder / f"cancel-{attempt}"
 
 
+def stalled_file(folder: Path, attempt: int) -> Path:
+    """The file whose existence says that an attempt has not moved for long: {"seconds": that it may take}."""
+    return folder / f"stalled-{attempt}"
+
+
+def resources_file(folder: Path, attempt: int) -> Path:
+    """Lines {"t", "cpu", "memory"} and, on a GPU, {"gpu", "gpu_memory"}, see core.jobs.watch."""
+    return folder / f"resources-{attempt}.jsonl"
+
+
+def mark_of(folder: Path, attempt: int) -> str:
+    """What all processes of an attempt are marked with: no other attempt has it, nor a copy of the workspace."""
+    lock = (folder / "lock").stat()
+    return f"{folder.name}.{attempt}.{lock.st_dev}.{lock.st_ino}"
+
+
 def last_metrics(folder: Path) -> list[dict[str, Any]]:
     """The metrics of a run in the order of `step`; what several lines say of one step is one entry.
 
@@ -111,8 +128,7 @@ def last_metrics(folder: Path) -> list[dict[str, Any]]:
     """
     steps: dict[int, dict[str, Any]] = {}
     for attempt, path in sorted(_metric_files(folder)):
-        for line in path.read_bytes().split(b"\n")[:-1]:
-            values = _object(line) or {}
+        for values in json_lines(path):
             step = values.get("step")
             if isinstance(step, int):
                 before = steps.get(step, {})
@@ -214,8 +230,11 @@ def write_text(path: Path, text: str) -> None:
     sync_folder(path.parent)
 
 
-def append_line(path: Path, data: Mapping[str, Any]) -> None:
-    """Append one JSON line in a single write; a line that an earlier process left unfinished stays by itself."""
+def append_line(path: Path, data: Mapping[str, Any], durable: bool = False) -> None:
+    """Append one JSON line in a single write; a line that an earlier process left unfinished stays by itself.
+
+    `durable`: it is on the disk when this returns.
+    """
     line = json.dumps(data, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -225,8 +244,12 @@ def append_line(path: Path, data: Mapping[str, Any]) -> None:
         written = os.write(descriptor, line)
         while written < len(line):  # a full disk: the next write says so
             written += os.write(descriptor, line[written:])
+        if durable:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    if durable and not size:
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -12,7 +12,6 @@ Threads: the cores this process may use, at most 8.
 
 import importlib.metadata
 import os
-import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -56,17 +55,30 @@ def _cpu_flags() -> str:
 
 
 def _gpu_capability() -> float | None:
-    """Compute capability of the first NVIDIA GPU, if torch was built for it; asks the driver's own tool."""
+    """The least compute capability of the GPUs that trainings may use, if torch was built for them."""
+    found: list[float] = []
+    for name in gpus():
+        import pynvml
+
+        number = name if name.isdecimal() else "0"
+        major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(pynvml.nvmlDeviceGetHandleByIndex(int(number)))
+        found.append(major + minor / 10)
+    return min(found, default=None)
+
+
+@cache
+def gpus() -> tuple[str, ...]:
+    """The NVIDIA GPUs that trainings may use, as CUDA_VISIBLE_DEVICES names them: those it names, else all."""
     if importlib.metadata.version("torch").endswith("+cpu") or not Path("/proc/driver/nvidia/version").exists():
-        return None
+        return ()
+    import pynvml
+
     try:
-        done = subprocess.run(
-            ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        )
-        return float(done.stdout.split("\n")[0])
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return None
+        pynvml.nvmlInit()
+        count = int(pynvml.nvmlDeviceGetCount())
+    except pynvml.NVMLError:
+        return ()
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is None:
+        return tuple(str(number) for number in range(count))
+    return tuple(name.strip() for name in allowed.split(",") if name.strip() not in ("", "-1"))[:count]

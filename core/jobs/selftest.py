@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import math
+import os
 import signal
 import subprocess
 import time
@@ -31,7 +32,10 @@ class SelftestParams:
     checkpoint_every: Step = 5
     seed: int = 0
     fail_at: Step | None = None
-    failure: Literal["error", "exception", "memory", "disk", "unfinished", "not_finite"] = "error"
+    failure: Literal[
+        "error", "exception", "memory", "gpu_memory", "eat_memory", "disk", "unfinished", "not_finite", "killed"
+    ] = "error"
+    fits: Annotated[int, Field(ge=0)] = 1  # halvings of the batch after which `gpu_memory` does not happen any more
     hang_at: Step | None = None  # from there on neither cancellation nor SIGTERM is heeded
     children: Annotated[int, Field(ge=0)] = (
         0  # idle processes it leaves behind, every second one in a session of its own
@@ -95,6 +99,17 @@ def _checkpoint(ctx: RunContext, step: int, state: str) -> None:
     checkpoints.prune(ctx.folder / "checkpoints", point=ctx.point)
 
 
+class OutOfMemoryError(RuntimeError):
+    """What torch raises where a GPU's memory is full, under the same name."""
+
+
+def _eat() -> None:
+    """Take memory until there is no more, and use it."""
+    eaten: list[bytearray] = []
+    while True:
+        eaten.append(bytearray(b"x") * (16 << 20))
+
+
 def _misbehave(ctx: RunContext, params: SelftestParams, step: int) -> None:
     if step == params.hang_at:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -109,6 +124,12 @@ def _misbehave(ctx: RunContext, params: SelftestParams, step: int) -> None:
         raise RuntimeError(f"asked to fail at step {step}")
     if params.failure == "memory":
         raise MemoryError
+    if params.failure == "gpu_memory" and ctx.halvings < params.fits:
+        raise OutOfMemoryError("asked to find the GPU full")
+    if params.failure == "eat_memory":
+        _eat()
+    if params.failure == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
     if params.failure == "disk":
         raise OSError(errno.ENOSPC, "asked to find the disk full")
     if params.failure == "not_finite":

@@ -3,28 +3,38 @@
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from core.errors import CoreError
-from core.jobs.folder import DRAFT, Exit, Run, append_line, derived, disk_full, locked, sync_folder, write_json
-from core.runs import ACTIVE, RunSpec, State
+from core.jobs import faults
+from core.jobs.folder import DRAFT, derived, disk_full, locked, note, noted, sync_folder, write_json
+from core.jobs.run import Exit, Run, after, again
+from core.runs import KINDS, MOVES, RunSpec, State
 
 T = TypeVar("T")
 
-VERSION = 1  # PRAGMA user_version
+VERSION = 2  # PRAGMA user_version
 BUSY_SECONDS = 5.0
 SAME: frozenset[State] = frozenset({"queued", "running", "succeeded"})  # in these, a spec submitted again *is* that run
-_SCHEMA = """CREATE TABLE runs (id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,
-    position INTEGER NOT NULL, submitted REAL NOT NULL, started REAL, ended REAL, error TEXT)"""
-_PUT = """INSERT OR REPLACE INTO runs VALUES
-    (:id, :kind, :state, :attempt, :position, :submitted, :started, :ended, :error)"""
-_LIST = """SELECT * FROM runs WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR state = ?2)
-    ORDER BY position DESC, submitted DESC, id LIMIT ?3"""
+_COLUMNS = tuple(field.name for field in fields(Run))
+_SCHEMA = f"""
+CREATE TABLE runs (id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,
+    position INTEGER NOT NULL, submitted REAL NOT NULL, {", ".join(_COLUMNS[6:])}) WITHOUT ROWID;
+CREATE INDEX runs_order ON runs (position DESC, submitted DESC, id);
+CREATE INDEX runs_pending ON runs (state, due_at);
+PRAGMA user_version = {VERSION};
+"""
+_PUT = f"INSERT OR REPLACE INTO runs VALUES ({', '.join(':' + name for name in _COLUMNS)})"
+_ORDER = "ORDER BY position DESC, submitted DESC, id"
+_LIST = f"SELECT * FROM runs WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR state = ?2) {_ORDER} LIMIT ?3"
+_PENDING = f"SELECT * FROM runs WHERE state IN ('queued', 'running') OR due_at IS NOT NULL {_ORDER}"
+_SINCE = f"SELECT * FROM runs WHERE ended >= ? {_ORDER}"
 _REMADE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN})
+_checked: set[tuple[str, int]] = set()  # databases (path, inode) that this process has looked through
 
 
 class Store:
@@ -38,8 +48,20 @@ class Store:
         self.root = root.resolve()
         self.path = self.root / "runs.db"
         self._guard = self.root / "runs.db.lock"  # shared by all users; whoever makes the database anew has it alone
-        _private(self.root / "runs")
-        self._do(_settle)
+        if not self._known():
+            _private(self.root / "runs")
+            self._do(_settle)
+            self._known(add=True)
+
+    def _known(self, add: bool = False) -> bool:
+        """Whether this process has looked through this database before."""
+        try:
+            key = (str(self.path), self.path.stat().st_ino)
+        except OSError:
+            return False
+        if add:
+            _checked.add(key)
+        return key in _checked
 
     def folder(self, id: str) -> Path:
         return self.root / "runs" / id
@@ -56,6 +78,14 @@ class Store:
         rows = self._do(lambda db: db.execute(_LIST, (kind, state, -1 if limit is None else limit)).fetchall())
         return tuple(_of_row(row) for row in rows)
 
+    def pending(self) -> tuple[Run, ...]:
+        """The runs that run, wait for a slot or go on by themselves, the last submitted first."""
+        return tuple(_of_row(row) for row in self._do(lambda db: db.execute(_PENDING).fetchall()))
+
+    def since(self, time: float) -> tuple[Run, ...]:
+        """The runs that ended (were interrupted, too) at a time or after it; unix seconds."""
+        return tuple(_of_row(row) for row in self._do(lambda db: db.execute(_SINCE, (time,)).fetchall()))
+
     def submit(self, spec: RunSpec, resolved: Mapping[str, Any]) -> tuple[Run, bool]:
         """The run of a spec, and whether it was there already (queued, running or succeeded).
 
@@ -65,20 +95,25 @@ class Store:
         reused = False
         _private(folder)
 
-        def change(row: Run | None, db: sqlite3.Connection) -> Run | None:
+        def change(found: Run | None, db: sqlite3.Connection) -> Run | None:
             nonlocal reused
-            found = derived(folder) if row is None or not (folder / "spec.json").exists() else row
             reused = found is not None and found.state in SAME
             if reused:
-                return None if row else found
+                return None
+            faults.point("submit.begin")
             if not (folder / "resolved.json").exists():
                 write_json(folder / "resolved.json", resolved)
+            faults.point("submit.resolved")
             write_json(folder / "spec.json", spec.to_json())
+            faults.point("submit.spec")
             position = 1 + (db.execute("SELECT max(position) FROM runs").fetchone()[0] or 0)
-            new = Run(spec.id, spec.kind, "queued", 0, position, time.time())
-            return replace(new, attempt=found.attempt, started=found.started) if found else new
+            lane = KINDS[spec.kind].slot
+            new = Run(spec.id, spec.kind, "queued", 0, position, time.time(), lane=lane)
+            if found is None:
+                return new
+            return replace(new, attempt=found.attempt, started=found.started, halvings=found.halvings)
 
-        return self._change(spec.id, change)[1], reused
+        return self._change(spec.id, change, "submit")[1], reused
 
     def transition(
         self, id: str, old: Collection[State], new: State, *, of_attempt: int | None = None, **fields: Any
@@ -90,22 +125,61 @@ class Store:
                 return None
             return replace(run, state=new, **fields)
 
-        return self._change(id, change)[0]
+        return self._change(id, change, new)[0]
 
-    def claim(self, id: str) -> Run | None:
-        """Start the next attempt of a queued run; None where it isn't queued any more."""
+    def cancel(self, id: str) -> bool:
+        """Cancel a run that waits, for a slot or to go on by itself; False where it doesn't."""
+
+        def change(run: Run | None, _: sqlite3.Connection) -> Run | None:
+            if run is None or not run.pending or run.state == "running":
+                return None
+            return replace(run, state="cancelled", ended=time.time(), error=None, due_boot=None, due_at=None)
+
+        return self._change(id, change, "cancel")[0]
+
+    def claim(self, id: str, slot: str = "light") -> Run | None:
+        """Start the next attempt of a queued run in a slot; None where it isn't queued any more."""
 
         def change(run: Run | None, _: sqlite3.Connection) -> Run | None:
             if run is None or run.state != "queued":
                 return None
-            return replace(run, state="running", attempt=run.attempt + 1, started=run.started or time.time())
+            started = run.started or time.time()
+            return replace(run, state="running", attempt=run.attempt + 1, started=started, slot=slot)
 
-        changed, run = self._change(id, change)
+        changed, run = self._change(id, change, "claim")
         return run if changed else None
 
     def end(self, id: str, exit: Exit) -> bool:
-        """Record how an attempt ended; False where that is known already."""
-        return self.transition(id, {"running"}, exit.state, of_attempt=exit.attempt, ended=exit.ended, error=exit.error)
+        """Record how an attempt ended, and whether the run goes on by itself; False where that is known already."""
+
+        def change(run: Run | None, _: sqlite3.Connection) -> Run | None:
+            return after(run, exit) if run and (run.state, run.attempt) == ("running", exit.attempt) else None
+
+        return self._change(id, change, "end")[0]
+
+    def resume(self, id: str) -> bool:
+        """Queue an interrupted run whose time has come; False where it has not, or somebody was faster."""
+
+        def change(run: Run | None, _: sqlite3.Connection) -> Run | None:
+            return again(run) if run and run.state == "interrupted" and run.due else None
+
+        return self._change(id, change, "resume")[0]
+
+    def move(self, ids: Sequence[str], where: Literal["first", "last"]) -> None:
+        """Bring queued runs to the front or the end of the line, in the order given; what isn't queued stays.
+
+        Raises CoreError `run_unknown`.
+        """
+        for id in ids if where == "last" else reversed(ids):
+
+            def change(run: Run | None, db: sqlite3.Connection) -> Run | None:
+                if run is None or run.state != "queued":
+                    return None
+                edges = "SELECT min(position) - 1, max(position) + 1 FROM runs WHERE state = 'queued'"
+                first, last = db.execute(edges).fetchone()
+                return replace(run, position=first if where == "first" else last)
+
+            self._change(id, change, "move")
 
     def forget(self, id: str) -> None:
         """Remove the row of a run whose folder is gone."""
@@ -121,7 +195,7 @@ class Store:
             run = _select(db, id)
             if run is None:
                 raise CoreError("run_unknown", {"id": id})
-            if run.state in ACTIVE:
+            if run.pending:
                 raise CoreError("run_active", {"id": id}, "hint_run_active")
             if self.folder(id).exists():
                 self.folder(id).rename(place)
@@ -144,33 +218,44 @@ class Store:
         with locked(self._guard):
             self._remake()
 
-    def _change(self, id: str, change: Callable[[Run | None, sqlite3.Connection], Run | None]) -> tuple[bool, Run]:
-        """Replace a row by what `change` makes of it (None: leave it), run.json first. -> (changed, the run now)."""
+    def _change(
+        self, id: str, change: Callable[[Run | None, sqlite3.Connection], Run | None], name: str
+    ) -> tuple[bool, Run]:
+        """Replace a run by what `change` makes of it (None: leave it). -> (changed, the run now)
+
+        What it is now is what its folder says; the row follows. An event on the disk is what counts: a process that
+        dies between that and the row leaves a row that the next change, or a look at the folders, sets right.
+        Passes the fault points `<name>.noted` and `<name>.kept`. Raises CoreError `run_unknown`.
+        """
+        folder = self.folder(id)
 
         def work(db: sqlite3.Connection) -> tuple[Run | None, Run | None]:
-            before = _select(db, id)
-            after = change(before, db)
-            if after is not None:
-                write_json(self.folder(id) / "run.json", asdict(after))
-                _put(db, after)
-            return before, after
+            row = _select(db, id)
+            before = noted(folder) or row if (folder / "spec.json").exists() else None
+            now = change(before, db)
+            if now is not None:
+                assert (before.state if before else None, now.state) in MOVES
+                note(folder, before, now)
+                faults.point(f"{name}.noted")
+            known = now or before
+            if known is not None and known != row:
+                _put(db, known)
+            return before, now
 
-        before, after = self._do(work, write=True)
-        if after is None:
-            if before is None:
-                raise CoreError("run_unknown", {"id": id})
-            return False, before
-        moved = {"from": before.state if before else None, "to": after.state, "attempt": after.attempt}
-        append_line(self.folder(id) / "events.jsonl", {"t": time.time()} | moved)
-        return True, after
+        before, now = self._do(work, write=True)
+        faults.point(f"{name}.kept")
+        known = now or before
+        if known is None:
+            raise CoreError("run_unknown", {"id": id})
+        return now is not None, known
 
     def _do(self, work: Callable[[sqlite3.Connection], T], write: bool = False) -> T:
-        for again in (True, False):
+        for second in (False, True):
             try:
                 with locked(self._guard, shared=True), closing(self._open()) as db:
                     return _transaction(db, work) if write else work(db)
             except (sqlite3.DatabaseError, _UnusableError, OSError) as error:
-                if not (again and _unusable(error)):
+                if second or not _unusable(error):
                     raise _translated(error) from error
             self._restore()
         raise AssertionError
@@ -211,12 +296,10 @@ class Store:
         fresh.touch(mode=0o600)
         found = (derived(folder) for folder in sorted((self.root / "runs").iterdir()) if folder.is_dir())
         with closing(sqlite3.connect(fresh, isolation_level=None)) as db:
-            db.execute("BEGIN")
-            db.execute(_SCHEMA)
+            db.executescript(f"BEGIN; {_SCHEMA}")
             for run in found:
                 if run is not None:
                     _put(db, run)
-            db.execute(f"PRAGMA user_version = {VERSION}")
             db.execute("COMMIT")
         fresh.rename(self.path)
         sync_folder(self.root)
@@ -258,11 +341,13 @@ def _select(db: sqlite3.Connection, id: str) -> Run | None:
 
 
 def _of_row(row: tuple[Any, ...]) -> Run:
-    return Run(*row[:-1], error=None if row[-1] is None else json.loads(row[-1]))
+    run = Run(*row)
+    return run if run.error is None else replace(run, error=json.loads(cast(str, run.error)))
 
 
 def _put(db: sqlite3.Connection, run: Run) -> None:
-    db.execute(_PUT, asdict(run) | {"error": None if run.error is None else json.dumps(run.error)})
+    error = None if run.error is None else json.dumps(run.error)
+    db.execute(_PUT, {name: getattr(run, name) for name in _COLUMNS} | {"error": error})
 
 
 def _put_new(db: sqlite3.Connection, run: Run) -> Run:

@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -24,11 +25,14 @@ from core.jobs.folder import (
     cancel_file,
     disk_full,
     metrics_file,
+    noted,
     read_json,
     write_json,
 )
+from core.jobs.run import GPU_FULL
 from core.runs import KINDS, Cancelled, RunContext, RunSpec
 
+FIRST_TO_GO = "500"  # of 1000, see proc(5)
 _PR_SET_PDEATHSIG = 1
 _terminated: list[int] = []  # signals received
 
@@ -42,6 +46,7 @@ class Context:
     spec: RunSpec
     resolved: Mapping[str, Any]
     attempt: int
+    halvings: int = 0
 
     def input(self, role: str) -> Path:
         return self.root / self.resolved["inputs"][role]  # an absolute path stays what it is
@@ -63,6 +68,9 @@ class Context:
 
     def finish(self, result: Mapping[str, Any]) -> None:
         self.point("finish.begin")
+        now = noted(self.folder)
+        if now is not None and now.attempt != self.attempt:  # another attempt has begun: this one is to say nothing
+            raise Cancelled
         write_json(self.folder / "result.json", result)
         self.point("finish.written")
 
@@ -76,6 +84,8 @@ def main(arguments: Sequence[str]) -> int:
     root, id, attempt, supervisor = arguments
     _die_with(int(supervisor))
     os.putenv("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave their core to others
+    with suppress(OSError):  # where memory runs out, the kernel ends this process and not the app
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
     signal.signal(signal.SIGTERM, lambda number, _: _terminated.append(number))
     folder = Path(root) / "runs" / id
     return carry_out(folder, lambda: _work(Path(root), folder, int(attempt)))
@@ -105,7 +115,9 @@ def problem_of(error: Exception) -> CoreError:
         return error
     if isinstance(error, OSError) and disk_full(error):
         return CoreError("disk_full", {"what": str(error)}, "hint_disk_full")
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, of a GPU
+        return CoreError(GPU_FULL, {"what": str(error)}, "hint_gpu_memory")
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator: can't allocate" in str(error):  # the latter is torch's
         return CoreError("out_of_memory", {"what": str(error)}, "hint_memory")
     return CoreError("internal", {"what": f"{type(error).__name__}: {error}"}, "hint_log")
 
@@ -114,10 +126,11 @@ def _work(root: Path, folder: Path, attempt: int) -> None:
     spec = RunSpec.from_json(read_json(folder / "spec.json"))
     if spec.kind not in KINDS or spec.id != folder.name:
         raise CoreError("run_other_version", {"kind": spec.kind}, "hint_run_other_version")
-    context = Context(root, folder, spec, read_json(folder / "resolved.json"), attempt)
+    run = noted(folder)
+    context = Context(root, folder, spec, read_json(folder / "resolved.json"), attempt, run.halvings if run else 0)
     module, name = KINDS[spec.kind].function.split(":")
-    run: Callable[[RunContext], None] = getattr(import_module(module), name)
-    run(context)
+    work: Callable[[RunContext], None] = getattr(import_module(module), name)
+    work(context)
 
 
 def _die_with(supervisor: int) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from core.errors import CoreError
 from core.jobs.folder import read_object, sync_folder
 from core.jobs.store import Store
-from core.runs import ACTIVE
 
 _ID = re.compile(r"[0-9a-f]{16}")
 
@@ -22,7 +21,7 @@ def delete(root: Path, ids: Sequence[str]) -> list[str]:
     store = Store(root)
     wanted = list(dict.fromkeys(ids))
     for run in [store.get(id) for id in wanted]:
-        if run.state in ACTIVE:
+        if run.pending:
             raise CoreError("run_active", {"id": run.id}, "hint_run_active")
     _refuse_used(store, wanted)
     for id in wanted:
@@ -36,12 +35,11 @@ def delete(root: Path, ids: Sequence[str]) -> list[str]:
 
 def _refuse_used(store: Store, ids: Sequence[str]) -> None:
     """An evaluation reads the models of the runs it scores."""
-    for state in ACTIVE:
-        for run in store.list(state=state):
-            inputs = (read_object(store.folder(run.id) / "spec.json") or {}).get("inputs", {})
-            used = next((id for id in ids if f"run:{id}" in inputs.values()), None)
-            if used is not None:
-                raise CoreError("run_in_use", {"id": used, "by": run.id}, "hint_run_active")
+    for run in store.pending():
+        inputs = (read_object(store.folder(run.id) / "spec.json") or {}).get("inputs", {})
+        used = next((id for id in ids if f"run:{id}" in inputs.values()), None)
+        if used is not None:
+            raise CoreError("run_in_use", {"id": used, "by": run.id}, "hint_run_active")
 
 
 def deleted(root: Path, ids: Sequence[str]) -> list[str]:
