@@ -17,6 +17,16 @@ HARBOUR = ROOT / "core" / "samples" / "harbour" / "harbour.conll"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole", action="store_true", help="the whole fault suite (make faults), not only its core")
+
+
+@pytest.fixture(scope="session")
+def whole(request: pytest.FixtureRequest) -> bool:
+    """Whether the whole fault suite is asked for, or the part of it that every test run has."""
+    return bool(request.config.getoption("--whole"))
+
+
 @dataclass(frozen=True)
 class Done:
     """A command that has ended."""

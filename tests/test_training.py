@@ -1,6 +1,7 @@
 """The training loop on a tiny model, in this process: what is trained, what is not, and on which precision."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,14 +38,23 @@ def place(tmp_path_factory, tiny_model) -> dict:
     return {"root": root, "paths": {**paths, "model": model.folder}, "labels": whole.schema.labels, "dev": dev}
 
 
-def trained(place: dict, name: str, *, seed: int = 0, resolved: dict | None = None, mix: Mix | None = None, **settings):
+def trained(
+    place: dict,
+    name: str,
+    *,
+    seed: int = 0,
+    resolved: dict | None = None,
+    mix: Mix | None = None,
+    halvings=0,
+    **settings,
+):
     """Carry out one training -> (its folder, its result)."""
     params = TrainRunParams(seed, place["labels"], mix or Mix(), replace(SETTINGS, **settings))
     inputs = {role: str(path) for role, path in place["paths"].items()}
     spec = RunSpec("train", dict.fromkeys(inputs, ""), canonical(params))
     folder = place["root"] / "runs" / name
     folder.mkdir(parents=True)
-    context = Context(place["root"], folder, spec, RESOLVED | (resolved or {}) | {"inputs": inputs}, 1)
+    context = Context(place["root"], folder, spec, RESOLVED | (resolved or {}) | {"inputs": inputs}, 1, halvings)
     run(context)
     return folder, json.loads((folder / "result.json").read_text())
 
@@ -66,6 +76,26 @@ def test_a_training_keeps_model_and_predictions_and_drops_checkpoints(place):
     losses = [line["loss"] for line in last_metrics(folder) if line.get("loss") is not None]
     assert len(losses) == 6
     assert losses[-1] < losses[0]
+
+
+def test_a_batch_in_parts_is_the_same_step(place, tiny_model, tmp_path):
+    """Halved for want of memory: the gradients of the parts add up to the batch's, up to rounding (and dropout)."""
+    import torch
+
+    steady = tmp_path / "steady"
+    shutil.copytree(tiny_model, steady)
+    config = json.loads((steady / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (steady / "config.json").write_text(json.dumps(config))
+    here = place | {
+        "paths": place["paths"] | {"model": install(str(steady), place["root"] / "models", tmp_path).folder}
+    }
+    whole, parts = (trained(here, f"parts-{n}", halvings=n, steps=4)[0] for n in (0, 2))
+    losses = [[line["loss"] for line in last_metrics(folder) if line.get("loss")] for folder in (whole, parts)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    other = tensors(parts)
+    assert all(torch.allclose(tensor, other[name], atol=2e-3) for name, tensor in tensors(whole).items())
+    assert any(not torch.equal(tensor, other[name]) for name, tensor in tensors(whole).items())  # it was in parts
 
 
 def test_the_best_step_is_the_one_whose_predictions_are_kept(place):

@@ -48,10 +48,12 @@ class Store:
         self.root = root.resolve()
         self.path = self.root / "runs.db"
         self._guard = self.root / "runs.db.lock"  # shared by all users; whoever makes the database anew has it alone
-        if not self._known():
-            _private(self.root / "runs")
-            self._do(_settle)
-            self._known(add=True)
+        if self._known():
+            self._do(lambda db: None)  # its version may have changed
+            return
+        _private(self.root / "runs")
+        self._do(_settle)
+        self._known(add=True)
 
     def _known(self, add: bool = False) -> bool:
         """Whether this process has looked through this database before."""

@@ -83,11 +83,9 @@ def train(ctx: RunContext, model: Any, job: Job, gear: "Accelerator") -> tuple[i
         for group in optimizer.param_groups:
             group["lr"] = rate
         model.train()
-        loss = _loss(model, _batch(job, rows, gear.device))
-        value = float(loss.detach())
+        value = _backward(ctx, model, job, rows, gear)
         if not math.isfinite(value):
             raise CoreError("loss_not_finite", {"step": step + 1}, "hint_loss")
-        gear.backward(loss)
         gear.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], params.clip)
         optimizer.step()
         optimizer.zero_grad()
@@ -124,16 +122,32 @@ def _batch(job: Job, rows: np.ndarray, device: Any) -> dict[str, Any]:
     return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
 
 
-def _loss(model: Any, batch: dict[str, Any]) -> "torch.Tensor":
-    """Cross-entropy per scored sub-token; 0 for a batch in which everything is masked."""
+def _backward(ctx: RunContext, model: Any, job: Job, rows: np.ndarray, gear: "Accelerator") -> float:
+    """Gather the gradient of the mean loss over a batch, and give that loss; not finite: no gradient is of use.
+
+    Where the GPU's memory was too small, the batch goes in 2 ** halvings parts whose gradients add up to the same.
+    """
+    parts = [part for part in np.array_split(rows, 2**ctx.halvings) if len(part)]
+    scored = sum(int((job.train.targets[row] != IGNORED).sum()) for row in rows)
+    total = 0.0
+    for part in parts:
+        loss = _loss(model, _batch(job, part, gear.device), max(1, scored))
+        total += float(loss.detach())
+        if not math.isfinite(total):
+            return total
+        gear.backward(loss)
+    return total
+
+
+def _loss(model: Any, batch: dict[str, Any], scored: int) -> "torch.Tensor":
+    """The sum of the cross-entropy of scored sub-tokens, by how many the whole batch has."""
     import torch
 
     logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-    targets = batch["targets"]
     total = torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
+        logits.float().flatten(0, 1), batch["targets"].flatten(), ignore_index=IGNORED, reduction="sum"
     )
-    return total / (targets != IGNORED).sum().clamp(min=1)
+    return total / scored
 
 
 def _look_at_dev(ctx: RunContext, model: Any, job: Job, progress: _Progress) -> None:
