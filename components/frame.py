@@ -12,7 +12,7 @@ from components.notices import notices
 from components.words import NAMES, preferred, t, told, visible
 from core import project as projects
 from core.errors import LANGUAGES, CoreError
-from core.jobs.dispatch import dispatch
+from core.jobs.dispatch import look_after
 from core.project import Project
 from core.workspace import Workspace, open_default
 
@@ -43,7 +43,7 @@ def enter(name: str) -> Workspace:
 def workspace() -> Workspace:
     """The workspace of this server; what a reboot or a crash left behind is settled when it is opened."""
     found = open_default()
-    dispatch(found.root)
+    look_after(found.root)
     return found
 
 

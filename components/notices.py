@@ -8,7 +8,7 @@ import streamlit as st
 from components.words import raw, t
 from core import project as projects
 from core.groups import launched
-from core.jobs.dispatch import dispatch
+from core.jobs.dispatch import look_after
 from core.jobs.folder import Run
 from core.workspace import Workspace
 
@@ -34,7 +34,7 @@ def _look(space: Workspace, active: bool) -> None:
     running = sum(run.state == "running" for run in pending)
     waiting = len(pending) - running
     if waiting and not running:
-        dispatch(space.root)
+        look_after(space.root)
     if running or waiting:
         label = t("{running} running, {waiting} waiting", running=running, waiting=waiting)
         st.page_link("pages/runs.py", label=label, icon="spinner", query_params=_kept())

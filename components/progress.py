@@ -4,7 +4,7 @@ import streamlit as st
 
 from components.words import t, told
 from core.errors import CoreError
-from core.jobs.dispatch import cancel, dispatch
+from core.jobs.dispatch import cancel, look_after
 from core.jobs.folder import Run, last_metrics, share_done, tail
 from core.workspace import Workspace
 
@@ -27,8 +27,8 @@ def _going(space: Workspace, run_id: str, what: str, key: str) -> None:
     run = space.store.get(run_id)
     if not run.pending:
         st.rerun()
-    if run.state == "queued":
-        dispatch(space.root)
+    if run.state != "running":
+        look_after(space.root)
     done = share_done(last_metrics(space.run_folder(run_id)))
     left, right = st.columns([5, 1], vertical_alignment="center")
     text = t("Waiting: {what}", what="") + what if run.state == "queued" else what

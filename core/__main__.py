@@ -284,10 +284,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _answer(args: Namespace, language: str) -> "Answer":
     from core.commands import COMMANDS
     from core.commands.answer import Answer, Setting
+    from core.jobs.dispatch import look_after
     from core.output import error_json, error_line
     from core.submit import RunEnded
 
     workspace = open_default(args.workspace)
+    full = look_after(workspace.root)  # what a reboot or a crash left behind
+    if full is not None:
+        _say(error_line(full, language))
     try:
         module, _, function = COMMANDS[args.command].partition(":")
         command = getattr(importlib.import_module(module), function)

@@ -16,8 +16,9 @@ from core.errors import CoreError
 from core.jobs.dispatch import dispatch
 from core.jobs.folder import Run, read_json
 from core.jobs.machine import Machine
-from core.jobs.store import Store
+from core.jobs.store import SAME, Store
 from core.params import slug
+from core.room import refuse_without_room
 from core.runs import RunSpec
 
 _VERSIONED = ("torch", "transformers", "tokenizers", "accelerate", "numpy")
@@ -43,9 +44,8 @@ class Workspace:
         try:
             for name in ("", "files", "corpora", "models", "cache", "projects", "runs", "trash"):
                 (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-            probe = root / f".probe-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            if not os.access(root, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, "")  # a full disk is no reason: what is there can be read
         except OSError as error:
             values = {"path": str(folder), "what": os.strerror(error.errno or 0)}
             raise CoreError("workspace_unusable", values, "hint_workspace") from None
@@ -148,7 +148,11 @@ class Workspace:
         """Queue a run and start it if a slot is free. -> (the run, whether it was there already).
 
         What the spec leaves open (where inputs lie, device, precision, threads, versions) is settled here, once.
+        Raises CoreError `no_room` where the disk has no place for what it writes.
         """
+        found = self.store.find(spec.id)
+        if found is None or found.state not in SAME:
+            refuse_without_room(self.root, spec)
         inputs = {role: self._located(value) for role, value in spec.inputs.items()} | dict(outside or {})
         machine = Machine.here()
         resolved = {

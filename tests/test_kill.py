@@ -2,12 +2,16 @@
 
 import hashlib
 import os
+import random
 import signal
 import time
 from pathlib import Path
 
 import pytest
 from conftest import HARBOUR, Done, ended, environment, start
+from invariants import check
+
+from core.jobs.store import Store
 
 STEPS = 14
 
@@ -78,18 +82,19 @@ def until_step(workspace: Path, step: int) -> None:
 
 @pytest.mark.parametrize("fault", ["step:7", "checkpoint.written:2", "finished:1"])
 def test_trainer_killed_at_a_named_point(recipe, undisturbed, tmp_path, fault):
-    killed = run(recipe, tmp_path, PEIBI_FAULT=fault)
-    assert killed.status == 1, killed.stderr
-    assert [r["state"] for r in killed.json["runs"]] == ["interrupted"]
-    again = run(recipe, tmp_path)
-    assert again.status == 0, again.stderr
-    assert (again.json["scores"], weights(tmp_path, again)) == undisturbed
-    assert [r["reused"] for r in again.json["runs"]] == [False]
+    """The run goes on by itself, and the command that waits for it does not notice."""
+    done = run(recipe, tmp_path, PEIBI_FAULT=fault)
+    assert done.status == 0, done.stderr
+    [trained] = done.json["runs"]
+    assert trained["state"] == "succeeded" and "interrupted" in done.stderr
+    assert (done.json["scores"], weights(tmp_path, done)) == undisturbed
+    store = Store(tmp_path)
+    assert (store.get(trained["id"]).attempt, store.get(trained["id"]).resumes) == (2, 1)
+    check(store, [trained["id"]])
 
 
 def test_a_killed_trainer_does_not_begin_again(recipe, tmp_path):
-    run(recipe, tmp_path, PEIBI_FAULT="step:8")
-    done = run(recipe, tmp_path)
+    done = run(recipe, tmp_path, PEIBI_FAULT="step:8")
     folder = tmp_path / "runs" / done.json["runs"][0]["id"]
     steps = [line for line in (folder / "metrics-2.jsonl").read_text().split("\n") if '"loss"' in line]
     assert '"step": 8, "loss"' in steps[0]  # the checkpoint of step 7 (a look at dev) was the last
@@ -103,11 +108,23 @@ def test_process_killed_in_mid_run(recipe, undisturbed, tmp_path, victim):
     [pid] = processes(tmp_path, victim)
     os.kill(pid, signal.SIGKILL)
     done = ended(first)
-    if done.status:  # it may have ended in the moment before
-        assert done.json["runs"][0]["state"] == "interrupted"
-    again = run(recipe, tmp_path)
-    assert (again.status, again.json["scores"], weights(tmp_path, again)) == (0, *undisturbed)
+    assert (done.status, done.json["scores"], weights(tmp_path, done)) == (0, *undisturbed), done.stderr
     assert not processes(tmp_path, "core.jobs.trainer")
+    check(Store(tmp_path), [done.json["runs"][0]["id"]])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_trainer_killed_at_some_moment(recipe, undisturbed, tmp_path, seed):
+    """kill -9 at moments that nobody chose, up to three times in one run."""
+    first, rng = command(recipe, tmp_path), random.Random(seed)
+    until_step(tmp_path, 1)
+    for _ in range(1 + seed):
+        time.sleep(rng.uniform(0, 1.5))
+        for pid in processes(tmp_path, "core.jobs.trainer"):
+            os.kill(pid, signal.SIGKILL)
+    done = ended(first)
+    assert (done.status, done.json["scores"], weights(tmp_path, done)) == (0, *undisturbed), done.stderr
+    check(Store(tmp_path), [done.json["runs"][0]["id"]])
 
 
 def test_command_killed_in_mid_run(recipe, undisturbed, tmp_path):

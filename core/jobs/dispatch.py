@@ -51,6 +51,17 @@ def dispatch(root: Path) -> list[str]:
     return started
 
 
+def look_after(root: Path) -> CoreError | None:
+    """`dispatch` for who came to look: a full disk, on which nothing can be started, is told and does not stop it."""
+    try:
+        dispatch(root)
+    except CoreError as error:
+        if error.code != "disk_full":
+            raise
+        return error
+    return None
+
+
 def _slots(root: Path) -> Mapping[str, Sequence[str]]:
     """The slots by lane: one a GPU for trainings, without one those of the processor, and those of light work.
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import torch
     from accelerate import Accelerator
 
-KEPT_CHECKPOINTS = 2
+KEPT_CHECKPOINTS = 2  # the last, and the one before in case that one is damaged
+KEPT_BEST = 1
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def _look_at_dev(ctx: RunContext, model: Any, job: Job, progress: _Progress) -> 
         progress.best_score, progress.best_step = score, progress.step
         best = ctx.folder / "best"
         checkpoints.save(best, progress.step, lambda folder: _write_best(folder, model), ctx.point)
-        checkpoints.prune(best, KEPT_CHECKPOINTS)
+        checkpoints.prune(best, KEPT_BEST)
 
 
 def _write_best(folder: Path, model: Any) -> None:
