@@ -93,7 +93,7 @@ def reconcile(store: Store) -> list[Run]:
 def _lives(folder: Path, attempt: int) -> bool:
     """Whether an attempt goes on. What it left behind, when its supervisor was killed, is ended."""
     supervisor = _supervisor(folder, attempt)
-    if supervisor is None or alive(supervisor):
+    if supervisor is None or alive(supervisor) or not (folder / "lock").exists():
         return held(folder)
     end = time.monotonic() + _GONE_SECONDS
     while (left := marked(MARK, mark_of(folder, attempt))) and time.monotonic() < end:

@@ -30,6 +30,7 @@ class SelftestParams:
     steps: Step = 20
     seconds_per_step: Annotated[float, Field(ge=0)] = 0.0
     checkpoint_every: Step = 5
+    checkpoint_bytes: Annotated[int, Field(ge=0)] = 0  # what each checkpoint holds besides the state
     seed: int = 0
     fail_at: Step | None = None
     failure: Literal[
@@ -58,7 +59,7 @@ def run(ctx: RunContext) -> None:
         ctx.metric(step=step, total=params.steps, loss=1 / step)
         ctx.point("step")
         if step % params.checkpoint_every == 0:
-            _checkpoint(ctx, step, state)
+            _checkpoint(ctx, step, state, params.checkpoint_bytes)
     ctx.finish({"digest": state, "steps": params.steps})
     ctx.point("finished")
 
@@ -91,8 +92,9 @@ def _resumed(ctx: RunContext, params: SelftestParams) -> tuple[int, str]:
     return step, json.loads((folder / "state.json").read_text(encoding="utf-8"))["digest"]
 
 
-def _checkpoint(ctx: RunContext, step: int, state: str) -> None:
+def _checkpoint(ctx: RunContext, step: int, state: str, size: int) -> None:
     def write(folder: Path) -> None:
+        (folder / "ballast").write_bytes(bytes(size))
         (folder / "state.json").write_text(json.dumps({"digest": state}), encoding="utf-8")
 
     checkpoints.save(ctx.folder / "checkpoints", step, write, ctx.point)

@@ -52,6 +52,8 @@ class Store:
             self._do(lambda db: None)  # its version may have changed
             return
         _private(self.root / "runs")
+        if self._beside("-shm").exists() and not self._beside("-wal").exists():
+            self.rebuild()  # what was last committed is gone with the file that held it
         self._do(_settle)
         self._known(add=True)
 
@@ -64,6 +66,9 @@ class Store:
         if add:
             _checked.add(key)
         return key in _checked
+
+    def _beside(self, suffix: str) -> Path:
+        return Path(f"{self.path}{suffix}")
 
     def folder(self, id: str) -> Path:
         return self.root / "runs" / id
@@ -293,7 +298,7 @@ class Store:
     def _remake(self) -> None:
         stamp = time.time_ns()
         for suffix in ("", "-journal", "-wal", "-shm"):
-            part = Path(f"{self.path}{suffix}")
+            part = self._beside(suffix)
             if part.exists():
                 part.rename(f"{self.path}.aside-{stamp}{suffix}")
         fresh = self.root / f"{DRAFT}runs.db"
