@@ -36,32 +36,61 @@ def needs_chromium() -> pytest.MarkDecorator:
     return pytest.mark.skipif(missing, reason="no chromium on this machine (Debian: apt-get install chromium)")
 
 
+@dataclass(frozen=True)
+class Server:
+    """The app as a process of its own. `address`: where it answers; it keeps it when it is started again."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+    log: Path
+
+
+def start(workspace: Path, port: int) -> Server:
+    """The app over a workspace, on a port of loopback, once it answers."""
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    path = workspace.parent / f"{workspace.name}-server.log"
+    with path.open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment(PEIBI_HOME=str(workspace)),
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    end = time.monotonic() + _STARTED
+    while time.monotonic() < end:
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        assert process.poll() is None, path.read_text()
+        time.sleep(0.1)
+    return Server(process, f"http://127.0.0.1:{port}", path)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def stop(server: Server) -> None:
+    """End a server; it may have shown and logged no fault."""
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(20)
+    said = server.log.read_text()
+    assert not _FAULT.search(said), said[-4000:]
+
+
 @contextmanager
 def served(workspace: Path) -> Generator[str]:
     """The app over a workspace, on a free port of loopback. -> its address"""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    log = (workspace.parent / f"{workspace.name}-server.log").open("wb")
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment(PEIBI_HOME=str(workspace)), stdout=log, stderr=log, stdin=subprocess.DEVNULL
-    )
+    server = start(workspace, free_port())
     try:
-        end = time.monotonic() + _STARTED
-        while time.monotonic() < end:
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None, Path(log.name).read_text()
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
+        yield server.address
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
-        log.close()
-        said = Path(log.name).read_text()
-        assert not _FAULT.search(said), said[-4000:]
+        stop(server)
 
 
 @dataclass
@@ -129,3 +158,19 @@ def browsing(address: str, **context: object) -> Generator[Visitor]:
             assert visitor.faults == []
         finally:
             browser.close()
+
+
+class SecondTab:
+    """Another tab in the browser of the first."""
+
+    def __init__(self, one: Visitor) -> None:
+        self.one = one
+
+    def __enter__(self) -> Visitor:
+        two = Visitor(self.one.page.context.new_page(), self.one.address)
+        two.listen()
+        self.two = two
+        return two
+
+    def __exit__(self, *_: object) -> None:
+        assert self.two.faults == []

@@ -16,7 +16,7 @@ from core.recipe import AugmentedIngredient
 from core.sample import open_sample
 from core.submit import result_of
 from core.workspace import Workspace
-from tests.browser import WAIT, Visitor, browsing, needs_chromium, served
+from tests.browser import WAIT, SecondTab, Visitor, browsing, needs_chromium, served
 
 pytestmark = [needs_chromium(), pytest.mark.timeout(420)]
 DATA = Path(os.environ["PEIBI_DATA"]) if "PEIBI_DATA" in os.environ else None
@@ -209,22 +209,6 @@ def test_two_tabs_see_the_same(sampled):
             tab.press("Named mixes")
             tab.page.get_by_role("dialog").or_(tab.page.get_by_test_id("stPopoverBody")).first.wait_for(timeout=WAIT)
         assert "168 sentences" in one.text() and "168 sentences" not in two.text()
-
-
-class SecondTab:
-    """Another tab in the browser of the first."""
-
-    def __init__(self, one: Visitor) -> None:
-        self.one = one
-
-    def __enter__(self) -> Visitor:
-        two = Visitor(self.one.page.context.new_page(), self.one.address)
-        two.listen()
-        self.two = two
-        return two
-
-    def __exit__(self, *_: object) -> None:
-        assert self.two.faults == []
 
 
 HOSTILE = (

@@ -166,12 +166,12 @@ def _clear(attempt: Attempt) -> None:
 
 
 def _start(attempt: Attempt) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "core.jobs.trainer", str(attempt.root), attempt.id]
-    command += [str(attempt.number), str(os.getpid())]
-    os.putenv(MARK, mark_of(attempt.folder, attempt.number))
+    """The trainer, in a process group of its own; what is set here is in its environment alone, and its children's."""
+    own = [f"{MARK}={mark_of(attempt.folder, attempt.number)}"]
     if attempt.gpu is not None:
-        os.putenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as NVML counts them
-        os.putenv("CUDA_VISIBLE_DEVICES", attempt.gpu)
+        own += ["CUDA_DEVICE_ORDER=PCI_BUS_ID", f"CUDA_VISIBLE_DEVICES={attempt.gpu}"]  # as NVML counts them
+    command = ["env", *own, sys.executable, "-m", "core.jobs.trainer", str(attempt.root), attempt.id]
+    command += [str(attempt.number), str(os.getpid())]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(attempt.lock,), process_group=0)
 
 
