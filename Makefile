@@ -42,7 +42,7 @@ bench: $(READY_DEV)
 	  $(PY) $$file --json > bench/results/$$name.json || exit 1; done
 
 faults: $(READY_DEV)
-	$(PY) -m pytest tests/test_jobs.py tests/test_faults.py tests/test_kill.py
+	$(PY) tools/faults.py --write
 
 pictures: $(READY_DEV)
 	$(PY) tools/pictures.py

@@ -12,6 +12,8 @@ from core import corpus as corpora
 from core.corpus import Corpus
 from core.errors import CoreError
 from core.formats import ReadOptions, read
+from core.jobs import faults
+from core.jobs.faults import FaultError
 from core.jobs.folder import last_metrics
 from core.jobs.trainer import Context
 from core.mix import Mix, Part
@@ -53,7 +55,7 @@ def trained(
     inputs = {role: str(path) for role, path in place["paths"].items()}
     spec = RunSpec("train", dict.fromkeys(inputs, ""), canonical(params))
     folder = place["root"] / "runs" / name
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     context = Context(place["root"], folder, spec, RESOLVED | (resolved or {}) | {"inputs": inputs}, 1, halvings)
     run(context)
     return folder, json.loads((folder / "result.json").read_text())
@@ -146,6 +148,31 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_step(place):
         trained(place, "wild", learning_rate=1e38, clip=1e38, steps=12)
     assert caught.value.code == "loss_not_finite"
     assert caught.value.values["step"] > 1
+
+
+@pytest.mark.parametrize("part", ["optimizer.safetensors", "random.safetensors", "state.json", "model.safetensors"])
+@pytest.mark.parametrize("damage", ["gone", "flipped"])
+def test_a_checkpoint_of_a_training_that_lacks_something(place, monkeypatch, capsys, part, damage):
+    """The one before is gone on from, and the weights are those of an undisturbed training."""
+    name = f"lacks-{part}-{damage}"
+    monkeypatch.setenv("PEIBI_FAULT", "step:5:raise")
+    faults.reset()
+    with pytest.raises(FaultError):
+        trained(place, name)
+    monkeypatch.delenv("PEIBI_FAULT")
+    folder = place["root"] / "runs" / name
+    newest = folder / "checkpoints" / "step-00000004" / part
+    if damage == "gone":
+        newest.unlink()
+    else:
+        data = bytearray(newest.read_bytes())
+        data[len(data) // 2] ^= 1
+        newest.write_bytes(data)
+    trained(place, name)
+    told = capsys.readouterr().err
+    assert "checkpoint step-00000004 not used" in told and "resumed from step 3\n" in told
+    whole = tensors(trained(place, f"whole-{name}")[0])
+    assert all(tensor.equal(whole[key]) for key, tensor in tensors(folder).items())
 
 
 def test_a_resumed_run_of_another_environment_is_refused(place):

@@ -11,6 +11,11 @@ class FaultError(Exception):
     """Raised by a fault test; never otherwise."""
 
 
+def reset() -> None:
+    """Count the passes of this process anew."""
+    _passes.clear()
+
+
 def disarm() -> None:
     """No fault strikes this process, or one that it starts, from here on."""
     os.environ.pop("PEIBI_FAULT", None)
