@@ -82,6 +82,7 @@ def kind_words(kind: str) -> str:
         "augment": raw("building a pool"),
         "train": raw("training"),
         "evaluate": raw("looking at test"),
+        "features": raw("hidden states of words"),
         "selftest": raw("self-test"),
     }
     return words.get(kind, kind)

@@ -183,9 +183,7 @@ def _add_projects(commands: object) -> None:
 
 def _add_runs(commands: object) -> None:
     sub = _command(commands, "list", "the runs of the workspace, newest first")
-    sub.add_argument(
-        "--kind", choices=tuple(KINDS), metavar="KIND", help="import, augment, train, evaluate or selftest"
-    )
+    sub.add_argument("--kind", choices=tuple(KINDS), metavar="KIND", help=", ".join(KINDS))
     sub.add_argument(
         "--state",
         choices=get_args(State),
@@ -210,6 +208,11 @@ def _add_rest(commands: object) -> None:
     sub = _command(commands, "predict", "find entities in text with a trained run")
     sub.add_argument("run", metavar="RUN", help="a train run's id or the beginning of it")
     sub.add_argument("file", nargs="?", metavar="FILE", help="one text a line (default: standard input)")
+    sub = _command(commands, "features", "what an encoder makes of every word of a file, as files for numpy")
+    sub.add_argument("source", metavar="FILE|corpus:NAME", help="labelled rows")
+    sub.add_argument("--model", default="all-MiniLM-L6-v2", help="the encoder (default all-MiniLM-L6-v2)")
+    sub.add_argument("--layers", type=_numbers, metavar="N,N", help="hidden states kept (default 0,2,4,6)")
+    sub.add_argument("--language", default="en", help="language of the text (default en)")
     sub = _command(commands, "doctor", "check this installation and the workspace")
     sub.add_argument("--selftest", action="store_true", help="also carry out a small run from submit to result")
     sub.add_argument("--selftest-seed", type=int, default=0, metavar="N", help="another seed is another run")

@@ -35,6 +35,7 @@ KINDS: Mapping[str, Kind] = {
     "augment": Kind("core.augment.pool:run", "core.augment.pool:AugmentParams", 1),
     "train": Kind("core.training.train:run", "core.training.train:TrainRunParams", 1, "train"),
     "evaluate": Kind("core.training.train:evaluate", "core.training.train:EvaluateParams", 1, "train"),
+    "features": Kind("core.training.features:run", "core.training.features:FeaturesParams", 1, "train"),
     "selftest": Kind("core.jobs.selftest:run", "core.jobs.selftest:SelftestParams", 1),
 }
 

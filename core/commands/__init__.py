@@ -19,5 +19,6 @@ COMMANDS: Mapping[str, str] = {
     "delete": "core.commands.runs:delete",
     "restore": "core.commands.runs:restore",
     "predict": "core.commands.models:predict",
+    "features": "core.commands.models:features",
     "doctor": "core.commands.doctor:doctor",
 }

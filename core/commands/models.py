@@ -1,4 +1,4 @@
-"""`score` and `predict`: what a model found."""
+"""`score`, `predict` and `features`: what a model found, and what it makes of words."""
 
 import json
 import re
@@ -6,18 +6,23 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from core.commands.answer import Answer, Setting, trained
-from core.errors import CoreError, Issue, Value
+from core.commands.answer import Answer, Setting, delivered, trained
+from core.errors import CoreError, Issue, Value, message
 from core.formats import read as read_file
 from core.formats.protocol import ReadOptions
+from core.models.catalogue import install
 from core.output import (
     issue_json,
     issue_line,
     plain,
     score_table,
 )
-from core.pipeline import scores_of
+from core.params import build, canonical
+from core.pipeline import pools_of, scores_of
+from core.recipe import Data, FileIngredient, Recipe
+from core.runs import RunSpec
 from core.scores import Scores
+from core.training.features import ROWS, STATES, FeaturesParams
 
 
 def score_file(args: Namespace, at: Setting) -> Answer:
@@ -70,3 +75,20 @@ def predict(args: Namespace, at: Setting) -> Answer:
         for row in rows
     ]
     return Answer({"rows": rows}, "".join(lines).rstrip("\n"))
+
+
+def features(args: Namespace, at: Setting) -> Answer:
+    """The hidden states of every word of a file or corpus, as files that numpy maps into memory."""
+    rows = FileIngredient(args.source)
+    recipe = Recipe(data=Data(), folder=Path.cwd(), file=args.source, project="features", language=args.language,
+                    ingredients={"rows": rows})  # fmt: skip
+    corpus = pools_of(at.workspace, recipe, at.watch)[0]["rows"]
+    model = install(args.model, at.workspace.models, Path.cwd())
+    params = canonical(build(FeaturesParams, {"layers": args.layers} if args.layers else {}, "features"))
+    inputs = {"data": f"corpus:{corpus.id}", "model": f"model:{model.identity}"}
+    spec = RunSpec("features", inputs, params)
+    result = delivered(spec, at)
+    folder = at.workspace.run_folder(spec.id)
+    files = {"states": str(folder / STATES), "rows": str(folder / ROWS)}
+    values = {"words": result["words"], "width": result["width"], "path": files["states"]}
+    return Answer({"run": spec.id, **result, "files": files}, message("line_features", values, at.language))

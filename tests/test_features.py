@@ -1,0 +1,41 @@
+"""The run kind `features`: the states of the right words, whole and mapped."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import HARBOUR
+
+from core.formats import ReadOptions, read
+from core.models import loading
+from core.training import features
+from core.workspace import Workspace
+
+
+def test_the_states_are_those_of_the_encoder(tmp_path, core, tiny_model):
+    import torch
+
+    at = ("--workspace", tmp_path / "w", "--json", "--model", tiny_model, "--layers", "0,2")
+    done = core("features", HARBOUR, *at, folder=tmp_path)
+    assert done.status == 0, done.stderr
+    corpus = read(HARBOUR, name="harbour.conll", options=ReadOptions()).corpus
+    tokens = corpus.table.column("tokens").to_pylist()
+    found = features.read(Workspace(tmp_path / "w").run_folder(done.json["run"]))
+    assert found.states.shape == (sum(map(len, tokens)), 64) == (done.json["words"], done.json["width"])
+    assert isinstance(found.states, np.memmap)
+    assert found.rows.tolist() == [0, *np.cumsum([len(row) for row in tokens])]
+    [base] = (tmp_path / "w" / "models").iterdir()
+    encoder = loading.network(base, "transformers:AutoModelForTokenClassification", ("O",)).base_model.eval()
+    ids = loading.tokenizer(base).encode(tokens[3], is_pretokenized=True)
+    with torch.inference_mode():
+        states = encoder(torch.tensor([ids.ids]), output_hidden_states=True).hidden_states
+    first = ids.word_ids.index(1)
+    wanted = torch.cat([states[0][0, first], states[2][0, first]]).numpy()
+    assert found.states[found.rows[3] + 1] == pytest.approx(wanted, abs=2e-2)
+    again = core("features", HARBOUR, *at, folder=tmp_path)
+    assert again.json == done.json  # the same run
+    events = (tmp_path / "w" / "runs" / done.json["run"] / "events.jsonl").read_text().splitlines()
+    assert sum(json.loads(line)["to"] == "running" for line in events) == 1
+    assert os.path.getsize(Path(done.json["files"]["states"])) > found.states.nbytes
