@@ -86,11 +86,12 @@ def _look(space: Workspace, held: Asked) -> None:
 
 
 def _heed(space: Workspace, held: Asked, error: CoreError) -> None:
-    """Wait for a warm process that is on its way, and start one where there is none."""
-    early = error.code in ("warm_off", "warm_starting", "warm_busy")
+    """Put the question again to a warm process that is on its way; start one where there is none."""
+    again = error.code in ("warm_starting", "warm_busy")
     if error.code in ("warm_off", "warm_ended"):
-        early = early and held.starts < _STARTS
+        again = held.starts < _STARTS  # a question may be what ends it
         held.starts += 1
         warm.start(space.root)
-    if not early or time.monotonic() - held.since > held.seconds:
+    held.question = None
+    if not again or time.monotonic() - held.since > held.seconds:
         held.problem = error
