@@ -1,12 +1,12 @@
 """The Augment page's bench: choose a method, look at children it makes of some sentences, keep it as an ingredient."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from components import asking
 from components.address import choice
 from components.entities import Line, entities
 from components.frame import telling
@@ -18,7 +18,6 @@ from core.augment import AUGMENTERS, params_class, params_of
 from core.augment.protocol import Change, Child
 from core.corpus import Corpus
 from core.errors import CoreError
-from core.jobs import warm
 from core.launch import start_pool
 from core.project import Project, with_ingredient
 from core.recipe import AugmentedIngredient
@@ -28,6 +27,8 @@ from core.workspace import Workspace
 
 CHOSEN = "ingredient"  # in the address: the ingredient that is looked at
 _CHANGED = "augment_changed"  # session key: (project, ingredient) whose settings are in the form
+_PREVIEW = "augment_preview"  # session key: the question whose answer is shown
+_SECONDS = 20.0  # that a preview may take
 _NAME, _USUAL, _COPIES = "augment_name", "augment_usual_name", "augment_copies"
 _METHOD, _OF, _SEED, _FIRST = "method", "of", "seed", "first"  # in the address
 _MOST_COPIES, _MOST_SEED = 100, 2**31 - 1
@@ -210,9 +211,14 @@ def _effect(space: Workspace, stage: Stage, part: AugmentedIngredient) -> None:
         "seed": part.seed,
         "held_out": [ids[split] for split in ("dev", "test") if split in ids],
     }
-    ready = warm.state(space.root) == "ready"
-    preview = partial(_preview, space, parent, request, part.copies > _SHOWN_COPIES, ready)
-    st.fragment(preview, run_every=None if ready else 1.0)()
+    found = asking.asked(space, _PREVIEW, "preview", request, _SECONDS)
+    with st.container(height=_HEIGHT, border=True):
+        if found.answer is not None:
+            _children(parent, found.answer["rows"], part.copies > _SHOWN_COPIES)
+        elif found.problem is not None:
+            asking.problem(_PREVIEW, found.problem)
+        else:
+            asking.waiting(space, _PREVIEW)
 
 
 def _first(rows: int) -> int:
@@ -225,27 +231,8 @@ def _show_others(first: int) -> None:
     st.query_params[_FIRST] = str(first + 1)
 
 
-def _preview(space: Workspace, parent: Corpus, request: Mapping[str, Any], cut: bool, ready: bool) -> None:
-    """The children, as soon as the process that makes them is there. `cut`: whether there will be more of each."""
-    state = warm.state(space.root)
-    with st.container(height=_HEIGHT, border=True):
-        if state == "starting":
-            st.info(t("The preview is warming up: about 8 s, longer while the machine is busy."), icon="spinner")
-            return
-        if state == "ready" and not ready:
-            st.rerun()
-        try:
-            rows = warm.ask(space.root, "preview", request)["rows"]
-        except CoreError as error:
-            st.error(told(error), icon=":material/error:")
-            if st.button(t("Try again"), key="augment_again", icon=":material/refresh:"):
-                warm.start(space.root)
-                st.rerun()
-            return
-        _children(parent, rows, cut)
-
-
 def _children(parent: Corpus, rows: Sequence[Mapping[str, Any]], cut: bool) -> None:
+    """`cut`: whether there will be more of each."""
     children = [child for row in rows for child in row["children"]]
     good = sum("rejected" not in child for child in children)
     st.caption(

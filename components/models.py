@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from components import facts
+from components import asking, facts
 from components.address import choice
 from components.entities import Line, entities
 from components.frame import telling
@@ -22,9 +22,9 @@ from core.report.browse import Segment
 from core.shelf import encoders, weights_bytes
 from core.workspace import Workspace
 
-_WARM = 8  # about how long the warm process needs, on a laptop
-_EVERY = 1.0
-_PATIENCE = 30.0  # seconds; the first text of a run also waits for its weights
+_SECONDS = 30.0  # that reading a text may take; the first one of a run also waits for its weights
+_WANTED = "models_wanted"  # session key: what was asked for last, {"run", "lines"}
+_ASKED = "models_asked"  # session key: that question
 _FOUND = "models_found"  # session key: what was found last, {"run", "rows"}
 _MEGA = 1_000_000
 
@@ -99,30 +99,32 @@ def _ask(space: Workspace, entry: Entry, run: str) -> None:
         help=t("It stays on this machine and is not kept."),
     )
     lines = [line for line in text.split("\n") if line.strip()]
-    starting = warm.state(space.root) != "ready"
-    with st.container(horizontal=True, vertical_alignment="center"):
-        pressed = st.button(t("Find entities"), key="models_ask", type="primary", disabled=starting)
-        st.fragment(_warmth, run_every=_EVERY if starting else None)(space, starting)
-    if pressed and not lines:
-        st.caption(t("Write some text first."))
-    elif pressed:
-        with telling(), st.spinner(t("Reading")):
-            answer = warm.ask(space.root, "predict", {"run": run, "lines": lines}, timeout=_PATIENCE)
-            st.session_state[_FOUND] = {"run": run, "rows": answer["rows"]}
+    if st.button(t("Find entities"), key="models_ask", type="primary"):
+        if lines:
+            asking.forget(_ASKED)
+            st.session_state[_WANTED] = {"run": run, "lines": lines}
+        else:
+            st.caption(t("Write some text first."))
+    _read(space)
     found = st.session_state.get(_FOUND)
     if found and found["run"] == run:
         labels = read_json(space.run_folder(run) / "spec.json")["params"]["labels"]
         _show(found["rows"], labels)
 
 
-def _warmth(space: Workspace, starting: bool) -> None:
-    state = warm.state(space.root)
-    if starting and state == "ready":
-        st.rerun()
-    if state == "starting":
-        st.caption(t("Warming up: about {n} s on an idle laptop.", n=_WARM))
-    elif state == "off":
-        st.caption(t("The process that reads text did not start; reload the page to try again."))
+def _read(space: Workspace) -> None:
+    """What was asked for last: kept when it is there."""
+    wanted = st.session_state.get(_WANTED)
+    if wanted is None:
+        return
+    asked = asking.asked(space, _ASKED, "predict", wanted, _SECONDS)
+    if asked.answer is not None:
+        del st.session_state[_WANTED]
+        st.session_state[_FOUND] = {"run": wanted["run"], "rows": asked.answer["rows"]}
+    elif asked.problem is not None:
+        asking.problem(_ASKED, asked.problem)
+    else:
+        asking.waiting(space, _ASKED)
 
 
 def _show(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> None:

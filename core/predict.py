@@ -1,6 +1,6 @@
 """A trained run on new text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,12 +16,15 @@ from core.jobs.machine import Machine
 from core.models import loading
 from core.models.loading import ModelMeta
 from core.params import CLOSED, build
+from core.runs import Turn
 from core.tasks import task as task_of
 from core.tasks.tagging import COLUMNS, spans
+from core.training.predictions import BATCH_TOKENS, predict
 from core.workspace import Workspace
 
 MOST_LINES = 50  # of one request to the warm process
 MOST_CHARACTERS = 2000  # of one line
+_UNIT_TOKENS = 512  # of one batch for a request: between two of them it is looked whether anybody still waits
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,14 @@ def predict_lines(workspace: Workspace, run_id: str, lines: list[str]) -> list[d
     `run_without_weights`.
     """
     folder = _weights(workspace.root, run_id).parent
-    return _found(_load(folder, workspace.models, Machine.here().threads), lines)
+    return _found(_load(folder, workspace.models, Machine.here().threads), lines, BATCH_TOKENS, lambda: None)
 
 
-def answer(root: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+def answer(root: Path, request: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
     """`predict_lines` over JSON, with the last two runs kept in memory. `request`: a PredictRequest. -> {"rows"}
 
     Raises CoreError `predict_too_many_lines`, `predict_line_too_long`, `run_without_weights`.
     """
-    import torch
-
     asked = build(PredictRequest, request, "predict")
     if len(asked.lines) > MOST_LINES:
         raise CoreError("predict_too_many_lines", {"lines": len(asked.lines), "most": MOST_LINES})
@@ -69,7 +70,10 @@ def answer(root: Path, request: Mapping[str, Any]) -> dict[str, Any]:
             raise CoreError("predict_line_too_long", values)
     weights = _weights(root, asked.run)
     written = weights.stat().st_mtime_ns  # the same run trained afresh is the same id
-    return {"rows": _found(_kept(weights.parent, root / "models", torch.get_num_threads(), written), asked.lines)}
+    threads = max(1, Machine.here().threads // 2)  # a training may go on beside it
+    with turn.loading():
+        trained = _kept(weights.parent, root / "models", threads, written)
+    return {"rows": _found(trained, asked.lines, _UNIT_TOKENS, turn.check)}
 
 
 def _weights(root: Path, run_id: str) -> Path:
@@ -95,16 +99,16 @@ def _load(folder: Path, models: Path, threads: int) -> Trained:
     return Trained(meta, base, gear.prepare(network), gear)
 
 
-def _found(trained: Trained, lines: Sequence[str]) -> list[dict[str, Any]]:
-    from core.training import predictions
-
+def _found(
+    trained: Trained, lines: Sequence[str], batch_tokens: int, check: Callable[[], None]
+) -> list[dict[str, Any]]:
     meta, task = trained.meta, task_of(trained.meta.task)
     places = [tokenise(line) for line in lines]
     tokens = [[line[start:end] for start, end in found] for line, found in zip(lines, places, strict=True)]
     data = _unlabelled(meta, tokens)
     encoded = task.encode(data.table, meta.labels, loading.tokenizer(trained.base), meta.max_length)
     pad = loading.pad_id(trained.base)
-    found = predictions.predict(task, trained.network, meta.labels, encoded, pad, trained.gear)
+    found = predict(task, trained.network, meta.labels, encoded, pad, trained.gear, batch_tokens, check)
     each = zip(lines, places, found.values, found.confidence, strict=True)
     return [{"text": line, "entities": _entities(line, where, tags, sure)} for line, where, tags, sure in each]
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -113,3 +114,15 @@ class RunContext(Protocol):
 
 class Cancelled(Exception):
     """Raised inside a run whose cancellation was asked for."""
+
+
+class Turn(Protocol):
+    """What the code that answers a request to the warm process is given: a client waits, and not for ever."""
+
+    def check(self) -> None:
+        """Raise where nobody waits any more; call it between two units of work, each shorter than a second or so."""
+        ...
+
+    def loading(self) -> AbstractContextManager[None]:
+        """Around what stays loaded for later requests: it may take long, and is finished even if the client goes."""
+        ...

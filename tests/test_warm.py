@@ -5,29 +5,37 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HARBOUR
+from conftest import HARBOUR, ROOT, environment
+from streamlit.testing.v1 import AppTest
 
 from core import corpus as corpora
 from core.augment import AUGMENTERS
 from core.augment.pool import AugmentParams, build_pool
 from core.augment.preview import answer as preview_answer
 from core.augment.preview import preview
-from core.augment.protocol import Child, Resources
-from core.augment.wordnet import synonyms_for
+from core.augment.protocol import Child
 from core.corpus import Corpus
 from core.errors import CoreError
 from core.formats import ReadOptions, read
 from core.formats.leakage import contents
 from core.jobs import warm
+from core.jobs.process import identity
 from core.jobs.trainer import Context
+from core.jobs.warm import identified, memory, server
+from core.jobs.warm.pieces import LIGHT, PIECES
+from core.jobs.warm.protocol import MOST_REQUEST, REQUESTS, socket_path
 from core.models.catalogue import install
 from core.params import canonical
 from core.predict import MOST_CHARACTERS, MOST_LINES, predict_lines
@@ -50,37 +58,42 @@ def until(true: Callable[[], bool], seconds: float = STARTS_WITHIN) -> None:
 
 
 def ready(root: Path) -> int:
-    """Wait for the warm process of a workspace -> its pid."""
+    """Wait for the warm process of a workspace -> the pid of its server."""
     until(lambda: warm.state(root) == "ready")
     return warm.ask(root, "ping", {}, 30)["pid"]
 
 
+def guard_of(root: Path) -> int:
+    """The pid of the guard of a workspace's server."""
+    return json.loads((root / "warm.json").read_text())["pid"]
+
+
 def alive(pid: int) -> bool:
     """Whether a process runs: one that has ended and was not reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    return identity(pid) is not None
 
 
-def servers(root: Path) -> list[int]:
-    """The pids of all warm processes of a workspace."""
+def processes(root: Path) -> list[int]:
+    """The pids of all processes, guards and servers, that serve a workspace."""
     found: list[int] = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"core.jobs.warm" in words and os.fsencode(root) in words:
+        if b"core.jobs.warm.guard" in words and os.fsencode(root) in words:
             found.append(int(path.parent.name))
     return found
 
 
 @pytest.fixture(scope="module")
 def wordnet(tmp_path_factory) -> Path:
-    """A cache folder with the synonyms, which take long to build."""
+    """A cache folder with the synonyms, which take long to build: two processes that want them build them once."""
     folder = tmp_path_factory.mktemp("wordnet")
-    synonyms_for(Resources((), "en", folder), "synonym")
+    command = [sys.executable, "-m", "core.augment.wordnet", str(folder)]
+    both = [subprocess.Popen(command, cwd=ROOT, env=environment()) for _ in range(2)]
+    assert [process.wait(STARTS_WITHIN) for process in both] == [0, 0]
+    assert len(list(folder.glob("*.arrow"))) == 1 and not list(folder.glob("*.tmp"))
     return folder
 
 
@@ -106,7 +119,7 @@ def workspace_at(root: Path, wordnet: Path) -> Path:
 
 
 def end(root: Path) -> None:
-    for pid in servers(root):
+    for pid in processes(root):
         os.kill(pid, signal.SIGKILL)
 
 
@@ -173,10 +186,10 @@ def said(root: Path, line: bytes) -> bytes:
 
 
 def test_eight_that_start_it_at_once_start_one(root: Path):
-    pid = warm.ask(root, "ping", {}, 30)["pid"]
-    assert servers(root) == [pid]
+    pids = {guard_of(root), warm.ask(root, "ping", {}, 30)["pid"]}
+    assert set(processes(root)) == pids
     warm.start(root)
-    assert servers(root) == [pid]
+    assert set(processes(root)) == pids
     assert (root / "warm.log").read_text().count("ready after") == 1
 
 
@@ -195,7 +208,6 @@ def test_it_is_off_then_starting_then_ready_and_off_once_killed(place):
     os.kill(first, signal.SIGKILL)
     until(lambda: warm.state(root) == "off", 10)
     assert not alive(first)
-    assert (root / "warm.sock").exists()  # nobody was left to remove it
     assert refused(lambda: warm.ask(root, "ping", {})).code == "warm_off"
     warm.start(root, idle=1)
     assert warm.state(root) == "starting"
@@ -210,7 +222,7 @@ def test_a_workspace_far_down_is_no_obstacle_and_sigterm_ends_it(place):
     root = place("x" * 120)
     warm.start(root)
     pid = ready(root)
-    folder = warm._socket_path(root).parent
+    folder = socket_path(root).parent
     assert folder != root
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     os.kill(pid, signal.SIGTERM)
@@ -250,10 +262,10 @@ def test_a_request_of_another_shape_is_refused(root: Path, line: bytes):
 
 
 def test_an_oversized_line_is_refused_here_and_dropped_there(root: Path):
-    error = refused(lambda: warm.ask(root, "ping", {"x": "x" * warm.MOST_REQUEST}))
+    error = refused(lambda: warm.ask(root, "ping", {"x": "x" * MOST_REQUEST}))
     assert error.code == "warm_too_large"
     with connected(root) as connection, pytest.raises(OSError):
-        connection.sendall(b"x" * (2 * warm.MOST_REQUEST))
+        connection.sendall(b"x" * (2 * MOST_REQUEST))
         assert connection.recv(1) == b""
         raise ConnectionResetError
     assert warm.ask(root, "ping", {}, 30)
@@ -268,12 +280,13 @@ def test_who_hangs_up_is_forgotten(root: Path):
     assert warm.ask(root, "ping", {}, 30)
 
 
-def test_who_says_nothing_is_dropped_and_others_wait_no_longer_than_they_want(root: Path):
+def test_who_says_nothing_is_dropped_and_keeps_nobody_waiting(root: Path):
     with connected(root) as silent:
-        began = time.monotonic()
-        error = refused(lambda: warm.ask(root, "ping", {}, 0.5))
-        assert (error.code, error.values) == ("warm_timeout", {"seconds": 0.5})
-        assert time.monotonic() - began < 3
+        assert warm.ask(root, "ping", {}, 30)
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            silent.recv(1)  # it is still there
+        silent.settimeout(30)
         assert silent.recv(1) == b""
     assert warm.ask(root, "ping", {}, 30)
 
@@ -285,6 +298,221 @@ def test_what_nobody_foresaw_is_internal_and_logged(root: Path):
     assert (error.code, error.hint_code) == ("internal", "hint_warm_log")
     assert "Traceback" in (root / "warm.log").read_text()
     assert warm.ask(root, "ping", {}, 30)
+
+
+# Deadlines, and clients that leave
+
+
+def work(seconds: float = 60.0, **more: Any) -> dict[str, Any]:
+    """The request for a selftest."""
+    return {"seconds": seconds, **more}
+
+
+def busy(root: Path) -> bool:
+    """Whether the server works on a request, which it does not leave for another."""
+    try:
+        return not warm.ask(root, "ping", {}, 0.2)
+    except CoreError as error:
+        return error.code == "warm_timeout"
+
+
+def put(root: Path, seconds: float, request: Mapping[str, Any]) -> socket.socket:
+    """A client that waits for a selftest `seconds` long, and listens for longer."""
+    connection = connected(root)
+    line = {"kind": "selftest", "request": request, "until": time.monotonic() + seconds}
+    connection.sendall(json.dumps(line).encode() + b"\n")
+    return connection
+
+
+def heard(connection: socket.socket) -> Any:
+    with connection, connection.makefile("rb") as stream:
+        return json.loads(stream.readline())
+
+
+def test_work_stops_when_its_client_hangs_up(root: Path):
+    question = warm.begin(root, "selftest", work(), 60)
+    until(lambda: busy(root), 30)
+    warm.hang_up(question)
+    assert warm.ask(root, "ping", {}, 30)
+
+
+def test_work_stops_at_the_deadline_and_says_so(root: Path):
+    pid = warm.ask(root, "ping", {}, 30)["pid"]
+    answer = heard(put(root, 0.5, work()))
+    assert answer["error"]["code"] == "warm_timeout"
+    assert answer["error"]["values"]["seconds"] <= 0.5
+    assert warm.ask(root, "ping", {}, 30)["pid"] == pid
+
+
+def test_what_is_too_late_is_not_begun(root: Path):
+    pid = warm.ask(root, "ping", {}, 30)["pid"]
+    first = put(root, 60, work(1.5))
+    until(lambda: busy(root), 30)
+    late = put(root, 0.3, work(work="hold_gil"))  # which would not come back
+    assert heard(first)["answer"]["units"] > 1
+    assert heard(late)["error"]["code"] == "warm_timeout"
+    assert warm.ask(root, "ping", {}, 30)["pid"] == pid
+
+
+def test_the_newest_of_many_wins(root: Path):
+    for _ in range(20):
+        warm.hang_up(warm.begin(root, "selftest", work(), 60))
+    assert warm.ask(root, "selftest", work(0.1), 30)["units"] >= 1
+
+
+def test_a_preview_stops_between_two_children(root: Path):
+    class Leaving(Patient):
+        checks = 0
+
+        def check(self) -> None:
+            self.checks += 1
+            if self.checks == 5:
+                raise server.Gone
+
+    leaving = Leaving()
+    request = {"corpus": GOLD.id, "rows": list(range(48)), "method": "swap", "copies": 3}
+    with pytest.raises(server.Gone):
+        preview_answer(root, request, leaving)
+    assert leaving.checks == 5
+
+
+def test_what_stays_loaded_is_loaded_to_its_end(root: Path):
+    pid = warm.ask(root, "ping", {}, 30)["pid"]
+    error = refused(lambda: warm.ask(root, "selftest", work(server.GRACE + 1.5, work="load"), 0.5))
+    assert (error.code, error.values) == ("warm_timeout", {"seconds": 0.5})
+    assert warm.ask(root, "ping", {}, 30)["pid"] == pid
+
+
+# Hanging, stopped, killed
+
+
+@pytest.mark.parametrize("kind", ["loop", "hold_gil"])
+def test_a_server_that_hangs_is_ended_and_another_one_starts(place, kind: str):
+    root = place("w")
+    warm.start(root)
+    first = ready(root)
+    hanging = warm.begin(root, "selftest", work(600, work=kind), 0.5)
+    until(lambda: busy(root), 30)
+    behind = warm.begin(root, "ping", {}, 60)
+    assert refused(lambda: [warm.answer_to(hanging, 60)]).code == "warm_timeout"
+    assert refused(lambda: [warm.answer_to(behind, 60)]).code == "warm_ended"
+    until(lambda: warm.state(root) == "off", 30)
+    assert not alive(first)
+    assert "in selftest" in (root / "warm.log").read_text()  # the traceback
+    warm.start(root)
+    assert ready(root) != first
+
+
+def test_a_machine_that_sleeps_costs_no_server(place):
+    root = place("w")
+    warm.start(root)
+    pids = {ready(root), guard_of(root)}
+    connection = put(root, 0.5, work())
+    until(lambda: busy(root), 30)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(0.5 + server.GRACE + 1)  # longer than the request may take
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    assert heard(connection)["error"]["code"] == "warm_timeout"
+    assert {guard_of(root), warm.ask(root, "ping", {}, 30)["pid"]} == pids
+
+
+def test_who_is_stopped_for_good_is_ended(place):
+    """A server between two requests by its guard; a guard with its server by the next client that waits."""
+    alone, both = place("alone"), place("both")
+    warm.start(alone)
+    warm.start(both)
+    pids = [ready(alone), ready(both), guard_of(both)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    assert refused(lambda: warm.ask(both, "ping", {}, 60)).code == "warm_ended"
+    until(lambda: warm.state(both) == warm.state(alone) == "off", 60)
+    assert not any(alive(pid) for pid in pids)
+    warm.start(both)
+    assert ready(both) not in pids
+
+
+def test_a_guard_that_is_killed_takes_its_server_along(place):
+    root = place("w")
+    warm.start(root)
+    pid, guard = ready(root), guard_of(root)
+    os.kill(guard, signal.SIGKILL)
+    until(lambda: warm.state(root) == "off", 30)
+    assert not alive(pid)
+    assert (root / "warm.sock").exists()  # nobody was left to remove it
+    assert refused(lambda: warm.ask(root, "ping", {})).code == "warm_off"
+    warm.start(root)
+    assert ready(root) != pid
+
+
+def test_a_stranger_is_never_signalled(place, monkeypatch):
+    root = place("w")
+    warm.start(root)
+    pid, guard = ready(root), guard_of(root)
+    monkeypatch.setattr(identified, "APART", 0.0)
+    stranger = subprocess.Popen(["sleep", "600"])
+    try:
+        who, own = identity(stranger.pid), identity(guard)
+        assert who is not None and own is not None
+        for one in (guard, pid):
+            os.kill(one, signal.SIGSTOP)
+        reused = replace(own, ticks=own.ticks - 1)  # its pid, but of a process that started before it
+        rebooted = replace(own, boot="0" * len(own.boot))
+        for named in (who, replace(who, ticks=who.ticks + 1), reused, rebooted):
+            assert not looked(root, json.dumps(asdict(named)))
+        for text in ("", "{", "[]", '{"pid": 1}', '{"boot": "", "pid": "x", "ticks": 0}', '{"pid": null}'):
+            assert not looked(root, text)
+        assert stranger.poll() is None and alive(guard) and alive(pid)
+        assert looked(root, json.dumps(asdict(own)))
+        until(lambda: not alive(guard) and not alive(pid), 30)
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def looked(root: Path, text: str) -> bool:
+    """Whether a client that waits and waits kills whom the file names."""
+    (root / "warm.json").write_text(text)
+    return any(identified.unanswered(root) for _ in range(2 * identified.LOOKS))
+
+
+# Memory
+
+
+def test_who_wants_too_much_memory_is_told_and_who_keeps_it_ends(place):
+    root, most = place("w"), 300 << 20
+    warm.start(root, memory=most)
+    pid = ready(root)
+    error = refused(lambda: warm.ask(root, "selftest", {"bytes": 2 * most}, 60))
+    assert (error.code, error.hint_code) == ("out_of_memory", "hint_warm_memory")
+    assert warm.ask(root, "selftest", {"bytes": most // 2}, 60)
+    assert warm.ask(root, "ping", {}, 30)["pid"] == pid
+    kept, codes = 0, set[str]()
+    while not codes and kept < memory.LEAST + 2 * most:
+        try:
+            assert warm.ask(root, "selftest", {"bytes": most * 3 // 4, "keep": True}, 60)
+            kept += most * 3 // 4
+        except CoreError as error:  # it has ended, but not before it had answered
+            codes.add(error.code)
+    assert codes <= {"warm_off", "warm_starting"} and kept > memory.LEAST
+    until(lambda: warm.state(root) == "off", 30)
+    assert "too much to keep" in (root / "warm.log").read_text()
+    warm.start(root)
+    assert ready(root) != pid
+
+
+def test_torch_says_that_there_is_no_memory_in_its_own_words():
+    import torch
+
+    with memory.capped(1 << 28):
+        try:
+            torch.empty(1 << 31)
+        except Exception as error:  # noqa: BLE001 -- of what kind it is, is the question
+            assert memory.out_of_memory(error)
+        else:
+            pytest.fail("it was given")
+    assert torch.empty(1 << 28).numel() == 1 << 28
 
 
 # Previews
@@ -329,12 +557,22 @@ def test_a_child_that_repeats_a_held_out_row_is_rejected(root: Path):
     assert [vars(found) for found in again.children] == [{"code": "overlaps_held_out"}]
 
 
+class Patient:
+    """A turn whose client waits for ever."""
+
+    def check(self) -> None: ...
+
+    def loading(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
 def test_what_was_loaded_for_one_preview_serves_the_next(root: Path, monkeypatch):
     request = {"corpus": GOLD.id, "rows": [0], "method": "token_replacement", "params": {"rate": 0.25}}
-    first = preview_answer(root, request)
+    turn = Patient()
+    first = preview_answer(root, request, turn)
     monkeypatch.setattr(corpora, "read", lambda path: pytest.fail("read again"))
-    assert preview_answer(root, request) == first
-    assert preview_answer(root, request | {"rows": [1]})["rows"][0]["row"] == 1
+    assert preview_answer(root, request, turn) == first
+    assert preview_answer(root, request | {"rows": [1]}, turn)["rows"][0]["row"] == 1
 
 
 @pytest.mark.parametrize(
@@ -412,19 +650,90 @@ def test_a_run_whose_weights_were_removed_is_refused_though_it_was_loaded(root: 
         model.with_name("away").rename(model)
 
 
-def test_the_client_loads_nothing_heavy():
-    import subprocess
-    import sys
+# From a page
 
+
+def page() -> None:
+    from pathlib import Path
+
+    import streamlit as st
+
+    from components import asking
+    from core.workspace import Workspace
+
+    root, request, seconds = st.session_state["asks"]
+    space = Workspace(Path(root))
+    found = asking.asked(space, "question", "selftest", request, seconds)
+    if found.answer is not None:
+        st.text("answered")
+    elif found.problem is not None:
+        asking.problem("question", found.problem)
+    else:
+        asking.waiting(space, "question")
+
+
+def shown(at: AppTest, root: Path, request: Mapping[str, Any], seconds: float = 60.0) -> AppTest:
+    """The page as it asks for something, after one look."""
+    at.session_state["asks"] = (str(root), request, seconds)
+    at.run(timeout=30)
+    assert not at.exception
+    return at
+
+
+def until_it_says(at: AppTest, words: str) -> None:
+    """Look again and again, as the page does by itself."""
+
+    def says() -> bool:
+        at.run(timeout=30)
+        assert not at.exception
+        return any(words in one.value for one in (*at.text, *at.error, *at.info))
+
+    until(says, 60)
+
+
+def test_a_page_starts_it_and_asks_again_until_there_is_an_answer(place):
+    root, at = place("w"), AppTest.from_function(page)
+    assert "starting" in shown(at, root, work(1.0)).info[0].value
+    until_it_says(at, "Working")
+    until_it_says(at, "answered")
+    assert not at.info and not at.error
+
+
+def test_a_page_that_asks_for_something_else_gives_up_what_it_asked_before(root: Path):
+    at = AppTest.from_function(page)
+    for seconds in range(55, 59):
+        assert "Working" in shown(at, root, work(seconds)).info[0].value
+    shown(at, root, work(0.0))
+    until_it_says(at, "answered")
+
+
+def test_a_page_says_what_hung_and_asks_another_process_again(place):
+    root, at = place("w"), AppTest.from_function(page)
+    warm.start(root)
+    pid = ready(root)
+    shown(at, root, work(600, work="loop"), 0.5)
+    until_it_says(at, "No answer within 0.5 seconds")
+    until(lambda: warm.state(root) == "off", 30)
+    shown(at, root, work(0.0))
+    until_it_says(at, "answered")
+    assert ready(root) != pid
+    shown(at, root, work(600, work="loop"), 0.5)
+    until_it_says(at, "No answer")
+    at.button(key="question_again").click()
+    shown(at, root, work(600, work="loop"), 0.5)
+    until_it_says(at, "No answer")
+
+
+def test_the_client_loads_nothing_heavy():
     script = "import sys, core.jobs.warm; print(*{m.split('.')[0] for m in sys.modules})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=HARBOUR.parents[3])
     assert done.returncode == 0, done.stderr
     assert not set(done.stdout.split()) & {"torch", "transformers", "nlpaug", "numpy", "pyarrow"}
 
 
-def test_every_request_names_a_function_that_exists():
+def test_every_request_and_every_piece_names_what_exists():
     from importlib import import_module
 
-    for place in warm.REQUESTS.values():
+    for place in (*REQUESTS.values(), *LIGHT, *PIECES):
         module, _, name = place.partition(":")
-        assert callable(getattr(import_module(module), name)), place
+        assert not name or callable(getattr(import_module(module), name)), place

@@ -1,7 +1,7 @@
 """A few rows' children before a pool is built: made by the pool's own code, so the pool will hold the same."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -18,6 +18,7 @@ from core.corpus import Corpus
 from core.errors import CoreError
 from core.formats.leakage import contents
 from core.params import CLOSED, build, canonical_json
+from core.runs import Turn
 from core.tasks.tagging import text_content
 
 CorpusId = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -67,25 +68,38 @@ def preview(
     `forbidden`: text_content of the rows of dev and test. Raises CoreError `preview_row_unknown`.
     """
     known = Parent.of(parent)
-    return _previewed(known, _method(known, params.method, params.params, cache), rows, params, forbidden)
+    method = _method(known, params.method, params.params, cache)
+    return _previewed(known, method, rows, params, forbidden, lambda: None)
 
 
-def answer(root: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+def answer(root: Path, request: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
     """A preview over JSON. `request`: a PreviewRequest. -> {"rows": [{"row", "tokens", "tags", "children"}]}; a child
     is {"tokens", "tags", "changes"} or {"rejected": code}."""
     asked = build(PreviewRequest, request, "preview")
     params = AugmentParams(asked.method, asked.params, asked.copies, asked.seed).canonical()
-    path, cache = _stored(root, asked.corpus), root / "cache"
-    method = _kept_method(path, params.method, canonical_json(params.params), cache)
-    held_out = [_kept_contents(_stored(root, corpus_id)) for corpus_id in asked.held_out]
-    found = _previewed(_kept_parent(path), method, asked.rows, params, frozenset[bytes]().union(*held_out))
+    path, held_out = _stored(root, asked.corpus), [_stored(root, corpus_id) for corpus_id in asked.held_out]
+    with turn.loading():
+        parent = _kept_parent(path)
+    with turn.loading():
+        method = _kept_method(path, params.method, canonical_json(params.params), root / "cache")
+    with turn.loading():
+        forbidden = frozenset[bytes]().union(*(_kept_contents(path) for path in held_out))
+    found = _previewed(parent, method, asked.rows, params, forbidden, turn.check)
     return {"rows": [_row_json(item) for item in found]}
 
 
 def _previewed(
-    parent: Parent, method: Augmenter, rows: Sequence[int], params: AugmentParams, forbidden: AbstractSet[bytes]
+    parent: Parent,
+    method: Augmenter,
+    rows: Sequence[int],
+    params: AugmentParams,
+    forbidden: AbstractSet[bytes],
+    check: Callable[[], None],
 ) -> list[Previewed]:
-    """In the order of the pool, copy by copy: which of two equal children is the duplicate depends on it."""
+    """In the order of the pool, copy by copy: which of two equal children is the duplicate depends on it.
+
+    `check` is called before each child and may raise.
+    """
     for row in rows:
         if not 0 <= row < len(parent.examples):
             raise CoreError("preview_row_unknown", {"row": row, "rows": len(parent.examples)})
@@ -93,6 +107,7 @@ def _previewed(
     children: dict[int, list[Child | Rejected]] = {row: [] for row in sorted(rows)}
     for copy in range(params.copies):
         for row, made in children.items():
+            check()
             child = born(method, params, parent.examples[row], copy, held_out, seen)
             made.append(child)
             if isinstance(child, Child):

@@ -7,7 +7,11 @@ two senses of the part of speech in which WordNet's sense-tagged texts show the 
 lower-case words, so that no name slips in among O tokens.
 """
 
+import fcntl
+import gc
 import os
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -22,6 +26,7 @@ from core.errors import CoreError
 SENSES = 2
 VERSION = 1  # of what is kept: raise it whenever the rules above change
 _TABLE = pa.schema([("word", pa.string()), ("synonyms", pa.list_(pa.string()))])
+_builders: list[subprocess.Popen[bytes]] = []
 _PARTS = ("n", "v", "a", "r")  # satellite adjectives are listed among the adjectives
 
 # Words that carry grammar rather than meaning, and number words: WordNet knows many of them in senses nobody means.
@@ -70,19 +75,43 @@ def cased(word: str, like: str) -> str:
     return word.capitalize() if like.istitle() else word
 
 
+def prepare(root: Path) -> None:
+    """Load the synonyms of a workspace; where they are not built, have that begun by a process of its own, which takes
+    its memory with it when it ends."""
+    _builders[:] = [builder for builder in _builders if builder.poll() is None]
+    if _path(root / "cache").exists():
+        _loaded(root / "cache")
+    elif not _builders:
+        command = [sys.executable, "-m", "core.augment.wordnet", str(root / "cache")]
+        _builders.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
+
+
+def _path(folder: Path) -> Path:
+    return folder / f"wordnet-3.0-synonyms-{VERSION}.arrow"
+
+
 @cache
 def _loaded(folder: Path) -> dict[str, list[str]]:
-    path = folder / f"wordnet-3.0-synonyms-{VERSION}.arrow"
-    if not path.exists():
-        _store(_built(), path)
+    path = _made(folder)
     with pa.memory_map(str(path)) as file:
         table = pa.ipc.open_file(file).read_all()
         return dict(zip(table.column("word").to_pylist(), table.column("synonyms").to_pylist(), strict=True))
 
 
+def _made(folder: Path) -> Path:
+    """The file, built if need be: by one process, which others wait for."""
+    path = _path(folder)
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                _store(_built(), path)
+    return path
+
+
 def _store(groups: Mapping[str, Sequence[str]], path: Path) -> None:
-    """Temporary name, then rename: two processes may build it at once, and neither sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Temporary name, then rename: nobody sees half a file."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, _TABLE) as writer:
         writer.write_table(pa.table([list(groups), list(groups.values())], schema=_TABLE))
@@ -134,3 +163,8 @@ def _senses(net: Any, word: str, part: str) -> list[Any]:
 def _seen(senses: Sequence[Any], word: str) -> tuple[int, bool]:
     """How often the word was tagged with one of these senses; any sense comes before none."""
     return sum(lemma.count() for s in senses for lemma in s.lemmas() if lemma.name() == word), bool(senses)
+
+
+if __name__ == "__main__":
+    gc.disable()  # a third faster, in a process that ends with it
+    _made(Path(sys.argv[1]))

@@ -1,7 +1,7 @@
 """What a model predicted for every row of a corpus, kept for good: any metric can be computed from it later."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,9 +35,16 @@ def file_of(run_folder: Path, corpus_id: str) -> Path:
 
 
 def predict(
-    task: Task, model: Any, labels: Sequence[str], encoded: Encoded, pad: int, gear: "Accelerator"
+    task: Task,
+    model: Any,
+    labels: Sequence[str],
+    encoded: Encoded,
+    pad: int,
+    gear: "Accelerator",
+    batch_tokens: int = BATCH_TOKENS,
+    check: Callable[[], None] = lambda: None,
 ) -> Predictions:
-    """Predict all rows of an encoded corpus."""
+    """Predict all rows of an encoded corpus. `check` is called before each batch and may raise."""
     import torch
 
     began = time.monotonic()
@@ -45,7 +52,8 @@ def predict(
     found: dict[int, Predicted] = {}
     lengths = encoded.lengths
     with torch.inference_mode(), gear.autocast():
-        for rows in batching.in_order(lengths, BATCH_TOKENS):
+        for rows in batching.in_order(lengths, batch_tokens):
+            check()
             ids = batching.padded([encoded.ids[row] for row in rows], pad)
             real = (np.arange(ids.shape[1]) < lengths[rows][:, None]).astype(np.int64)
             logits = model(
