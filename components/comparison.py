@@ -11,7 +11,7 @@ from components.frame import PAGES
 from components.progress import watch
 from components.verdicts import measured, metric_help, metric_words, split_words, verdict
 from components.words import duration, escape, raw, t, visible
-from core import contrast, launch
+from core import contrast, launch, pace
 from core.groups import Group
 from core.mixing import added
 from core.project import Project
@@ -196,7 +196,7 @@ def verdicts(space: Workspace, project: Project, chosen: Chosen) -> None:
 
 
 def _more_repeats(space: Workspace, project: Project, title: str, group: Group, have: int) -> None:
-    seconds = (_ADVISED - have) * launch.seconds_each(space, group.train)
+    seconds = pace.seconds_all(space, _ADVISED - have, group.train)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
             t(
