@@ -89,7 +89,7 @@ def buttons(space: Workspace, found: Touched, key: str) -> None:
         f"{t('Delete')} ({_runs(len(found.delete))})",
         key=f"{key}_delete",
         icon=":material/delete:",
-        help=t("You can undo it until your next action."),
+        help=t("Older runs of a repeat that was trained again go with it. You can undo it until your next action."),
     ):
         with telling():
             st.query_params[_DELETED] = bulk.delete(space, found.delete)

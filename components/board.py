@@ -116,10 +116,10 @@ def _page(found: Sequence[Entry], many: bool) -> Sequence[Entry]:
         return found
     left, right = st.columns([2, 3], vertical_alignment="center")
     with right.container(horizontal=True, horizontal_alignment="right"):
-        key = f"runs_at_{pages}"
-        if key not in st.session_state or st.session_state.get("runs_at") != first:
-            st.session_state[key] = first
-        at = st.pagination(pages, key=key, max_visible_pages=5)
+        if st.session_state.get("runs_at") != first:  # the address asks for another page than was shown last
+            st.session_state["runs_turns"] = st.session_state.get("runs_turns", 0) + 1
+        key = f"runs_page_{st.session_state['runs_turns']}"
+        at = st.pagination(pages, default=first, key=key, max_visible_pages=5)
     st.session_state["runs_at"] = at
     keep(_AT, str(at), "1")
     left.caption(

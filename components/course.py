@@ -44,7 +44,7 @@ def _axis(known: Sequence[Axis]) -> Axis:
     """What the axis counts."""
     words = {"steps": t("Steps"), "epochs": t("Epochs"), "rows": t("Rows"), "seconds": t("Seconds")}
     if len(known) == 1:
-        st.caption(t("These runs kept no more than their steps, so the axis counts those."))
+        st.caption(t("Not every run shown kept its rows and times, so the axis counts steps."))
         return known[0]
     asked = choice(
         st.segmented_control,

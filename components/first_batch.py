@@ -14,6 +14,9 @@ from core.training.first_batch import FILE, FirstBatch, Sentence, of_json
 from core.workspace import Workspace
 
 
+_HIGH = 340  # pixels of the list; more of it is scrolled to
+
+
 def first_batch(space: Workspace, found: Opened, shown: Sequence[Repeat]) -> None:
     """What was kept of it: all sentences at a glance, and one of them sub-word by sub-word."""
     repeat = one_of(shown)
@@ -35,7 +38,8 @@ def first_batch(space: Workspace, found: Opened, shown: Sequence[Repeat]) -> Non
         Line(list(_segments(one)), lead=str(number), note=raw("from {name}", name=one.ingredient))
         for number, one in enumerate(batch.sentences, 1)
     ]
-    entities(lines, labels, key="runs_batch")
+    with st.container(height=_HIGH, border=False):
+        entities(lines, labels, key="runs_batch")
     if len(batch.sentences) > 1:
         number = st.pagination(len(batch.sentences), key="runs_batch_at", max_visible_pages=7)
     else:

@@ -35,13 +35,6 @@ def predictions(space: Workspace, found: Opened, shown: Sequence[Repeat]) -> Non
     positions = mistakes.ordered(judged, *_order())
     pages = -(-len(positions) // _PAGE)
     page = st.pagination(pages, key=f"runs_sentences_{pages}", max_visible_pages=5) if pages > 1 else 1
-    tags = facts.predicted(space, repeat.run.id, dev)
-    lines: list[Line] = []
-    for row in browse.page(corpus, positions, (page - 1) * _PAGE, _PAGE):
-        lines.append(Line(row.segments, lead=raw("gold"), note=raw("sentence {n}", n=row.position + 1)))
-        marked = browse.segments(row.tokens, tags[row.position], row.text, row.starts, row.ends)
-        lines.append(Line(marked, lead=raw("run"), note=_note(judged, row.position), indent=True))
-    entities(lines, labels, key="runs_sentences")
     st.caption(
         t(
             "Dev as repeat {seed} marked it at the end: the mentions of gold above, those it found below. A mention "
@@ -49,6 +42,13 @@ def predictions(space: Workspace, found: Opened, shown: Sequence[Repeat]) -> Non
             seed=repeat.seed,
         )
     )
+    tags = facts.predicted(space, repeat.run.id, dev)
+    lines: list[Line] = []
+    for row in browse.page(corpus, positions, (page - 1) * _PAGE, _PAGE):
+        lines.append(Line(row.segments, lead=raw("gold"), note=raw("sentence {n}", n=row.position + 1)))
+        marked = browse.segments(row.tokens, tags[row.position], row.text, row.starts, row.ends)
+        lines.append(Line(marked, lead=raw("run"), note=_note(judged, row.position), indent=True))
+    entities(lines, labels, key="runs_sentences")
 
 
 def _order() -> tuple[Order, int]:

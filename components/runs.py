@@ -71,7 +71,7 @@ def _detail(space: Workspace, found: Opened) -> None:
         _actions(space, found, shown)
     _ending(shown)
     st.dataframe(
-        [_row(repeat) for repeat in shown],
+        [_row(repeat, found.active) for repeat in shown],
         key="runs_repeats",
         hide_index=True,
         placeholder="-",
@@ -134,15 +134,15 @@ def _stands_out(repeat: Repeat) -> None:
         )
 
 
-def _row(repeat: Repeat) -> dict[str, object]:
+def _row(repeat: Repeat, going: bool) -> dict[str, object]:
     run = repeat.run
     state = said_raw(f"state_{run.state}")
+    left = None if repeat.left is None else f"{duration(repeat.left)} · {clock(repeat.left)}"
     return {
         "seed": repeat.seed,
         "state": state if repeat.done is None else f"{state} · {repeat.done:.0%}",
         "dev": None if repeat.dev is None else 100 * repeat.dev,
-        "place": repeat.place,
-        "left": "" if repeat.left is None else f"{duration(repeat.left)} · {clock(repeat.left)}",
+        **({"place": repeat.place, "left": left} if going else {}),
         "time": "" if run.seconds is None else duration(run.seconds),
         "attempts": run.attempt,
         "weights": repeat.weights,

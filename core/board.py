@@ -183,7 +183,7 @@ def opened(workspace: Workspace, project: str, group: str) -> Opened | None:
     launched = history(workspace, project).groups.get(group)
     if launched is None:
         return None
-    known = {run.id: run for run in workspace.store.find([id for ids in launched.members.values() for id in ids])}
+    known = {run.id: run for run in workspace.store.find(launched.runs)}
     made = group_of(launched, known)
     if made is None:
         return None

@@ -40,6 +40,11 @@ class Launched:
     members: Mapping[int, tuple[str, ...]]  # run ids by seed, as launched; by seed
 
     @property
+    def runs(self) -> list[str]:
+        """The ids of all its runs, those that were deleted too."""
+        return [id for ids in self.members.values() for id in ids]
+
+    @property
     def train(self) -> TrainParams:
         return _settings(json.dumps(self.settings))
 

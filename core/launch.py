@@ -7,18 +7,17 @@ from pathlib import Path
 
 from core import corpus as corpora
 from core.errors import CoreError
-from core.groups import LAUNCH, Group, group_id, groups
+from core.groups import LAUNCH, Group, group_id, history
 from core.jobs.folder import Run, read_json
 from core.jobs.store import SAME
 from core.mix import GOLD, Mix
 from core.models.catalogue import install
-from core.pace import seconds_all
+from core.pace import asked_of, seconds_all
 from core.params import canonical
 from core.project import Project, record
 from core.recipe import AugmentedIngredient
 from core.recipe_text import mix_data
 from core.runs import RunSpec
-from core.shelf import encoder_of
 from core.sources import import_spec
 from core.stage import Stage, augment_spec, imported, settle, train_specs
 from core.training.settings import TrainParams
@@ -131,9 +130,11 @@ def estimate(
 
     Where there was none, all runs are new. Raises CoreError `mix_*` where a mix can't be drawn.
     """
-    named = (g for g in reversed(groups(workspace, project.slug)) if g.train.model == project.recipe.train.model)
-    last = next(named, None)
-    return _plan(workspace, project, stage, mixes, seeds, encoder_of(workspace, last) if last else "")
+    launched = [*history(workspace, project.slug).groups.values()][::-1]
+    named = (one for one in launched if one.train.model == project.recipe.train.model)
+    runs = (run.id for one in named for run in workspace.store.find([*one.runs], 1))
+    asked = next((asked for run in runs if (asked := asked_of(workspace.run_folder(run))) is not None), None)
+    return _plan(workspace, project, stage, mixes, seeds, asked.model if asked else "")
 
 
 def _plan(

@@ -149,9 +149,15 @@ def _references(workspace: Workspace) -> list[Known]:
 @lru_cache(maxsize=256)
 def _finished(folder: Path, attempt: int, ended: float | None) -> Known | None:
     """What is known of a run that ended then: it will not change."""
+    return _so_far(folder, attempt)
+
+
+def _so_far(folder: Path, attempt: int) -> Known | None:
     lines = json_lines(metrics_file(folder, attempt))
     asked, pace = asked_of(folder), pace_of(lines)
-    return None if asked is None or pace is None else Known(asked, pace, max(line.get("step", 0) for line in lines))
+    if asked is None or pace is None:
+        return None
+    return Known(asked, pace, max(line.get("total", line.get("step", 0)) for line in lines))
 
 
 @lru_cache(maxsize=8192)
@@ -175,9 +181,9 @@ def time_left(workspace: Workspace) -> dict[str, float]:
     """
     pending = [run for run in reversed(workspace.store.pending()) if run.lane == "train"]
     known = _references(workspace) if pending else []
-    ends: dict[str, float] = {}
-    for run in (run for run in pending if run.state == "running"):
-        ends[run.id] = _left(workspace, run, known)
+    running = [run for run in pending if run.state == "running"]
+    known += [one for run in running if (one := _so_far(workspace.run_folder(run.id), run.attempt)) is not None]
+    ends = {run.id: _left(workspace, run, known) for run in running}
     slots = [*ends.values()] + [0.0] * (_slots(workspace.root) - len(ends))
     heapq.heapify(slots)
     for run in (run for run in pending if run.state != "running"):

@@ -43,8 +43,7 @@ def trained(workspace: Workspace, project: str) -> list[Trained]:
         if done:
             kept = {seed: run.id for seed, run in done.items() if (workspace.run_folder(run.id) / "model").exists()}
             scores = [run.score for run in done.values() if run.score is not None]
-            runs = [id for ids in past.groups[group.id].members.values() for id in ids]
-            active = any(known[id].pending for id in runs if id in known)
+            active = any(known[id].pending for id in past.groups[group.id].runs if id in known)
             found.append(Trained(group, kept, statistics.fmean(scores) if scores else None, active))
     return found
 

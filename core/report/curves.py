@@ -44,7 +44,7 @@ def curves(runs: Mapping[str, tuple[Points, Points]], words: Mapping[str, str]) 
 def usage(share: Points, memory: Points, words: Mapping[str, str], starts: Sequence[float] = ()) -> "Figure":
     """How busy something was (left) and the memory it took, in GB (right). `words`: axis, share, memory."""
     figure = _axes(words["axis"], words["share"], words["memory"], [words["share"], words["memory"]])
-    figure.update_layout(yaxis2={"rangemode": "tozero"})
+    figure.update_layout(yaxis2={"rangemode": "tozero", "tickmode": "auto", "nticks": 6})
     most = _MOST_POINTS // 2
     sides = (("share", share, _LEFT, "y"), ("memory", memory, _RIGHT, "y2"))
     for word, points, colour, axis in sides:
