@@ -13,7 +13,6 @@ from core.report.browse import Segment
 from core.training.first_batch import FILE, FirstBatch, Sentence, of_json
 from core.workspace import Workspace
 
-
 _HIGH = 340  # pixels of the list; more of it is scrolled to
 
 

@@ -1,19 +1,21 @@
 """Acts on many runs at once: which of them an act touches, and how it is undone."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from core.board import Entry
 from core.jobs import trash
 from core.jobs.dispatch import cancel
-from core.jobs.folder import read_object, write_json
+from core.jobs.folder import Run, read_object, write_json
+from core.jobs.store import Brief
 from core.params import digest
 from core.runs import State
 from core.workspace import Workspace
 
 BADLY: tuple[State, ...] = ("failed", "cancelled", "interrupted")
+_FEW = 500  # runs that are looked for one by one
 Act = Literal["cancel", "resume", "first", "last"]
 
 
@@ -35,7 +37,7 @@ def touched(workspace: Workspace, entries: Sequence[Entry]) -> Touched:
 
 def touched_runs(workspace: Workspace, repeats: Sequence[str], runs: Sequence[str]) -> Touched:
     """What can be done with some runs. `repeats`: those of them that are resumed; of each seed the one that counts."""
-    known = workspace.store.briefs("train")
+    known = _known(workspace, runs)
     there = [id for id in dict.fromkeys(runs) if id in known]
     waiting = [run.id for run in workspace.store.pending() if run.state != "running"]  # the last in line first
     mine = {id for id in there if known[id].pending}
@@ -48,6 +50,12 @@ def touched_runs(workspace: Workspace, repeats: Sequence[str], runs: Sequence[st
         tuple(id for id in there if id not in mine),
         queued,
     )
+
+
+def _known(workspace: Workspace, runs: Sequence[str]) -> Mapping[str, Run | Brief]:
+    if len(runs) > _FEW:
+        return workspace.store.briefs("train")
+    return {run.id: run for run in workspace.store.find(runs)}
 
 
 def do(workspace: Workspace, act: Act, ids: Sequence[str], seconds: float) -> Sequence[str]:
