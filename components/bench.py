@@ -8,7 +8,7 @@ import streamlit as st
 
 from components import address, facts
 from components.words import t, told
-from core import mixing
+from core import groups, mixing
 from core.board import board
 from core.errors import CoreError
 from core.launch import Standing
@@ -76,8 +76,9 @@ def open_bench(space: Workspace, project: Project, found: Standing) -> Bench:
     dev = facts.pool_index(space.root, found.stage.imported["corpora"]["dev"])
     labels = tuple(dict.fromkeys(label for pool in (pools[GOLD], *pools.values(), dev) for label in pool.labels))
     measured = [line for line in board(space, [project.slug]) if line.dev is not None]
+    launched = groups.history(space, project.slug).groups
     top = max(measured, key=lambda line: line.dev or 0.0, default=None)
-    best = Best(top.group.name, top.group.mix, top.dev) if top and top.dev is not None else None
+    best = Best(top.name, launched[top.group].mix, top.dev) if top and top.dev is not None else None
     bench = Bench(space, project, found.stage, ids, pools, dev, labels, found.waiting, best)
     _take_in(bench)
     return bench

@@ -11,7 +11,7 @@ from components.frame import PAGES
 from components.progress import watch
 from components.verdicts import measured, metric_help, metric_words, split_words, verdict
 from components.words import duration, escape, raw, t, visible
-from core import contrast, launch
+from core import contrast, launch, pace
 from core.groups import Group
 from core.mixing import added
 from core.project import Project
@@ -24,6 +24,7 @@ from core.workspace import Workspace
 
 _NOTHING = 0.01  # F1 below which a model has learned nothing
 _MOST = 6  # mixes that are compared at once
+_TOLD = 3  # mixes that can't be compared and are named
 _STILL = {"displayModeBar": False}
 _ADVISED = 8  # repeats
 
@@ -73,7 +74,7 @@ def choose(project: Project, found: Sequence[Group]) -> Chosen:
         )
     like = [group for group in found if group.id != id and not contrast.other_splits(group, baseline)]
     others = [by_id[other] for other in _mixes(like, titles)] if like else []
-    _not_comparable(found, baseline, titles)
+    _not_comparable(found, baseline, titles, others)
     names = {titles[group.id]: list(added(group.mix)) for group in found}
     return Chosen(split, baseline, tuple(others), titles, lined.colours(names, list(project.ingredients)))
 
@@ -93,21 +94,25 @@ def _mixes(like: Sequence[Group], titles: Mapping[str, str]) -> list[str]:
     )
 
 
-def _not_comparable(found: Sequence[Group], baseline: Group, titles: Mapping[str, str]) -> None:
-    """What can't be held against the baseline, and why; and what can, but was trained otherwise."""
-    for group in found:
-        splits = contrast.other_splits(group, baseline)
-        if splits:
-            st.caption(
-                t(
-                    "{mix} can't be compared with {baseline}: its {splits} has other sentences. Train it again on the "
-                    "data as it is now.",
-                    mix=titles[group.id],
-                    baseline=titles[baseline.id],
-                    splits=", ".join(split_words(split) for split in splits),
-                )
+def _not_comparable(
+    found: Sequence[Group], baseline: Group, titles: Mapping[str, str], others: Sequence[Group]
+) -> None:
+    """What can't be held against the baseline, and why; and what is held against it, but was trained otherwise."""
+    apart = [group for group in found if contrast.other_splits(group, baseline)]
+    for group in apart[:_TOLD]:
+        st.caption(
+            t(
+                "{mix} can't be compared with {baseline}: its {splits} has other sentences. Train it again on the "
+                "data as it is now.",
+                mix=titles[group.id],
+                baseline=titles[baseline.id],
+                splits=", ".join(split_words(split) for split in contrast.other_splits(group, baseline)),
             )
-        elif group.train != baseline.train:
+        )
+    if len(apart) > _TOLD:
+        st.caption(t("The same holds for {n} more mixes.", n=len(apart) - _TOLD))
+    for group in others:
+        if group.train != baseline.train:
             st.caption(
                 t(
                     "{mix} was trained with other settings than {baseline} (steps: {here}, {there}): a difference may "
@@ -196,7 +201,7 @@ def verdicts(space: Workspace, project: Project, chosen: Chosen) -> None:
 
 
 def _more_repeats(space: Workspace, project: Project, title: str, group: Group, have: int) -> None:
-    seconds = (_ADVISED - have) * launch.seconds_each(space, group.train)
+    seconds = pace.seconds_all(space, _ADVISED - have, group.train)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
             t(

@@ -14,7 +14,8 @@ from core.groups import Group
 from core.launch import Standing, standing
 from core.models import fit as fits
 from core.project import Project
-from core.report import browse, composition, portrait
+from core.report import browse, composition, mistakes, portrait
+from core.report.mistakes import Judged
 from core.scores import Counts, Scores
 from core.shelf import folder_of
 from core.training import predictions
@@ -98,6 +99,17 @@ def _predicted(root: Path, run_id: str, corpus_id: str) -> Sequence[Sequence[str
 def predicted(space: Workspace, run_id: str, corpus_id: str) -> Sequence[Sequence[str]]:
     """What a run predicted for each row of a corpus."""
     return _predicted(space.root, run_id, corpus_id)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _judged(root: Path, run_id: str, corpus_id: str, labels: tuple[str, ...]) -> Judged:
+    found = predictions.read(predictions.file_of(Workspace(root).run_folder(run_id), corpus_id))
+    return mistakes.judged(corpus(root, corpus_id), found, labels)
+
+
+def judged(space: Workspace, run_id: str, corpus_id: str, labels: tuple[str, ...]) -> Judged:
+    """Each row of a corpus as a run marked it, held against gold."""
+    return _judged(space.root, run_id, corpus_id, labels)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -11,15 +11,14 @@ from components.entities import Line, entities
 from components.frame import telling
 from components.runs import retrain_button
 from components.words import duration, percent, raw, t, visible
-from core import launch
-from core.board import Entry
+from core import pace
 from core.jobs import warm
 from core.jobs.folder import read_json
 from core.models.catalogue import BUNDLED, at_hand, reach_hub
 from core.models.fit import Fit
 from core.project import Project
 from core.report.browse import Segment
-from core.shelf import encoders, weights_bytes
+from core.shelf import Trained, encoder_of, encoders, weights_bytes
 from core.workspace import Workspace
 
 _SECONDS = 30.0  # that reading a text may take; the first one of a run also waits for its weights
@@ -29,9 +28,9 @@ _FOUND = "models_found"  # session key: what was found last, {"run", "rows"}
 _MEGA = 1_000_000
 
 
-def try_run(space: Workspace, found: Sequence[Entry]) -> None:
+def try_run(space: Workspace, project: Project, found: Sequence[Trained]) -> None:
     """Choose a trained run and look for entities in a text of one's own."""
-    entries = {entry.group.id: entry for entry in reversed(found) if entry.group.finished}
+    entries = {one.group.id: one for one in reversed(found)}
     if not entries:
         st.info(t("No trained run yet: set a mix and launch it on the Mix page."))
         st.page_link("pages/mix.py", label=t("Mix"), icon=":material/tune:")
@@ -41,19 +40,18 @@ def try_run(space: Workspace, found: Sequence[Entry]) -> None:
         group = choice(
             st.selectbox,
             t("Mix"),
-            sorted(entries, key=lambda id: not _kept(entries[id])),
+            sorted(entries, key=lambda id: not entries[id].kept),
             key="group",
             show=lambda id: raw(
                 "{mix}, {steps} steps (runs with weights: {n})",
                 mix=entries[id].group.name,
                 steps=entries[id].group.train.steps,
-                n=len(_kept(entries[id])),
+                n=len(entries[id].kept),
             ),
         )
-    entry = entries[group]
-    seeds = _kept(entry)
+    seeds = {str(seed): run for seed, run in entries[group].kept.items()}
     if not seeds:
-        _without_weights(space, entry)
+        _without_weights(space, project, entries[group])
         return
     with right:
         seed = choice(
@@ -63,31 +61,26 @@ def try_run(space: Workspace, found: Sequence[Entry]) -> None:
             key="repeat",
             help=t("The random seed of the run that reads the text."),
         )
-    _ask(space, entry, seeds[seed])
+    _ask(space, seeds[seed])
 
 
-def _kept(entry: Entry) -> Mapping[str, str]:
-    """Runs with weights by seed."""
-    return {str(repeat.seed): repeat.run.id for repeat in entry.repeats if repeat.weights}
-
-
-def _without_weights(space: Workspace, entry: Entry) -> None:
-    seconds = launch.seconds_each(space, entry.group.train)
+def _without_weights(space: Workspace, project: Project, one: Trained) -> None:
+    seconds = pace.seconds_each(space, one.group.train, encoder_of(space, one.group))
     st.info(
         t(
-            "These runs came with the sample and have no weights, so they can't read new text. "
+            "These runs have no weights on disk, so they can't read new text. "
             "Train one again; that takes about {time}.",
             time=duration(seconds),
         )
     )
-    if entry.active:
+    if one.active:
         st.caption(t("It is being trained again: see Runs."))
         return
-    first = next(repeat.seed for repeat in entry.repeats if repeat.run.state == "succeeded")
-    retrain_button(space, entry, [first])
+    first = next(seed for seed, run in one.group.runs.items() if run.state == "succeeded")
+    retrain_button(space, project.slug, one.group, [first])
 
 
-def _ask(space: Workspace, entry: Entry, run: str) -> None:
+def _ask(space: Workspace, run: str) -> None:
     """The text, the button and what was found. The warm process starts as soon as somebody may ask."""
     warm.start(space.root)
     text = st.text_area(
@@ -249,18 +242,17 @@ def bundled(space: Workspace) -> None:
     )
 
 
-def trained(space: Workspace, found: Sequence[Entry]) -> None:
+def trained(space: Workspace, found: Sequence[Trained]) -> None:
     """The groups of the project whose trained models are on disk."""
     rows = [
         {
-            "mix": visible(entry.group.name),
-            "steps": entry.group.train.steps,
-            "kept": raw("{n} of {all}", n=len(_kept(entry)), all=len(entry.repeats)),
-            "dev": None if entry.dev is None else 100 * entry.dev,
-            "size": sum(weights_bytes(space, run) for run in _kept(entry).values()) / _MEGA,
+            "mix": visible(one.group.name),
+            "steps": one.group.train.steps,
+            "kept": raw("{n} of {all}", n=len(one.kept), all=len(one.group.runs)),
+            "dev": None if one.dev is None else 100 * one.dev,
+            "size": sum(weights_bytes(space, run) for run in one.kept.values()) / _MEGA,
         }
-        for entry in reversed(found)
-        if entry.group.finished
+        for one in reversed(found)
     ]
     if not rows:
         st.caption(t("Nothing yet."))

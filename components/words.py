@@ -3,8 +3,10 @@
 import gettext
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -102,3 +104,11 @@ def duration(seconds: float) -> str:
         return t("{n} min", n=round(seconds / 60))
     hours, minutes = divmod(round(seconds / 60), 60)
     return t("{h} h {m} min", h=hours, m=minutes)
+
+
+def clock(seconds: float) -> str:
+    """The time of day so many seconds from now, where the browser is; with the date if it is another day."""
+    zone = ZoneInfo(st.context.timezone or "UTC")
+    now = datetime.now(zone)
+    then = now + timedelta(seconds=seconds)
+    return f"{then:%H:%M}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M}"

@@ -8,12 +8,12 @@ from components.frame import telling
 from components.notices import kind_words
 from components.words import duration, raw, said_raw, t, told, visible
 from core import project as projects
+from core.board import places
 from core.errors import CoreError
 from core.groups import launched
 from core.jobs.dispatch import cancel
 from core.jobs.folder import Run, last_metrics, read_object, share_done, tail
 from core.params import digest
-from core.runs import KINDS
 from core.workspace import Workspace
 
 EVERY = 2.0  # seconds between two looks, while something is active
@@ -22,21 +22,25 @@ _SHOWN = 50
 
 def other_work(space: Workspace) -> None:
     """A closed box below the groups; drawn again by itself while something in it is active."""
-    active = any(run.pending for run in _others(space))
     with st.expander(t("Other work: imports, pools, looks at test")):
+        active = _active(space)
         st.fragment(_table, run_every=EVERY if active else None)(space, active)
 
 
-def _others(space: Workspace) -> list[Run]:
-    ours = {run for project in projects.names(space) for run in launched(space, project)}
-    return [run for run in space.store.list() if run.id not in ours]
+def _ours(space: Workspace) -> list[str]:
+    """The trainings that projects launched: they are in the groups above."""
+    return [run for project in projects.names(space) for run in launched(space, project)]
+
+
+def _active(space: Workspace) -> bool:
+    pending = {run.id for run in space.store.pending()}
+    return bool(pending) and bool(pending - {*_ours(space)})
 
 
 def _table(space: Workspace, active: bool) -> None:
-    others = _others(space)
-    if active and not any(run.pending for run in others):
+    if active and not _active(space):
         st.rerun()
-    runs = others[:_SHOWN]
+    runs = space.store.besides(_ours(space), _SHOWN)
     if not runs:
         st.caption(t("Nothing yet."))
         return
@@ -47,7 +51,7 @@ def _table(space: Workspace, active: bool) -> None:
             n=_SHOWN,
         )
     )
-    line = _places(space)
+    line = places(space)
     found = st.dataframe(
         [_row(space, run, line.get(run.id)) for run in runs],
         key=f"runs_work_{digest([run.id for run in runs])[:8]}",
@@ -61,16 +65,6 @@ def _table(space: Workspace, active: bool) -> None:
     for at in found.selection.rows:
         with telling():
             _one(space, runs[at])
-
-
-def _places(space: Workspace) -> Mapping[str, int]:
-    """The place of each waiting run in its lane, from 1."""
-    lanes: dict[str, int] = {}
-    places: dict[str, int] = {}
-    for run in reversed(space.store.list(state="queued")):
-        lane = KINDS[run.kind].slot if run.kind in KINDS else "light"
-        places[run.id] = lanes[lane] = lanes.get(lane, 0) + 1
-    return places
 
 
 def _row(space: Workspace, run: Run, place: int | None) -> dict[str, object]:

@@ -35,6 +35,8 @@ _ON_RUNS = (
     ("resume", "go on with runs that ended without success", "From the last checkpoint, in the background."),
     ("delete", "move ended runs to the workspace's trash", "`restore` brings them back."),
 )
+_SORTS = ("newest", "dev", "name", "state", "left")
+_RUNS_HELP = "a run's id or the beginning of it, or PROJECT/GROUP as `board` lists it"
 
 
 class _Parser(ArgumentParser):
@@ -182,6 +184,17 @@ def _add_projects(commands: object) -> None:
 
 
 def _add_runs(commands: object) -> None:
+    sub = _command(
+        commands, "board", "the groups of the workspace (a mix and its repeats), as the Runs page lists them",
+        "Commands on runs take PROJECT/GROUP for all runs of a group.",
+    )  # fmt: skip
+    sub.add_argument("--project", metavar="NAME", help="the groups of one project (default: all)")
+    sub.add_argument("--search", metavar="TEXT", help="in the mix's name, or the beginning of a group's or run's id")
+    sub.add_argument("--state", choices=get_args(State), metavar="STATE", help="groups with a run in this state")
+    sub.add_argument("--sort", choices=_SORTS, default="newest", help="default newest; dev: the best first")
+    sub.add_argument("--limit", type=int, default=25, metavar="N", help="at most so many (default 25)")
+    sub.add_argument("--page", type=int, default=1, metavar="N", help="the N-th so many (default 1)")
+    sub.add_argument("--group", metavar="GROUP", help="one group with its repeats: its id or the beginning of it")
     sub = _command(commands, "list", "the runs of the workspace, newest first")
     sub.add_argument("--kind", choices=tuple(KINDS), metavar="KIND", help=", ".join(KINDS))
     sub.add_argument(
@@ -191,11 +204,16 @@ def _add_runs(commands: object) -> None:
         help="queued, running, succeeded, failed, cancelled or interrupted",
     )
     sub.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (default 50)")
-    sub = _command(commands, "show", "one run: what was asked, where it stands, its last metrics and log lines")
+    sub = _command(commands, "show", "one run: what was asked, where it stands, what happened to it, what it used")
     sub.add_argument("run", metavar="RUN", help="a run's id or the beginning of it")
     for name, says, more in _ON_RUNS:
         sub = _command(commands, name, says, more)
-        sub.add_argument("runs", nargs="+", metavar="RUN", help="a run's id or the beginning of it")
+        sub.add_argument("runs", nargs="+", metavar="RUN", help=_RUNS_HELP)
+    sub = _command(commands, "move", "bring runs that wait to the front or the end of the line")
+    sub.add_argument("runs", nargs="+", metavar="RUN", help=_RUNS_HELP)
+    where = sub.add_mutually_exclusive_group(required=True)
+    where.add_argument("--first", action="store_true", help="they are started next, in the order given")
+    where.add_argument("--last", action="store_true", help="all others come first")
     sub = _command(commands, "restore", "bring deleted runs back")
     sub.add_argument("runs", nargs="+", metavar="RUN", help="a run's whole id")
 

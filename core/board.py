@@ -1,18 +1,58 @@
-"""How the trainings of projects stand: a line for each group, its repeats, and how they learn."""
+"""How the trainings of projects stand: a line for each group, what one asks to see of them, and its repeats."""
 
-import statistics
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
-from core.groups import Group, groups, launched
-from core.jobs.folder import Run, last_metrics, read_object, share_done
-from core.launch import time_left
+from core.groups import BEST_FIRST, Group, Launched, group_of, history
+from core.jobs.folder import Run, last_metrics, read_object, share_done, stalled_file
+from core.jobs.process import boottime
+from core.jobs.store import Brief
+from core.pace import time_left
 from core.runs import State
 from core.workspace import Workspace
 
-Points = list[tuple[int, float]]  # (step, value)
+Sort = Literal["newest", "dev", "name", "state", "left"]
+SORTS: tuple[Sort, ...] = ("newest", "dev", "name", "state", "left")
+STATES: tuple[State, ...] = ("running", "queued", "failed", "interrupted", "cancelled", "succeeded")  # urgent first
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A group in a line. `dev`: mean of the best F1 on dev over its finished repeats, 0..1."""
+
+    project: str
+    group: str  # its id
+    name: str  # of its mix
+    steps: int | None
+    launched: float  # unix seconds, the newest launch
+    states: Mapping[State, int]  # of its repeats
+    dev: float | None
+    left: float | None  # seconds until its last run ends
+    repeats: tuple[str, ...]  # a run of each: the one that goes on, else the one that counts; by seed
+    runs: tuple[str, ...]  # all of them, replicates too
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others of the workspace."""
+        return f"{self.project}/{self.group}"
+
+    @property
+    def active(self) -> bool:
+        return self.left is not None
+
+
+@dataclass(frozen=True)
+class View:
+    """What one asks to see of a board. `states`: any of them; none: all. `text`: in a mix's name, or an id's start."""
+
+    text: str = ""
+    states: Collection[State] = ()
+    sort: Sort = "newest"
 
 
 @dataclass(frozen=True)
@@ -25,21 +65,19 @@ class Repeat:
     dev: float | None  # best F1 on dev so far, 0..1
     done: float | None  # 0..1; None where it doesn't say
     weights: bool  # whether the trained model was kept
+    left: float | None  # seconds until it ends
+    place: int | None  # in line, from 1
+    stalled: float | None  # seconds that it may stand still, if it stands still for longer
+    due: float | None  # seconds until it goes on by itself, 0 where it may already; None where it doesn't
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A group as it stands. `dev`: mean of the best F1 on dev over its finished repeats; `left`: seconds."""
+class Opened:
+    """A group with its repeats, by seed."""
 
     project: str
     group: Group
     repeats: tuple[Repeat, ...]
-    dev: float | None
-    left: float | None
-
-    @property
-    def states(self) -> Mapping[State, int]:
-        return Counter(repeat.run.state for repeat in self.repeats)
 
     @property
     def active(self) -> bool:
@@ -47,37 +85,151 @@ class Entry:
 
 
 def board(workspace: Workspace, projects: Sequence[str]) -> list[Entry]:
-    """The groups of some projects, each project's first launched first."""
-    known = {run.id: run for run in workspace.store.list(kind="train")}
-    active = any(run.pending for run in known.values())
-    ends = time_left(workspace) if active else {}
-    out: list[Entry] = []
-    for project in projects:
-        members: dict[tuple[str, int], list[Run]] = {}
-        for run_id, (group_id, _, seed) in launched(workspace, project).items():
-            if run_id in known:
-                members.setdefault((group_id, seed), []).append(known[run_id])
-        for group in groups(workspace, project):
-            found = tuple(_repeat(workspace, s, run, members[group.id, s]) for s, run in group.runs.items())
-            out.append(_entry(workspace, project, group, found, ends))
-    return out
+    """The groups of some projects, each project's first launched first. No run folder is read."""
+    known = workspace.store.briefs("train")
+    ends = time_left(workspace) if any(brief.pending for brief in known.values()) else {}
+    made = (
+        _entry(workspace, project, launched, known, ends)
+        for project in projects
+        for launched in history(workspace, project).groups.values()
+    )
+    return [entry for entry in made if entry is not None]
 
 
 def _entry(
-    workspace: Workspace, project: str, group: Group, repeats: tuple[Repeat, ...], ends: Mapping[str, float]
-) -> Entry:
-    scores = [best_dev(workspace.run_folder(run)) for run in group.finished]
-    known = [score for score in scores if score is not None]
-    left = [ends[repeat.run.id] for repeat in repeats if repeat.run.id in ends]
-    return Entry(project, group, repeats, statistics.fmean(known) if known else None, max(left, default=None))
+    workspace: Workspace, project: str, launched: Launched, known: Mapping[str, Brief], ends: Mapping[str, float]
+) -> Entry | None:
+    shown: list[str] = []
+    states: list[State] = []
+    scores: list[float] = []
+    runs: list[str] = []
+    left: list[float] = []
+    for ids in launched.members.values():
+        there = [id for id in ids if id in known]
+        if not there:
+            continue
+        runs += there
+        counts = id = there[-1]
+        if len(there) > 1:
+            counts = min(reversed(there), key=lambda id: _RANK[known[id].state])
+            id = next((id for id in there if known[id].pending), counts)
+        shown.append(id)
+        states.append(known[id].state)
+        if known[id].pending:
+            left.append(ends.get(id, 0.0))
+        score = _score(workspace, counts, known[counts])
+        if score is not None:
+            scores.append(score)
+    if not runs:
+        return None
+    steps = launched.settings.get("steps")
+    dev = sum(scores) / len(scores) if scores else None
+    return Entry(
+        project, launched.id, launched.name, steps, launched.time, Counter(states), dev, max(left, default=None),
+        tuple(shown), tuple(runs),
+    )  # fmt: skip
 
 
-def _repeat(workspace: Workspace, seed: int, run: Run, members: Sequence[Run]) -> Repeat:
+_RANK: Mapping[State, int] = {state: rank for rank, state in enumerate(BEST_FIRST)}
+
+
+def _score(workspace: Workspace, id: str, brief: Brief) -> float | None:
+    """The headline on dev of a training that succeeded; one from before 0.2 has it in its result alone."""
+    if brief.state != "succeeded":
+        return None
+    return _kept_score(workspace.run_folder(id)) if brief.score is None else brief.score
+
+
+@lru_cache(maxsize=16384)
+def _kept_score(folder: Path) -> float | None:
+    return (read_object(folder / "result.json") or {}).get("best_dev")
+
+
+def selected(entries: Sequence[Entry], view: View) -> list[Entry]:
+    """Those of some groups that one asks to see, in the order asked for; of equals the newest first."""
+    text = view.text.strip().casefold()
+    states = frozenset(view.states)
+    found = [
+        entry
+        for entry in entries
+        if (not states or not states.isdisjoint(entry.states))
+        and (not text or text in entry.name.casefold() or _begins(entry, text))
+    ]
+    found.sort(key=lambda entry: (-entry.launched, entry.key))
+    if view.sort == "dev":
+        found.sort(key=lambda entry: (entry.dev is None, -(entry.dev or 0.0)))
+    elif view.sort == "name":
+        found.sort(key=lambda entry: _natural(entry.name))
+    elif view.sort == "state":
+        found.sort(key=lambda entry: min(STATES.index(state) for state in entry.states))
+    elif view.sort == "left":
+        found.sort(key=lambda entry: (entry.left is None, entry.left or 0.0))
+    return found
+
+
+def _begins(entry: Entry, text: str) -> bool:
+    """Whether it, or one of its runs, has an id that begins so."""
+    return entry.group.startswith(text) or any(run.startswith(text) for run in entry.runs)
+
+
+def _natural(name: str) -> list[tuple[int, str | int]]:
+    """A name in the order that people expect: 2x before 10x."""
+    parts: list[str] = re.split(r"(\d+)", name.casefold())
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]
+
+
+def opened(workspace: Workspace, project: str, group: str) -> Opened | None:
+    """A group with all that its repeats' folders tell; None where it is not there."""
+    launched = history(workspace, project).groups.get(group)
+    if launched is None:
+        return None
+    known = {run.id: run for run in workspace.store.find(launched.runs)}
+    made = group_of(launched, known)
+    if made is None:
+        return None
+    pending = any(run.pending for run in known.values())
+    ends, line = (time_left(workspace), places(workspace)) if pending else ({}, {})
+    repeats = tuple(
+        _repeat(workspace, seed, run, [known[id] for id in launched.members[seed] if id in known], ends, line)
+        for seed, run in made.runs.items()
+    )
+    return Opened(project, made, repeats)
+
+
+def _repeat(
+    workspace: Workspace,
+    seed: int,
+    run: Run,
+    members: Sequence[Run],
+    ends: Mapping[str, float],
+    line: Mapping[str, int],
+) -> Repeat:
     run = next((other for other in members if other.pending), run)
     folder = workspace.run_folder(run.id)
-    done = share_done(last_metrics(folder)) if run.state == "running" else None
-    ids = tuple(member.id for member in members)
-    return Repeat(seed, run, ids, best_dev(folder), done, (folder / "model").exists())
+    running = run.state == "running"
+    done = share_done(last_metrics(folder)) if running else None
+    stalled = read_object(stalled_file(folder, run.attempt)) if running else None
+    return Repeat(
+        seed, run, tuple(member.id for member in members), best_dev(folder), done, (folder / "model").exists(),
+        ends.get(run.id), line.get(run.id), float(stalled["seconds"]) if stalled else None, _due(run),
+    )  # fmt: skip
+
+
+def _due(run: Run) -> float | None:
+    if run.due_at is None:
+        return None
+    return 0.0 if run.due else max(0.0, run.due_at - boottime())
+
+
+def places(workspace: Workspace) -> dict[str, int]:
+    """The place in line of each run that waits for a slot, from 1: those of a lane stand in one line."""
+    lanes: Counter[str] = Counter()
+    found: dict[str, int] = {}
+    for run in reversed(workspace.store.pending()):
+        if run.state == "queued":
+            lanes[run.lane] += 1
+            found[run.id] = lanes[run.lane]
+    return found
 
 
 def best_dev(folder: Path) -> float | None:
@@ -86,10 +238,3 @@ def best_dev(folder: Path) -> float | None:
     if result is not None:
         return result.get("best_dev")
     return max((line["dev"] for line in last_metrics(folder) if line.get("dev") is not None), default=None)
-
-
-def learning(folder: Path) -> tuple[Points, Points]:
-    """The loss and the F1 on dev over the steps of a training."""
-    lines = last_metrics(folder)
-    loss, dev = ([(m["step"], m[key]) for m in lines if m.get(key) is not None] for key in ("loss", "dev"))
-    return loss, dev

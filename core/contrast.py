@@ -54,7 +54,9 @@ def by_dev(workspace: Workspace, found: Sequence[Group]) -> list[Group]:
     """Groups with enough finished runs to be judged, by their mean best F1 on dev, the best first."""
     means: dict[str, float] = {}
     for group in found:
-        scores = [score for run in group.finished if (score := best_dev(workspace.run_folder(run))) is not None]
+        runs = [run for run in group.runs.values() if run.state == "succeeded"]
+        scores = [run.score if run.score is not None else best_dev(workspace.run_folder(run.id)) for run in runs]
+        scores = [score for score in scores if score is not None]
         if len(scores) >= ENOUGH_SEEDS:
             means[group.id] = statistics.fmean(scores)
     return sorted((g for g in found if g.id in means), key=lambda group: -means[group.id])

@@ -1,7 +1,10 @@
 """Groups: the trainings of one mix over several seeds, as a project's history and the run store know them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from core import corpus as corpora
@@ -11,7 +14,7 @@ from core.formats.importing import used_labels
 from core.jobs.folder import Run
 from core.mix import Mix
 from core.params import build, digest
-from core.project import events, mix_of
+from core.project import events, history_file, mix_of
 from core.runs import RunSpec, State
 from core.scores import Counts
 from core.tasks import task as task_of
@@ -20,7 +23,42 @@ from core.training.settings import TrainParams
 from core.workspace import Workspace
 
 LAUNCH = "launch"
-_BEST_FIRST: tuple[State, ...] = ("succeeded", "running", "queued", "interrupted", "failed", "cancelled")
+BEST_FIRST: tuple[State, ...] = ("succeeded", "running", "queued", "interrupted", "failed", "cancelled")
+_known: dict[Path, tuple[object, "History"]] = {}  # what was read of each project's events, and of which state of them
+
+
+@dataclass(frozen=True)
+class Launched:
+    """The trainings of one mix as they were launched. `time`: of the newest launch, unix seconds."""
+
+    id: str
+    name: str
+    asked: Mapping[str, Any]  # the mix, as plain data
+    settings: Mapping[str, Any]  # of the training, as plain data
+    corpora: Mapping[str, str]
+    time: float
+    members: Mapping[int, tuple[str, ...]]  # run ids by seed, as launched; by seed
+
+    @property
+    def runs(self) -> list[str]:
+        """The ids of all its runs, those that were deleted too."""
+        return [id for ids in self.members.values() for id in ids]
+
+    @property
+    def train(self) -> TrainParams:
+        return _settings(json.dumps(self.settings))
+
+    @property
+    def mix(self) -> Mix:
+        return _mix(json.dumps(self.asked))
+
+
+@dataclass(frozen=True)
+class History:
+    """What a project launched. `groups`: by id, the first launched first; `runs`: id -> (group, mix's name, seed)."""
+
+    groups: Mapping[str, Launched]
+    runs: Mapping[str, tuple[str, str, int]]
 
 
 @dataclass(frozen=True)
@@ -50,32 +88,76 @@ def group_id(spec: RunSpec) -> str:
     return digest({"kind": spec.kind, "inputs": dict(spec.inputs), "params": params})[:12]
 
 
-def groups(workspace: Workspace, project: str) -> list[Group]:
-    """The groups of a project, the first launched first; runs that were deleted are left out, and empty groups."""
-    known = {run.id: run for run in workspace.store.list(kind="train")}
-    order: dict[str, dict[str, Any]] = {}
-    members: dict[str, dict[int, Run]] = {}
+def history(workspace: Workspace, project: str) -> History:
+    """What a project launched so far; read again only when its events have grown."""
+    path = history_file(workspace, project)
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return History({}, {})
+    state = (found.st_ino, found.st_size, found.st_mtime_ns)
+    known = _known.get(path)
+    if known is None or known[0] != state:
+        known = state, _read(workspace, project)
+        _known[path] = known
+    return known[1]
+
+
+def _read(workspace: Workspace, project: str) -> History:
+    newest: dict[str, dict[str, Any]] = {}
+    members: dict[str, dict[int, tuple[str, ...]]] = {}
+    runs: dict[str, tuple[str, str, int]] = {}
     for event in events(workspace, project):
         if event.get("event") != LAUNCH:
             continue
-        order[event["group"]] = event
-        runs = members.setdefault(event["group"], {})
+        group = event["group"]
+        newest[group] = event
+        mine = members.setdefault(group, {})
         for run_id, seed in event["seeds"].items():
-            run = known.get(run_id)
-            if run and (seed not in runs or _BEST_FIRST.index(run.state) <= _BEST_FIRST.index(runs[seed].state)):
-                runs[seed] = run
-    return [_group(key, event, members[key]) for key, event in order.items() if members[key]]
+            mine[seed] = (*(id for id in mine.get(seed, ()) if id != run_id), run_id)
+            runs[run_id] = (group, event["mix"], seed)
+    made = {group: _launched(event, dict(sorted(members[group].items()))) for group, event in newest.items()}
+    return History(made, runs)
 
 
-def launched(workspace: Workspace, project: str) -> dict[str, tuple[str, str, int]]:
+def _launched(event: Mapping[str, Any], members: Mapping[int, tuple[str, ...]]) -> Launched:
+    time = float(event.get("time", 0.0))
+    return Launched(event["group"], event["mix"], event["asked"], event["train"], event["corpora"], time, members)
+
+
+@lru_cache(maxsize=256)
+def _settings(text: str) -> TrainParams:
+    return build(TrainParams, json.loads(text), "train")
+
+
+@lru_cache(maxsize=4096)
+def _mix(text: str) -> Mix:
+    return mix_of(json.loads(text))
+
+
+def groups(workspace: Workspace, project: str) -> list[Group]:
+    """The groups of a project, the first launched first; runs that were deleted are left out, and empty groups."""
+    found = history(workspace, project)
+    known = {run.id: run for run in workspace.store.find(found.runs)}
+    made = (group_of(launched, known) for launched in found.groups.values())
+    return [group for group in made if group is not None]
+
+
+def group_of(launched: Launched, known: Mapping[str, Run]) -> Group | None:
+    """A group of the runs that are there; None where none is. Of one seed's runs the one that got farthest counts."""
+    runs: dict[int, Run] = {}
+    for seed, ids in launched.members.items():
+        there = [known[id] for id in ids if id in known]
+        if there:
+            runs[seed] = min(reversed(there), key=lambda run: BEST_FIRST.index(run.state))
+    if not runs:
+        return None
+    return Group(launched.id, launched.name, launched.mix, launched.train, launched.corpora, runs)
+
+
+def launched(workspace: Workspace, project: str) -> Mapping[str, tuple[str, str, int]]:
     """Every training that a project launched: run id -> (group, name of the mix, seed)."""
-    told = (event for event in events(workspace, project) if event.get("event") == LAUNCH)
-    return {run: (event["group"], event["mix"], seed) for event in told for run, seed in event["seeds"].items()}
-
-
-def _group(key: str, event: Mapping[str, Any], runs: Mapping[int, Run]) -> Group:
-    train = build(TrainParams, event["train"], "train")
-    return Group(key, event["mix"], mix_of(event["asked"]), train, event["corpora"], dict(sorted(runs.items())))
+    return history(workspace, project).runs
 
 
 def comparable(found: Sequence[Group], baseline: Group) -> list[Group]:

@@ -1,31 +1,27 @@
 """From a project to its runs: the import, the pools, and trainings of several mixes over the same seeds."""
 
 import itertools
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core import corpus as corpora
 from core.errors import CoreError
-from core.groups import LAUNCH, Group, group_id, groups
-from core.jobs.folder import Run, last_metrics, read_json, read_object, share_done
+from core.groups import LAUNCH, Group, group_id, history
+from core.jobs.folder import Run, read_json
+from core.jobs.store import SAME
 from core.mix import GOLD, Mix
 from core.models.catalogue import install
-from core.params import build, canonical
+from core.pace import asked_of, seconds_all
+from core.params import canonical
 from core.project import Project, record
 from core.recipe import AugmentedIngredient
 from core.recipe_text import mix_data
 from core.runs import RunSpec
-from core.shelf import encoder_of
 from core.sources import import_spec
 from core.stage import Stage, augment_spec, imported, settle, train_specs
 from core.training.settings import TrainParams
 from core.workspace import Workspace
-
-STARTING = 7.0  # seconds a training process needs before its first step, on a laptop
-PER_TOKEN = 0.00035  # seconds a sub-token costs in training, on two laptop cores; both until runs here say better
-_REMEMBERED = 24  # newest trainings that an estimate looks at
 
 
 @dataclass(frozen=True)
@@ -48,8 +44,8 @@ class Standing:
 
 def standing(workspace: Workspace, project: Project) -> Standing:
     """Look at the run folders; starts nothing."""
-    known = {run.id: run for kind in ("import", "augment") for run in workspace.store.list(kind=kind)}
     spec = import_spec(workspace, project.recipe)
+    known = {run.id: run for run in workspace.store.find([spec.id])}
     runs = {"import": known[spec.id]} if spec.id in known else {}
     if not runs or runs["import"].state != "succeeded":
         return Standing(runs, None, waiting=tuple(_augmented(project)))
@@ -60,9 +56,11 @@ def standing(workspace: Workspace, project: Project) -> Standing:
         ready = {name: part for name, part in left.items() if part.of in stage.pools}
         if not ready:
             break
-        for name, part in ready.items():
+        specs = {name: augment_spec(part, stage).id for name, part in ready.items()}
+        known = {run.id: run for run in workspace.store.find(specs.values())}
+        for name, id in specs.items():
             del left[name]
-            run = known.get(augment_spec(part, stage).id)
+            run = known.get(id)
             if run is None:
                 continue
             runs[name] = run
@@ -104,7 +102,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a launch would start. `seconds`: about how long the new runs take, one after the other."""
+    """What a launch would start. `seconds`: about how long the new runs take, side by side as there are slots."""
 
     mixes: tuple[Planned, ...]
     new: int
@@ -132,23 +130,25 @@ def estimate(
 
     Where there was none, all runs are new. Raises CoreError `mix_*` where a mix can't be drawn.
     """
-    named = (g for g in reversed(groups(workspace, project.slug)) if g.train.model == project.recipe.train.model)
-    last = next(named, None)
-    return _plan(workspace, project, stage, mixes, seeds, encoder_of(workspace, last) if last else "")
+    launched = [*history(workspace, project.slug).groups.values()][::-1]
+    named = (one for one in launched if one.train.model == project.recipe.train.model)
+    runs = (run.id for one in named for run in workspace.store.find([*one.runs], 1))
+    asked = next((asked for run in runs if (asked := asked_of(workspace.run_folder(run))) is not None), None)
+    return _plan(workspace, project, stage, mixes, seeds, asked.model if asked else "")
 
 
 def _plan(
     workspace: Workspace, project: Project, stage: Stage, mixes: Mapping[str, Mix], seeds: Sequence[int], model: str
 ) -> Plan:
     train = project.recipe.train
-    there = {run.id for run in workspace.store.list(kind="train") if run.state in ("queued", "running", "succeeded")}
     planned: list[Planned] = []
     for name, mix in mixes.items():
         params, names = settle(replace(project.recipe, mix=mix), stage)
         specs = tuple(train_specs(stage, params, names, model, seeds))
+        there = {run.id for run in workspace.store.find([spec.id for spec in specs]) if run.state in SAME}
         planned.append(Planned(name, mix, train, specs, sum(spec.id not in there for spec in specs)))
     new = sum(part.new for part in planned)
-    return Plan(tuple(planned), new, new * seconds_each(workspace, train))
+    return Plan(tuple(planned), new, seconds_all(workspace, new, train, model))
 
 
 def _folder(workspace: Workspace, project: Project) -> Path:
@@ -186,19 +186,6 @@ def _tested(workspace: Workspace, group: Group, run: str) -> bool:
     return predictions.file_of(folder, group.corpora["test"]).exists() or not (folder / "model").exists()
 
 
-def seconds_each(workspace: Workspace, train: TrainParams) -> float:
-    """About how long one training takes: from the newest ones of this workspace, else from a laptop's figures."""
-    tokens = (train.steps or 100) * train.batch_tokens
-    rates: list[float] = []
-    for run in workspace.store.list(kind="train", state="succeeded", limit=_REMEMBERED):
-        folder = workspace.run_folder(run.id)
-        result, spec = read_object(folder / "result.json"), read_object(folder / "spec.json")
-        if result and spec and run.seconds and (folder / "model").exists():
-            batch = spec["params"].get("train", {}).get("batch_tokens", TrainParams.batch_tokens)
-            rates.append(max(0.0, run.seconds - STARTING) / (result["steps"] * batch))
-    return STARTING + tokens * (statistics.median(rates) if rates else PER_TOKEN)
-
-
 def retrain(workspace: Workspace, project: Project, group: Group, seeds: Sequence[int]) -> list[str]:
     """Train repeats of a group again whose weights were not kept, as a sample's: replicates of the same group. -> ids
 
@@ -223,19 +210,3 @@ def _replicate(workspace: Workspace, run_id: str) -> RunSpec:
         if (folder / "model").exists() or not (folder / "result.json").exists():
             return other
     raise AssertionError
-
-
-def time_left(workspace: Workspace) -> dict[str, float]:
-    """Seconds until each active training ends, by run id: one after the other, as they wait."""
-    store = workspace.store
-    each: dict[TrainParams, float] = {}
-    ends: dict[str, float] = {}
-    clock = 0.0
-    for run in [*store.list(kind="train", state="running"), *reversed(store.list(kind="train", state="queued"))]:
-        folder = workspace.run_folder(run.id)
-        train = build(TrainParams, (read_object(folder / "spec.json") or {})["params"].get("train", {}), "train")
-        if train not in each:
-            each[train] = seconds_each(workspace, train)
-        clock += each[train] * (1 - (share_done(last_metrics(folder)) or 0.0))
-        ends[run.id] = clock
-    return ends

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,18 @@ def load(workspace: Workspace, name: str) -> Project:
     """Raises CoreError `project_unknown` with the projects there are, and those of a recipe."""
     path = _folder(workspace, name) / FILE
     try:
-        text = path.read_text(encoding="utf-8")
+        found = path.stat()
+        return _load(path, (found.st_ino, found.st_size, found.st_mtime_ns))
     except FileNotFoundError:
         known = ", ".join(names(workspace)) or "-"
         raise CoreError("project_unknown", {"name": name, "known": known}, "hint_project") from None
-    return from_data(parse(text, f"{name}/{FILE}").data, path.parent)
+
+
+@lru_cache(maxsize=256)
+def _load(path: Path, state: tuple[int, int, int]) -> Project:
+    """A project in one state of its file: every page asks for the titles of all."""
+    text = path.read_text(encoding="utf-8")
+    return from_data(parse(text, f"{path.parent.name}/{FILE}").data, path.parent)
 
 
 def from_data(data: Any, folder: Path) -> Project:
@@ -174,9 +182,14 @@ def record(workspace: Workspace, name: str, event: Mapping[str, Any]) -> None:
     workspace.record(name, event)
 
 
+def history_file(workspace: Workspace, name: str) -> Path:
+    """Where the history of a project lies."""
+    return _folder(workspace, name) / "events.jsonl"
+
+
 def events(workspace: Workspace, name: str) -> list[dict[str, Any]]:
     """The history, oldest first; a torn line is left out."""
-    path = _folder(workspace, name) / "events.jsonl"
+    path = history_file(workspace, name)
     out: list[dict[str, Any]] = []
     if path.exists():
         for line in path.read_bytes().split(b"\n"):

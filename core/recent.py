@@ -1,11 +1,11 @@
 """What a workspace was last used for: its projects with their sizes, and the newest trainings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from core import project as projects
 from core.errors import CoreError
-from core.groups import groups, launched
+from core.groups import history, launched
 from core.jobs.folder import Run
 from core.sample import Sample
 from core.sources import import_spec
@@ -35,20 +35,28 @@ class RecentRun:
 
 def recent_projects(workspace: Workspace, most: int) -> list[RecentProject]:
     """The last changed first; a project whose file can't be read is left out."""
+    changed = {name: _changed(workspace, name) for name in projects.names(workspace)}
+    done = {id for id, brief in workspace.store.briefs("train").items() if brief.state == "succeeded"}
     found: list[RecentProject] = []
-    for name in projects.names(workspace):
+    for name in sorted(changed, key=lambda name: -changed[name]):
         try:
-            found.append(_project(workspace, projects.load(workspace, name)))
+            found.append(_project(workspace, projects.load(workspace, name), changed[name], done))
         except CoreError:
             continue
-    return sorted(found, key=lambda line: -line.changed)[:most]
+        if len(found) == most:
+            break
+    return found
 
 
-def _project(workspace: Workspace, project: projects.Project) -> RecentProject:
-    folder = workspace.root / "projects" / project.slug
-    changed = max(path.stat().st_mtime for path in folder.glob("*") if path.name in (projects.FILE, "events.jsonl"))
-    done = sum(len(group.finished) for group in groups(workspace, project.slug))
-    return RecentProject(project.slug, project.title, _rows(workspace, project), changed, done)
+def _changed(workspace: Workspace, name: str) -> float:
+    paths = (workspace.root / "projects" / name / projects.FILE, projects.history_file(workspace, name))
+    return max(path.stat().st_mtime for path in paths if path.exists())
+
+
+def _project(workspace: Workspace, project: projects.Project, changed: float, done: Set[str]) -> RecentProject:
+    seeds = [ids for group in history(workspace, project.slug).groups.values() for ids in group.members.values()]
+    runs = sum(not done.isdisjoint(ids) for ids in seeds)
+    return RecentProject(project.slug, project.title, _rows(workspace, project), changed, runs)
 
 
 def _rows(workspace: Workspace, project: projects.Project) -> Mapping[str, int]:
@@ -60,13 +68,21 @@ def _rows(workspace: Workspace, project: projects.Project) -> Mapping[str, int]:
 
 
 def recent_runs(workspace: Workspace, most: int) -> list[RecentRun]:
-    """The last submitted first."""
-    known: dict[str, tuple[str, str, int]] = {}
-    for project in projects.names(workspace):
-        title = _title(workspace, project)
-        known |= {run: (title, mix, seed) for run, (_, mix, seed) in launched(workspace, project).items()}
-    runs = sorted(workspace.store.list(kind="train"), key=lambda run: -run.submitted)
-    return [RecentRun(*known[run.id], run) for run in runs if run.id in known][:most]
+    """The last submitted first; of projects that launched the same run the first changed one is named."""
+    homes = {project: launched(workspace, project) for project in projects.names(workspace)}
+    runs: list[Run] = []
+    for limit in (8 * most, None):  # all only where most of the newest were launched by no project
+        newest = workspace.store.list(kind="train", limit=limit)
+        runs = [run for run in newest if any(run.id in home for home in homes.values())]
+        if len(runs) >= most:
+            break
+    return [_recent(workspace, homes, run) for run in sorted(runs, key=lambda run: -run.submitted)[:most]]
+
+
+def _recent(workspace: Workspace, homes: Mapping[str, Mapping[str, tuple[str, str, int]]], run: Run) -> RecentRun:
+    project = [project for project, runs in homes.items() if run.id in runs][-1]
+    _, mix, seed = homes[project][run.id]
+    return RecentRun(_title(workspace, project), mix, seed, run)
 
 
 def _title(workspace: Workspace, name: str) -> str:

@@ -63,7 +63,7 @@ def wait(workspace: Workspace, ids: Sequence[str], watch: Watch) -> list[Run]:
 
 def cancel_all(workspace: Workspace, ids: Sequence[str]) -> None:
     """Cancel runs, and wait until they have stopped."""
-    known = [run.id for run in workspace.store.list() if run.id in ids]
+    known = [run.id for run in workspace.store.find(ids)]
     for run_id in known:
         cancel(workspace.root, run_id)
     while not settled(workspace.root, known):

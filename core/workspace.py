@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -150,26 +151,43 @@ class Workspace:
         What the spec leaves open (where inputs lie, device, precision, threads, versions) is settled here, once.
         Raises CoreError `no_room` where the disk has no place for what it writes.
         """
+        run, reused = self._queue(spec, outside or {})
+        dispatch(self.root)
+        return run, reused
+
+    def _queue(self, spec: RunSpec, outside: Mapping[str, str]) -> tuple[Run, bool]:
         found = self.store.find(spec.id)
         if found is None or found.state not in SAME:
             refuse_without_room(self.root, spec)
-        inputs = {role: self._located(value) for role, value in spec.inputs.items()} | dict(outside or {})
+        return self.store.submit(spec, self._resolved(spec, outside))
+
+    def resubmit(self, run_id: str) -> Run:
+        """Queue a run that ended without success again: it goes on from its last checkpoint, or begins anew."""
+        run = self.queue_again(run_id)
+        dispatch(self.root)
+        return run
+
+    def queue_again(self, run_id: str) -> Run:
+        """`resubmit` without starting it: for many at once, with one `dispatch` at the end."""
+        spec = RunSpec.from_json(read_json(self.run_folder(run_id) / "spec.json"))
+        return self._queue(spec, {})[0]
+
+    def dispatch(self) -> None:
+        """Start what waits, as far as slots are free."""
+        dispatch(self.root)
+
+    def _resolved(self, spec: RunSpec, outside: Mapping[str, str]) -> dict[str, Any]:
+        """What a spec leaves open; only the first of it that is written counts."""
+        inputs = {role: self._located(value) for role, value in spec.inputs.items()} | dict(outside)
         machine = Machine.here()
-        resolved = {
+        return {
             "inputs": inputs,
             "device": machine.device,
             "precision": machine.precision,
             "threads": machine.threads,
             "cpu_flags": machine.flags,
-            "versions": {name: importlib.metadata.version(name) for name in _VERSIONED},
+            "versions": _versions(),
         }
-        run, reused = self.store.submit(spec, resolved)
-        dispatch(self.root)
-        return run, reused
-
-    def resubmit(self, run_id: str) -> Run:
-        """Queue a run that ended without success again: it goes on from its last checkpoint, or begins anew."""
-        return self.submit(RunSpec.from_json(read_json(self.run_folder(run_id) / "spec.json")))[0]
 
     def _located(self, value: str) -> str:
         """`file:SHA`, `corpus:ID`, `model:IDENTITY`, `run:ID` as a path relative to the workspace."""
@@ -178,6 +196,11 @@ class Workspace:
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.root).free
+
+
+@cache
+def _versions() -> Mapping[str, str]:
+    return {name: importlib.metadata.version(name) for name in _VERSIONED}
 
 
 def _unreadable(name: str, error: OSError) -> CoreError:

@@ -5,14 +5,14 @@ import streamlit as st
 from components.frame import enter, need_project
 from components.models import bundled, hub, installed, suits, trained, try_run
 from components.words import t
-from core.board import board
+from core import shelf
 
 space = enter("models")
 st.title(t("Models"))
 project = need_project(space)
-entries = board(space, [project.slug])
+found = shelf.trained(space, project.slug)
 st.subheader(t("Try a run"), anchor=False)
-try_run(space, entries)
+try_run(space, project, found)
 st.subheader(t("Does the encoder suit the text?"), anchor=False)
 st.caption(t("The encoder is the pre-trained model that every run of this project begins with."))
 suits(space, project)
@@ -20,7 +20,7 @@ st.subheader(t("What is there"), anchor=False)
 st.caption(t("Encoders that come with Peibi"))
 bundled(space)
 st.caption(t("Trained models of this project"))
-trained(space, entries)
+trained(space, found)
 st.caption(t("Encoders in the workspace, checked and copied"))
 installed(space)
 hub()

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from components.acts import undo
 from components.address import choice
 from components.frame import chosen, enter
-from components.runs import live, undo
+from components.runs import live
 from components.words import t
 from components.work import other_work
 from core import project as projects

@@ -18,6 +18,10 @@ FAMILIES = {
     "state_": ("queued", "running", "succeeded", "failed", "cancelled", "interrupted"),
     "action_": ("kept", "repaired", "dropped"),
     "unit_": ("times_gold", "rows", "share"),
+    "event_": (
+        *("queued", "started", "taken_in", "interrupted", "failed", "succeeded", "succeeded_score", "cancelled"),
+        *("moved_first", "moved_last", "asked_again", "goes_on", "at_once", "waits"),
+    ),
 }
 
 

@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.report.canvas import GREY
+from core.report.curves import curve, curves, usage
 from core.report.figures import (
     AMBER,
-    GREY,
     PALETTE,
     ForestRow,
     bars,
     colour_of,
-    curve,
-    curves,
     forest,
     label_colours,
     label_histogram,
@@ -26,7 +25,7 @@ from core.report.figures import (
 )
 from core.report.lettering import columns, escape, shown, tick
 
-WORDS = {"step": "Step", "loss": "Loss", "dev_f1": "Dev F1", "rows": "rows"}
+WORDS = {"axis": "Step", "share": "Cores", "memory": "GB", "loss": "Loss", "dev_f1": "Dev F1", "rows": "rows"}
 POINTS = [(1, 2.5), (2, 1.25), (3, 0.5)]
 DEV = [(2, 0.25), (3, 0.5)]
 
@@ -41,6 +40,7 @@ def every_figure(name: str) -> dict[str, Any]:
         "label_histogram": label_histogram({name: {name: 3}}, [name], name, {}),
         "curve": curve(POINTS, DEV, words),
         "curves": curves({name: (POINTS, DEV)}, words),
+        "usage": usage(POINTS, DEV, words, [2.0]),
         "lengths": lengths({name: [3, 4, 5]}, name, {}),
     }
 
@@ -187,6 +187,15 @@ def test_a_curve_has_loss_on_the_left_and_f1_on_the_right():
     assert loss["hovertext"][0] == "Loss<br>Step 1<br>Loss 2.5"
 
 
+def test_usage_is_in_the_units_it_was_given_and_shows_where_attempts_began():
+    figure = usage([(0.0, 0.5), (2.5, 2.0)], [(0.0, 1.25)], WORDS, [2.5])
+    share, memory = data(figure)
+    assert (share["x"], share["y"], memory["y"], memory["yaxis"]) == ([0, 2.5], [0.5, 2], [1.25], "y2")
+    assert share["hovertext"][1] == "Cores<br>Step 2.50<br>Cores 2"
+    assert [shape["x0"] for shape in layout(figure)["shapes"]] == [2.5]
+    assert [shape["x0"] for shape in layout(curve(POINTS, DEV, WORDS, [2]))["shapes"]] == [2]
+
+
 def test_long_curves_are_thinned_and_keep_their_ends():
     long = [(step, 1 / (1 + step)) for step in range(100_000)]
     figure = curves({str(seed): (long, long[::100]) for seed in range(8)}, WORDS)
@@ -231,7 +240,8 @@ def test_figures_are_transparent_titleless_and_the_same_every_time(kind):
 
 
 @pytest.mark.parametrize(
-    "empty", [forest([], "points"), bars({}, [], "x"), share_bar({}, {}, WORDS), curve([], [], WORDS)]
+    "empty",
+    [forest([], "points"), bars({}, [], "x"), share_bar({}, {}, WORDS), curve([], [], WORDS), usage([], [], WORDS)],
 )
 def test_nothing_to_show_is_an_empty_figure(empty):
     assert all(not trace.get("x") for trace in data(empty))

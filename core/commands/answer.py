@@ -36,7 +36,7 @@ def delivered(spec: RunSpec, at: Setting) -> dict[str, Any]:
 
 def known(run_id: str, at: Setting) -> Run:
     """A run by its id or the beginning of it. Raises CoreError `run_ambiguous`."""
-    runs = [r for r in at.workspace.store.list() if r.id.startswith(run_id)]
+    runs = at.workspace.store.starting(run_id)
     if len(runs) != 1:
         raise CoreError("run_ambiguous", {"run": run_id, "found": len(runs)}, "hint_list")
     return runs[0]

@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from core.errors import CoreError
 from core.jobs import faults
 from core.jobs.folder import DRAFT, derived, disk_full, locked, note, noted, sync_folder, write_json
 from core.jobs.run import Exit, Run, after, again
-from core.runs import KINDS, MOVES, RunSpec, State
+from core.runs import ACTIVE, KINDS, MOVES, RunSpec, State
 
 T = TypeVar("T")
 
@@ -33,8 +33,20 @@ _ORDER = "ORDER BY position DESC, submitted DESC, id"
 _LIST = f"SELECT * FROM runs WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR state = ?2) {_ORDER} LIMIT ?3"
 _PENDING = f"SELECT * FROM runs WHERE state IN ('queued', 'running') OR due_at IS NOT NULL {_ORDER}"
 _SINCE = f"SELECT * FROM runs WHERE ended >= ? {_ORDER}"
+_AMONG = "id IN (SELECT value FROM json_each(?))"
+_FIND = f"SELECT * FROM runs WHERE {_AMONG} ORDER BY submitted DESC, id LIMIT ?"
+_BESIDES = f"SELECT * FROM runs WHERE NOT {_AMONG} {_ORDER} LIMIT ?"
+_BRIEFS = "SELECT id, state, due_at, score FROM runs WHERE kind = ?"
 _REMADE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN})
 _checked: set[tuple[str, int]] = set()  # databases (path, inode) that this process has looked through
+
+
+class Brief(NamedTuple):
+    """The little of a run that a list of ten thousand needs."""
+
+    state: State
+    pending: bool  # see Run.pending
+    score: float | None
 
 
 class Store:
@@ -95,6 +107,27 @@ class Store:
     def since(self, time: float) -> tuple[Run, ...]:
         """The runs that ended (were interrupted, too) at a time or after it; unix seconds."""
         return tuple(_of_row(row) for row in self._do(lambda db: db.execute(_SINCE, (time,)).fetchall()))
+
+    def find(self, ids: Collection[str], limit: int | None = None) -> tuple[Run, ...]:
+        """Those of some runs that exist, the last submitted first."""
+        asked = (json.dumps([*ids]), -1 if limit is None else limit)
+        return tuple(_of_row(row) for row in self._do(lambda db: db.execute(_FIND, asked).fetchall()))
+
+    def besides(self, ids: Collection[str], limit: int) -> tuple[Run, ...]:
+        """The newest of all runs but those, the last submitted first."""
+        asked = (json.dumps([*ids]), limit)
+        return tuple(_of_row(row) for row in self._do(lambda db: db.execute(_BESIDES, asked).fetchall()))
+
+    def starting(self, prefix: str) -> tuple[Run, ...]:
+        """The runs whose ids begin so."""
+        asked = (prefix, prefix + "\U0010ffff")
+        query = "SELECT * FROM runs WHERE id >= ? AND id < ?"
+        return tuple(_of_row(row) for row in self._do(lambda db: db.execute(query, asked).fetchall()))
+
+    def briefs(self, kind: str) -> dict[str, Brief]:
+        """All runs of a kind in brief, by id."""
+        rows = self._do(lambda db: db.execute(_BRIEFS, (kind,)).fetchall())
+        return {id: Brief(state, state in ACTIVE or due_at is not None, score) for id, state, due_at, score in rows}
 
     def submit(self, spec: RunSpec, resolved: Mapping[str, Any]) -> tuple[Run, bool]:
         """The run of a spec, and whether it was there already (queued, running or succeeded).
@@ -200,16 +233,29 @@ class Store:
 
         Raises CoreError `run_unknown`, `run_active`.
         """
+        self.remove_all({id: place})
+
+    def remove_all(self, places: Mapping[str, Path]) -> None:
+        """`remove` for several runs, each to its place, in one go: all of them, or none."""
 
         def work(db: sqlite3.Connection) -> None:
-            run = _select(db, id)
-            if run is None:
-                raise CoreError("run_unknown", {"id": id})
-            if run.pending:
-                raise CoreError("run_active", {"id": id}, "hint_run_active")
-            if self.folder(id).exists():
-                self.folder(id).rename(place)
-            db.execute("DELETE FROM runs WHERE id = ?", (id,))
+            for id in places:
+                run = _select(db, id)
+                if run is None:
+                    raise CoreError("run_unknown", {"id": id})
+                if run.pending:
+                    raise CoreError("run_active", {"id": id}, "hint_run_active")
+            moved: list[str] = []
+            try:
+                for id, place in places.items():
+                    if self.folder(id).exists():
+                        self.folder(id).rename(place)
+                        moved.append(id)
+                db.executemany("DELETE FROM runs WHERE id = ?", [(id,) for id in places])
+            except BaseException:
+                for id in moved:
+                    places[id].rename(self.folder(id))
+                raise
 
         self._do(work, write=True)
 
@@ -218,10 +264,24 @@ class Store:
 
         Raises CoreError `run_unknown` where the folder holds no run.
         """
-        run = derived(self.folder(id))
-        if run is None:
-            raise CoreError("run_unknown", {"id": id})
-        return self._do(lambda db: _select(db, id) or _put_new(db, run), write=True)
+        return self.adopt_all([id])[0]
+
+    def adopt_all(self, ids: Collection[str]) -> tuple[Run, ...]:
+        """`adopt` for several runs, in one go."""
+        found = {id: derived(self.folder(id)) for id in ids}
+
+        def work(db: sqlite3.Connection) -> tuple[Run, ...]:
+            known: list[Run] = []
+            for id, run in found.items():
+                if run is None:
+                    raise CoreError("run_unknown", {"id": id})
+                there = _select(db, id)
+                if there is None:
+                    _put(db, run)
+                known.append(there or run)
+            return tuple(known)
+
+        return self._do(work, write=True)
 
     def rebuild(self) -> None:
         """Set the database aside and make it anew from the run folders."""
@@ -358,11 +418,6 @@ def _of_row(row: tuple[Any, ...]) -> Run:
 def _put(db: sqlite3.Connection, run: Run) -> None:
     error = None if run.error is None else json.dumps(run.error)
     db.execute(_PUT, {name: getattr(run, name) for name in _COLUMNS} | {"error": error})
-
-
-def _put_new(db: sqlite3.Connection, run: Run) -> Run:
-    _put(db, run)
-    return run
 
 
 def _private(folder: Path) -> None:

@@ -20,15 +20,19 @@ def delete(root: Path, ids: Sequence[str]) -> list[str]:
     """
     store = Store(root)
     wanted = list(dict.fromkeys(ids))
-    for run in [store.get(id) for id in wanted]:
+    known = {run.id: run for run in store.find(wanted)}
+    for id in wanted:
+        run = known.get(id)
+        if run is None:
+            raise CoreError("run_unknown", {"id": id})
         if run.pending:
             raise CoreError("run_active", {"id": run.id}, "hint_run_active")
     _refuse_used(store, wanted)
-    for id in wanted:
-        place = _place(root, id)
+    places = {id: _place(root, id) for id in wanted}
+    for place in places.values():
         place.parent.mkdir(mode=0o700, exist_ok=True)
         shutil.rmtree(place, ignore_errors=True)
-        store.remove(id, place)
+    store.remove_all(places)
     sync_folder(store.root / "runs")
     return wanted
 
@@ -37,9 +41,8 @@ def _refuse_used(store: Store, ids: Sequence[str]) -> None:
     """An evaluation reads the models of the runs it scores."""
     for run in store.pending():
         inputs = (read_object(store.folder(run.id) / "spec.json") or {}).get("inputs", {})
-        used = next((id for id in ids if f"run:{id}" in inputs.values()), None)
-        if used is not None:
-            raise CoreError("run_in_use", {"id": used, "by": run.id}, "hint_run_active")
+        for used in {f"run:{id}" for id in ids} & {*inputs.values()}:
+            raise CoreError("run_in_use", {"id": used.removeprefix("run:"), "by": run.id}, "hint_run_active")
 
 
 def deleted(root: Path, ids: Sequence[str]) -> list[str]:
@@ -59,7 +62,7 @@ def restore(root: Path, ids: Sequence[str]) -> list[str]:
     store = Store(root)
     for id in wanted:
         _place(root, id).rename(store.folder(id))
-        store.adopt(id)
+    store.adopt_all(wanted)
     sync_folder(store.root / "runs")
     return wanted
 

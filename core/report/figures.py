@@ -7,12 +7,13 @@ Categories stand at whole numbers with tick texts, so that no label is taken for
 import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.mix import GOLD
-from core.report.lettering import columns, escape, shown, tick
+from core.report.canvas import GREY, blank
+from core.report.lettering import escape, shown, tick
 from core.scores import Interval
 
 if TYPE_CHECKING:
@@ -21,14 +22,7 @@ if TYPE_CHECKING:
 AMBER = "#E69F00"  # gold's own
 # Okabe & Ito (2008), without black and yellow: one vanishes on a dark background, the other on a light one
 PALETTE = ("#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
-GREY = "#8C8C8C"
-_RULE = "rgba(128,128,128,0.25)"
-_CLEAR = "rgba(0,0,0,0)"
-_MOST_POINTS = 10_000
 _BINS = 30
-_NARROW = 400  # pixels: the narrowest plot that must be legible
-
-Points = Sequence[tuple[int, float]]  # (step, value), steps ascending
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ def label_colours(labels: Sequence[str]) -> dict[str, str]:
 
 def forest(rows: Sequence[ForestRow], axis_title: str) -> "Figure":
     """Differences in points, in the order given, on a range symmetric around zero."""
-    figure = _figure(_rows_height([row.label for row in rows], 30))
+    figure = blank(_rows_height([row.label for row in rows], 30))
     for at, row in enumerate(rows):
         if row.interval is not None:
             ends = [100 * end for end in row.interval]
@@ -91,7 +85,7 @@ def bars(
     colours: Mapping[str, str] | None = None,
 ) -> "Figure":
     """Rates (0..1) per group and label as grouped bars, 0 to 100 %, with their intervals; a missing one has no bar."""
-    figure = _figure(_rows_height(labels, 16 * (len(groups) + 1)), list(groups))
+    figure = blank(_rows_height(labels, 16 * (len(groups) + 1)), list(groups))
     for group, rates in groups.items():
         measured = ((at, label, rates.get(label, (None, None))) for at, label in enumerate(labels))
         found = [(at, label, rate, ends) for at, label, (rate, ends) in measured if rate is not None]
@@ -106,7 +100,7 @@ def label_histogram(
 ) -> "Figure":
     """The share of each label in all mentions of a series (mentions or shares go in). `words`: names of series."""
     titles = {name: words.get(name, name) for name in series}
-    figure = _figure(_rows_height(labels, 16 * (len(series) + 1)), list(titles.values()))
+    figure = blank(_rows_height(labels, 16 * (len(series) + 1)), list(titles.values()))
     for name, amounts in series.items():
         whole = math.fsum(amounts.values()) or 1.0
         found = [(at, label, amounts.get(label, 0) / whole, None) for at, label in enumerate(labels)]
@@ -119,7 +113,7 @@ def label_histogram(
 def share_bar(parts: Mapping[str, int], colours: Mapping[str, str], words: Mapping[str, str]) -> "Figure":
     """The rows of a mix as one bar. `words`: rows, and names of ingredients where they aren't their own."""
     titles = {name: words.get(name, name) for name in parts}
-    figure = _figure(48, list(titles.values()))  # as high as with all of them, so that nothing jumps
+    figure = blank(48, list(titles.values()))  # as high as with all of them, so that nothing jumps
     whole = sum(parts.values()) or 1
     for name, rows in ((name, rows) for name, rows in parts.items() if rows):
         title = shown(titles[name])
@@ -142,31 +136,10 @@ def share_bar(parts: Mapping[str, int], colours: Mapping[str, str], words: Mappi
     return figure
 
 
-def curve(points: Points, dev: Points, words: Mapping[str, str]) -> "Figure":
-    """Loss (left) and dev F1 (0..1, right, in per cent) over the steps of one run. `words`: step, loss, dev_f1."""
-    figure = _curve_axes(words, [words["loss"], words["dev_f1"]])
-    most = _MOST_POINTS // 2
-    _add_loss(figure, _thin(points, most), words, name=escape(words["loss"]), line={"color": PALETTE[0], "width": 2})
-    _add_dev(figure, _thin(dev, most), words, name=escape(words["dev_f1"]), line={"color": PALETTE[2], "width": 2})
-    return figure
-
-
-def curves(runs: Mapping[str, tuple[Points, Points]], words: Mapping[str, str]) -> "Figure":
-    """Several runs, (loss, dev F1) each: a colour each, loss a thin line, dev F1 dotted. `words`: as `curve`."""
-    figure = _curve_axes(words, list(runs))
-    most = max(2, _MOST_POINTS // (2 * max(1, len(runs))))
-    for at, (name, (points, dev)) in enumerate(runs.items()):
-        colour, both = colour_of(name, list(runs)), {"name": shown(name), "legendgroup": str(at)}
-        _add_loss(figure, _thin(points, most), words, line={"color": colour, "width": 1}, **both)
-        dotted = {"color": colour, "width": 1, "dash": "dot"}
-        _add_dev(figure, _thin(dev, most), words, line=dotted, showlegend=not points, **both)
-    return figure
-
-
 def lengths(series: Mapping[str, Sequence[int]], axis_title: str, words: Mapping[str, str]) -> "Figure":
     """The share of sentences per length, in words, of each split. `words`: names of splits. The last bin is open."""
     titles = {name: words.get(name, name) for name in series}
-    figure = _figure(220, list(titles.values()))
+    figure = blank(220, list(titles.values()))
     found = {name: np.asarray(values, dtype=np.int64) for name, values in series.items() if len(values)}
     longest = max((float(np.percentile(values, 99)) for values in found.values()), default=1.0)
     width = max(1, math.ceil(longest / _BINS))
@@ -185,35 +158,6 @@ def lengths(series: Mapping[str, Sequence[int]], axis_title: str, words: Mapping
         )
     figure.update_xaxes(title_text=escape(axis_title), rangemode="tozero")
     figure.update_yaxes(ticksuffix="%", rangemode="tozero")
-    return figure
-
-
-def _figure(plot_height: int, titles: Sequence[str] = ()) -> "Figure":
-    """An empty figure for a plot of that many pixels; the legend's `titles` stand above it, in equal columns."""
-    from plotly.graph_objects import Figure
-
-    widest = max((columns(title) for title in titles), default=0)
-    legend_lines = math.ceil(len(titles) / max(1, _NARROW // (45 + 7 * widest)))
-    figure = Figure()
-    figure.update_layout(
-        height=plot_height + 64 + 20 * legend_lines,
-        margin={"l": 8, "r": 12, "t": 8, "b": 8},
-        paper_bgcolor=_CLEAR,
-        plot_bgcolor=_CLEAR,
-        dragmode=False,
-        showlegend=bool(titles),
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "bgcolor": _CLEAR, "traceorder": "normal"},
-        hoverlabel={"align": "left"},
-    )
-    axis: dict[str, Any] = {
-        "automargin": True,
-        "fixedrange": True,
-        "gridcolor": _RULE,
-        "zerolinecolor": GREY,
-        "linecolor": _RULE,
-    }
-    figure.update_xaxes(**axis)
-    figure.update_yaxes(**axis)
     return figure
 
 
@@ -252,51 +196,6 @@ def _add_bars(
         error = {"symmetric": False, "arrayminus": below, "array": above, "color": colour, "thickness": 2, "width": 3}
         figure.update_traces(selector=-1, error_x=error, marker={"opacity": 0.6})
     figure.update_layout(barmode="group", bargap=0.25)
-
-
-def _curve_axes(words: Mapping[str, str], titles: Sequence[str]) -> "Figure":
-    figure = _figure(260, titles)
-    figure.update_xaxes(title_text=escape(words["step"]), rangemode="tozero")
-    figure.update_layout(
-        yaxis={"title": {"text": escape(words["loss"])}, "rangemode": "tozero"},
-        yaxis2={
-            "title": {"text": escape(words["dev_f1"])},
-            "overlaying": "y",
-            "side": "right",
-            "range": [0, 100],
-            "dtick": 25,
-            "tickmode": "linear",
-            "ticksuffix": "%",
-            "showgrid": False,
-            "fixedrange": True,
-            "automargin": True,
-        },
-    )
-    return figure
-
-
-def _add_loss(figure: "Figure", points: Points, words: Mapping[str, str], **look: Any) -> None:
-    hover = [f"{escape(words['step'])} {step:,}<br>{escape(words['loss'])} {loss:.4g}" for step, loss in points]
-    _add_line(figure, [step for step, _ in points], [loss for _, loss in points], hover, mode="lines", **look)
-
-
-def _add_dev(figure: "Figure", points: Points, words: Mapping[str, str], **look: Any) -> None:
-    hover = [f"{escape(words['step'])} {step:,}<br>{escape(words['dev_f1'])} {_percent(f1)}" for step, f1 in points]
-    steps, rates = [step for step, _ in points], [100 * f1 for _, f1 in points]
-    _add_line(figure, steps, rates, hover, mode="lines+markers", marker={"size": 6}, yaxis="y2", **look)
-
-
-def _add_line(figure: "Figure", x: list[int], y: list[float], hover: list[str], **look: Any) -> None:
-    """A line whose hover texts begin with its name."""
-    texts = [f"{look['name']}<br>{text}" for text in hover]
-    figure.add_scatter(x=x, y=y, hovertext=texts, hoverinfo="text", **look)
-
-
-def _thin(points: Points, most: int) -> Points:
-    """At most that many points, evenly spaced, the first and the last among them."""
-    if len(points) <= most:
-        return points
-    return [points[at * (len(points) - 1) // (most - 1)] for at in range(most)]
 
 
 def _forest_colour(row: ForestRow) -> str:

@@ -2,8 +2,9 @@
 
 import json
 import math
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,12 @@ class Job:
     pad: int
     evaluate: Callable[[Any], float]  # network -> dev headline score, 0..1
     environment: Mapping[str, Any]  # versions, precision, threads: a checkpoint made under others is refused
+    began: float = field(default_factory=time.monotonic)  # when this attempt began, on a clock that nobody sets
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that this attempt has taken so far."""
+        return round(time.monotonic() - self.began, 3)
 
 
 @dataclass
@@ -91,7 +98,7 @@ def train(ctx: RunContext, model: Any, job: Job, gear: "Accelerator") -> tuple[i
         optimizer.step()
         optimizer.zero_grad()
         progress.step = step + 1
-        ctx.metric(step=progress.step, loss=value, lr=rate, rows=len(rows))
+        ctx.metric(step=progress.step, loss=value, lr=rate, rows=len(rows), s=job.seconds)
         ctx.point("step")
         if progress.step in looks:
             _look_at_dev(ctx, model, job, progress)

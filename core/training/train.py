@@ -1,6 +1,7 @@
 """The run kinds `train` (one seed of one mix) and `evaluate` (trained runs on another corpus)."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,8 @@ from core.runs import POOL, RunContext
 from core.tasks import task as task_of
 from core.tasks.drawing import draw_mix
 from core.tasks.protocol import Encoded, Task
-from core.training import batching, predictions
+from core.training import batching, first_batch, predictions
+from core.training.first_batch import FirstBatch
 from core.training.loop import Job, accelerator, train
 from core.training.settings import TrainParams
 
@@ -67,6 +69,7 @@ def prepare(pools: Mapping[str, Corpus], params: TrainRunParams, model: Path) ->
 
 def run(ctx: RunContext) -> None:
     """Train one seed; keeps model/, the dev predictions and result.json, and drops the checkpoints."""
+    began = time.monotonic()
     import shutil
 
     import torch
@@ -90,8 +93,9 @@ def run(ctx: RunContext) -> None:
     torch.manual_seed(params.seed)
     model = loading.network(base, task.head, task.classes(params.labels))
     environment = {k: ctx.resolved[k] for k in ("device", "precision", "threads", "versions")}
-    job = Job(prepared.encoded, params.train, prepared.steps, params.seed, pad, headline, environment)
-    ctx.metric(step=0, total=prepared.steps)
+    job = Job(prepared.encoded, params.train, prepared.steps, params.seed, pad, headline, environment, began)
+    first_batch.keep(ctx.folder, lambda: _first_batch(prepared, params, task.classes(params.labels), base))
+    _tell_sizes(ctx, job, dev_encoded)
     best_step, best = train(ctx, model, job, gear)
     final = predictions.predict(task, model, params.labels, dev_encoded, pad, gear)
     predictions.write(predictions.file_of(ctx.folder, dev.id), dev, final)
@@ -113,6 +117,20 @@ def run(ctx: RunContext) -> None:
     ctx.point("finished")
     for name in ("checkpoints", "best"):
         shutil.rmtree(ctx.folder / name, ignore_errors=True)
+
+
+def _first_batch(prepared: Prepared, params: TrainRunParams, classes: Sequence[str], base: Path) -> FirstBatch:
+    names = prepared.drawn.table.column("ingredient").to_pylist()
+    budget, read = params.train.batch_tokens, loading.tokenizer(base)
+    return first_batch.first_batch(prepared.encoded, names, classes, read, budget, params.seed)
+
+
+def _tell_sizes(ctx: RunContext, job: Job, dev: Encoded) -> None:
+    """The first line of the metrics: what steps are to be counted by, and what a look at dev is to cost."""
+    lengths = job.train.lengths
+    per_epoch = batching.count(lengths, job.params.batch_tokens)
+    sizes = {"per_epoch": per_epoch, "tokens": int(lengths.sum()), "dev_tokens": int(dev.lengths.sum())}
+    ctx.metric(step=0, total=job.steps, s=job.seconds, **sizes)
 
 
 def dev_f1(task: Task, dev: Corpus, guessed: Any, labels: tuple[str, ...]) -> float:
