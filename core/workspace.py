@@ -156,8 +156,7 @@ class Workspace:
         return run, reused
 
     def _queue(self, spec: RunSpec, outside: Mapping[str, str]) -> tuple[Run, bool]:
-        found = self.store.find(spec.id)
-        if found is None or found.state not in SAME:
+        if not any(run.state in SAME for run in self.store.find([spec.id])):
             refuse_without_room(self.root, spec)
         return self.store.submit(spec, self._resolved(spec, outside))
 

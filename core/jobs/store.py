@@ -85,12 +85,9 @@ class Store:
     def folder(self, id: str) -> Path:
         return self.root / "runs" / id
 
-    def find(self, id: str) -> Run | None:
-        return self._do(lambda db: _select(db, id))
-
     def get(self, id: str) -> Run:
         """Raises CoreError `run_unknown`."""
-        run = self.find(id)
+        run = self._do(lambda db: _select(db, id))
         if run is None:
             raise CoreError("run_unknown", {"id": id})
         return run
