@@ -46,7 +46,8 @@ class Features:
 
 def read(folder: Path) -> Features:
     """What a run of this kind delivered. `folder`: of the run."""
-    return Features(np.load(folder / STATES, mmap_mode="r"), np.load(folder / ROWS, mmap_mode="r"))
+    states, rows = (np.lib.format.open_memmap(folder / name, "r") for name in (STATES, ROWS))
+    return Features(states, rows)
 
 
 def run(ctx: RunContext) -> None:
