@@ -30,6 +30,8 @@ TIERS = (
             "shelf",
             "contrast",
             "recent",
+            "care",
+            "archive",
             "sample",
             "output",
             "commands",
