@@ -1,5 +1,6 @@
 """What takes how much room, by project, corpus, run and encoder."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -133,6 +134,6 @@ def by_run(workspace: Workspace, found: Usage) -> list[RunUse]:
 
 def by_model(found: Usage) -> list[ModelUse]:
     """The largest first."""
-    used = [model for about in found.facts.values() for model in about.reads("model")]
-    lines = [ModelUse(name, used.count(name), tree.bytes) for name, tree in found.models.items()]
+    used = Counter(model for about in found.facts.values() for model in about.reads("model"))
+    lines = [ModelUse(name, used[name], tree.bytes) for name, tree in found.models.items()]
     return sorted(lines, key=lambda line: -line.bytes)
