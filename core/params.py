@@ -5,6 +5,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -25,9 +26,15 @@ def build(cls: type[T], data: Mapping[str, Any], where: str) -> T:
     before all others, since a misspelt key also leaves the right one missing.
     """
     try:
-        return TypeAdapter(cls).validate_json(json.dumps(data), strict=True)
+        return _checker(cls).validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
         raise _translated(cls, error, where) from None
+
+
+@cache
+def _checker(cls: type[T]) -> TypeAdapter[T]:
+    """Made once for each class: that takes 10 ms."""
+    return TypeAdapter(cls)
 
 
 def _translated(cls: type[Any], error: ValidationError, where: str) -> CoreError:

@@ -149,7 +149,7 @@ class Workspace:
 
         What the spec leaves open (where inputs lie, device, precision, threads, versions) is settled here, once.
         """
-        inputs = {role: self._located(value) for role, value in spec.inputs.items()} | dict(outside or {})
+        inputs = {role: located(value) for role, value in spec.inputs.items()} | dict(outside or {})
         machine = Machine.here()
         resolved = {
             "inputs": inputs,
@@ -167,13 +167,14 @@ class Workspace:
         """Queue a run that ended without success again: it goes on from its last checkpoint, or begins anew."""
         return self.submit(RunSpec.from_json(read_json(self.run_folder(run_id) / "spec.json")))[0]
 
-    def _located(self, value: str) -> str:
-        """`file:SHA`, `corpus:ID`, `model:IDENTITY`, `run:ID` as a path relative to the workspace."""
-        kind, _, name = value.partition(":")
-        return f"{_FOLDERS[kind]}/{name}" + (".arrow" if kind == "corpus" else "")
-
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.root).free
+
+
+def located(value: str) -> str:
+    """`file:SHA`, `corpus:ID`, `model:IDENTITY`, `run:ID` as a path relative to the workspace."""
+    kind, _, name = value.partition(":")
+    return f"{_FOLDERS[kind]}/{name}" + (".arrow" if kind == "corpus" else "")
 
 
 def _unreadable(name: str, error: OSError) -> CoreError:
