@@ -3,10 +3,15 @@
 import ast
 import re
 from pathlib import Path
+from typing import get_args
 
 import polib
 import pytest
 
+from core.care.cleaning import CHOICES
+from core.care.doctor import Mend
+from core.care.trash import Kind
+from core.care.usage import KINDS
 from core.errors import LANGUAGES, message
 
 CORE = Path(__file__).parents[1] / "core"
@@ -18,6 +23,11 @@ FAMILIES = {
     "state_": ("queued", "running", "succeeded", "failed", "cancelled", "interrupted"),
     "action_": ("kept", "repaired", "dropped"),
     "unit_": ("times_gold", "rows", "share"),
+    "disk_": KINDS,
+    "clean_": tuple(CHOICES),
+    "cost_": tuple(CHOICES),
+    "trash_": get_args(Kind),
+    "mend_": get_args(Mend),
 }
 
 
@@ -36,6 +46,7 @@ def codes_in_source() -> dict[str, str]:
                 "message": (0,),
                 "note": (2,),
                 "refused": (0,),
+                "Finding": (0,),
             }
             for at in wanted.get(name, ()):
                 if at < len(node.args):

@@ -106,7 +106,7 @@ def manifest_of(lines: Iterable[bytes]) -> Manifest:
 
 
 def _listed(lines: Iterator[bytes]) -> Iterator[Entry]:
-    """Raises CoreError `archive_entry`, `archive_twice`, `archive_entries`, `archive_large`."""
+    """Raises CoreError `archive_entry`, `archive_twice`, `archive_entries`, `archive_large`, `archive_total`."""
     before, total, count = "", 0, 0
     for line in lines:
         match _json(line):
@@ -118,9 +118,10 @@ def _listed(lines: Iterator[bytes]) -> Iterator[Entry]:
         if name <= before:
             raise CoreError("archive_twice", {"name": name}, "hint_archive")
         total, count, before = total + size, count + 1, name
-        if size > most or total > MOST_BYTES:
-            over = name if size > most else ""
-            raise CoreError("archive_large", {"name": over, "most": min(most, MOST_BYTES)}, "hint_archive_large")
+        if size > most:
+            raise CoreError("archive_large", {"name": name, "most": most}, "hint_archive_large")
+        if total > MOST_BYTES:
+            raise CoreError("archive_total", {"most": MOST_BYTES >> 30}, "hint_archive_large")
         if count > MOST_ENTRIES:
             raise CoreError("archive_entries", {"most": MOST_ENTRIES}, "hint_archive_large")
         yield Entry(name, size, digest)

@@ -65,8 +65,7 @@ def _values(lists: pa.Array) -> list[str | None]:
 
 def _as_many(lists: pa.Array, others: pa.Array) -> bool:
     """Whether the lists of two columns are equally long, where there are any."""
-    same = pc.equal(pc.list_value_length(lists), pc.list_value_length(others))
-    return bool(pc.all(pc.fill_null(same, True)).as_py() in (True, None))
+    return not pc.any(pc.not_equal(pc.list_value_length(lists), pc.list_value_length(others))).as_py()
 
 
 def predictions(folder: Path, name: str, known: Mapping[str, Corpus]) -> None:

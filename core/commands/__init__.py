@@ -19,5 +19,8 @@ COMMANDS: Mapping[str, str] = {
     "delete": "core.commands.runs:delete",
     "restore": "core.commands.runs:restore",
     "predict": "core.commands.models:predict",
+    "disk": "core.commands.care:disk",
+    "export": "core.commands.archives:export",
+    "unpack": "core.commands.archives:unpack",
     "doctor": "core.commands.doctor:doctor",
 }
