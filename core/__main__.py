@@ -30,6 +30,7 @@ A first look, from a clean clone:
 Exit status: 0 all runs succeeded; 1 a run ended failed, cancelled or interrupted (the same command resumes it);
 2 something in recipe, files, model folder or workspace needs mending; 130 interrupted.
 """
+_CLEAN = ("spare_checkpoints", "checkpoints", "weights", "logs", "archives", "cache", "unused")
 _ON_RUNS = (
     ("cancel", "cancel runs; what they have done so far is kept", ""),
     ("resume", "go on with runs that ended without success", "From the last checkpoint, in the background."),
@@ -62,6 +63,7 @@ def parser() -> ArgumentParser:
     _add_projects(commands)
     _add_runs(commands)
     _add_rest(commands)
+    _add_care(commands)
     return top
 
 
@@ -231,7 +233,34 @@ def _add_rest(commands: object) -> None:
     sub.add_argument("--model", default="all-MiniLM-L6-v2", help="the encoder (default all-MiniLM-L6-v2)")
     sub.add_argument("--layers", type=_numbers, metavar="N,N", help="hidden states kept (default 0,2,4,6)")
     sub.add_argument("--language", default="en", help="language of the text (default en)")
-    sub = _command(commands, "doctor", "check this installation and the workspace")
+
+
+def _add_care(commands: object) -> None:
+    sub = _command(
+        commands, "disk", "what takes room in the workspace; clean up, undo that, empty the trash",
+        "What is cleaned up goes to the trash and comes back with --undo; only emptying the trash frees room.",
+    )  # fmt: skip
+    what = sub.add_mutually_exclusive_group()
+    tables = ("kind", "project", "corpus", "run", "model", "trash")
+    what.add_argument("--by", choices=tables, default="kind", help=f"{', '.join(tables)} (default kind)")
+    what.add_argument("--clean", action="append", choices=_CLEAN, metavar="CHOICE", help=f"{', '.join(_CLEAN)}; "
+                      "repeatable; without --yes only says what would go and what that costs")  # fmt: skip
+    what.add_argument("--undo", metavar="ENTRY", help="bring back an entry of the trash, as --by trash lists it")
+    what.add_argument("--empty-trash", action="store_true", help="for good; without --yes only says what would go")
+    sub.add_argument("--yes", action="store_true", help="do it")
+    sub.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many lines (default 50)")
+    sub = _command(commands, "export", "write a project with its data and finished runs into one file")
+    sub.add_argument("project", metavar="PROJECT", help="its name, as `projects` lists it")
+    sub.add_argument("--out", required=True, metavar="FILE", help="the archive, a zip file")
+    sub.add_argument("--weights", action="store_true", help="with the trained models of its runs")
+    sub.add_argument("--models", action="store_true", help="with the encoders that its runs began with")
+    sub = _command(
+        commands, "unpack", "bring a project in from an archive that `export` wrote",
+        "Everything in it is checked first; what is here already stays as it is.",
+    )  # fmt: skip
+    sub.add_argument("file", metavar="FILE", help="an archive")
+    sub = _command(commands, "doctor", "check this installation and the workspace, and mend it")
+    sub.add_argument("--mend", action="store_true", help="mend what is found; what is set aside goes to the trash")
     sub.add_argument("--selftest", action="store_true", help="also carry out a small run from submit to result")
     sub.add_argument("--selftest-seed", type=int, default=0, metavar="N", help="another seed is another run")
 

@@ -92,6 +92,13 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
+def size_text(size: int) -> str:
+    """Bytes as KB, MB or GB of 1000 each."""
+    if size < 1_000_000:
+        return f"{size / 1000:.1f} KB"
+    return f"{size / 1e6:.1f} MB" if size < 1_000_000_000 else f"{size / 1e9:.2f} GB"
+
+
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Aligned columns, the first row as heading; `right`: columns set flush right. Wide characters count double."""
     clean = [[plain(cell) for cell in row] for row in rows]

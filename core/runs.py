@@ -37,6 +37,9 @@ KINDS: Mapping[str, Kind] = {
     "train": Kind("core.training.train:run", "core.training.train:TrainRunParams", 1, "train"),
     "evaluate": Kind("core.training.train:evaluate", "core.training.train:EvaluateParams", 1, "train"),
     "features": Kind("core.training.features:run", "core.training.features:FeaturesParams", 1, "train"),
+    "export": Kind("core.archive.export:run", "core.archive.export:ExportParams", 1),
+    "unpack": Kind("core.archive.unpack:run", "core.archive.unpack:UnpackParams", 1),
+    "clean": Kind("core.care.cleaning:run", "core.care.cleaning:CleanParams", 1),
     "selftest": Kind("core.jobs.selftest:run", "core.jobs.selftest:SelftestParams", 1),
 }
 

@@ -34,6 +34,7 @@ _PREDICTIONS = pa.schema(
         ("confidence", pa.list_(pa.float32())),
     ]
 )
+_PACKED = ("import", "augment", "train", "evaluate")  # kinds of runs that a study is made of
 _KEPT = ("device", "precision", "threads", "cpu_flags", "versions")  # of resolved.json
 
 
@@ -112,7 +113,7 @@ def pack(workspace: Workspace, name: str) -> None:
     study = sample(name).study
     shutil.rmtree(study, ignore_errors=True)
     (study / "corpora").mkdir(parents=True)
-    runs = [run for run in reversed(workspace.store.list(state="succeeded")) if run.kind != "selftest"]
+    runs = [run for run in reversed(workspace.store.list(state="succeeded")) if run.kind in _PACKED]
     ids = sorted({corpus for run in runs for corpus in _corpora_of(workspace, run)})
     for corpus_id in ids:
         _pack_corpus(corpora.read(workspace.corpus_path(corpus_id)), study / "corpora" / f"{corpus_id}.parquet")

@@ -42,9 +42,13 @@ def issue_of(data: Mapping[str, Any]) -> Issue:
 
 
 def augment_spec(ingredient: AugmentedIngredient, stage: Stage) -> RunSpec:
+    return augment_spec_of(ingredient, stage.pools[ingredient.of].id, stage.imported["corpora"])
+
+
+def augment_spec_of(ingredient: AugmentedIngredient, parent: str, ids: Mapping[str, str]) -> RunSpec:
+    """The building of a pool. `parent`: id of the corpus it is made of; `ids`: those of the import, by role."""
     params = AugmentParams(ingredient.augmenter, ingredient.params, ingredient.copies, ingredient.seed).canonical()
-    inputs = {"of": f"corpus:{stage.pools[ingredient.of].id}"}
-    ids = stage.imported["corpora"]
+    inputs = {"of": f"corpus:{parent}"}
     inputs |= {split: f"corpus:{ids[split]}" for split in ("dev", "test") if split in ids}
     return RunSpec("augment", inputs, canonical(params))
 

@@ -177,7 +177,7 @@ class Workspace:
 
     def _resolved(self, spec: RunSpec, outside: Mapping[str, str]) -> dict[str, Any]:
         """What a spec leaves open; only the first of it that is written counts."""
-        inputs = {role: self._located(value) for role, value in spec.inputs.items()} | dict(outside)
+        inputs = {role: located(value) for role, value in spec.inputs.items()} | dict(outside)
         machine = Machine.here()
         return {
             "inputs": inputs,
@@ -188,11 +188,6 @@ class Workspace:
             "versions": _versions(),
         }
 
-    def _located(self, value: str) -> str:
-        """`file:SHA`, `corpus:ID`, `model:IDENTITY`, `run:ID` as a path relative to the workspace."""
-        kind, _, name = value.partition(":")
-        return f"{_FOLDERS[kind]}/{name}" + (".arrow" if kind == "corpus" else "")
-
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.root).free
 
@@ -200,6 +195,12 @@ class Workspace:
 @cache
 def _versions() -> Mapping[str, str]:
     return {name: importlib.metadata.version(name) for name in _VERSIONED}
+
+
+def located(value: str) -> str:
+    """`file:SHA`, `corpus:ID`, `model:IDENTITY`, `run:ID` as a path relative to the workspace."""
+    kind, _, name = value.partition(":")
+    return f"{_FOLDERS[kind]}/{name}" + (".arrow" if kind == "corpus" else "")
 
 
 def _unreadable(name: str, error: OSError) -> CoreError:

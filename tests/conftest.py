@@ -49,7 +49,7 @@ class Done:
 def _is_progress(line: str) -> bool:
     kind, _, rest = line.partition(" ")
     run_id, colon, _ = rest.partition(":")
-    return bool(colon) and kind in ("import", "augment", "train", "evaluate") and len(run_id) == 16
+    return bool(colon) and kind in ("import", "augment", "train", "evaluate", "export", "unpack") and len(run_id) == 16
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -46,6 +46,8 @@ TIERS = (
             "shelf",
             "contrast",
             "recent",
+            "care",
+            "archive",
             "sample",
             "output",
             "commands",

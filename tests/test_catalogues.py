@@ -3,10 +3,15 @@
 import ast
 import re
 from pathlib import Path
+from typing import get_args
 
 import polib
 import pytest
 
+from core.care.cleaning import CHOICES
+from core.care.doctor import Mend
+from core.care.trash import Kind
+from core.care.usage import KINDS
 from core.errors import LANGUAGES, message
 
 CORE = Path(__file__).parents[1] / "core"
@@ -22,6 +27,11 @@ FAMILIES = {
         *("queued", "started", "taken_in", "interrupted", "failed", "succeeded", "succeeded_score", "cancelled"),
         *("moved_first", "moved_last", "asked_again", "goes_on", "at_once", "waits"),
     ),
+    "disk_": KINDS,
+    "clean_": tuple(CHOICES),
+    "cost_": tuple(CHOICES),
+    "trash_": get_args(Kind),
+    "mend_": get_args(Mend),
 }
 
 
@@ -40,6 +50,7 @@ def codes_in_source() -> dict[str, str]:
                 "message": (0,),
                 "note": (2,),
                 "refused": (0,),
+                "Finding": (0,),
             }
             for at in wanted.get(name, ()):
                 if at < len(node.args):

@@ -22,5 +22,8 @@ COMMANDS: Mapping[str, str] = {
     "restore": "core.commands.runs:restore",
     "predict": "core.commands.models:predict",
     "features": "core.commands.models:features",
+    "disk": "core.commands.care:disk",
+    "export": "core.commands.archives:export",
+    "unpack": "core.commands.archives:unpack",
     "doctor": "core.commands.doctor:doctor",
 }

@@ -1,47 +1,70 @@
-"""`doctor`: whether this installation and workspace work."""
+"""`doctor`: whether this installation and workspace work, and mending what doesn't."""
 
 import shutil
 import sqlite3
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 
-from core import corpus as corpora
+from core.care.doctor import Finding, examine
+from core.care.mending import mend
 from core.commands.answer import Answer, Setting, delivered
+from core.errors import CoreError, message
 from core.jobs.machine import Machine
-from core.output import (
-    table,
-)
+from core.output import table
 from core.runs import RunSpec
-from core.workspace import Workspace
+from core.submit import RunEnded
+
+Check = tuple[str, bool, str]  # what, whether it is well, and a figure
 
 
 def doctor(args: Namespace, at: Setting) -> Answer:
-    """What this installation and workspace are, and whether they work."""
+    """What this installation and workspace are, and whether they work; what was mended counts as well."""
+    found = examine(at.workspace)
+    batch = None
+    left = found
+    if args.mend and found:
+        batch = _mended(found, at)
+        left = examine(at.workspace)
+    checks = _checks(args, at)
+    status = 0 if all(good for _, good, _ in checks) and not left else 1
+    data = {
+        "checks": [{"name": name, "ok": good, "what": what} for name, good, what in checks],
+        "findings": [_json(finding, finding not in left and args.mend, at.language) for finding in found],
+        "left": len(left),
+        "aside": batch,
+    }
+    return Answer(data, _text(checks, found, left, batch, args.mend, at.language), status)
+
+
+def _mended(found: list[Finding], at: Setting) -> str | None:
+    """Mend, twice where the database was broken: only then it is known what else is. -> the batch of what went aside"""
+    batch, again = mend(at.workspace, found)
+    if any(finding.mend == "rebuild" for finding in found):
+        found += examine(at.workspace)
+        more, again = mend(at.workspace, found[1:])
+        batch = more or batch
+    for spec in again:
+        try:
+            delivered(spec, at)
+        except (RunEnded, CoreError):  # it stays a finding
+            continue
+    return batch
+
+
+def _checks(args: Namespace, at: Setting) -> list[Check]:
     machine = Machine.here()
-    checks: list[tuple[str, bool, str]] = [
+    checks: list[Check] = [
         ("python", sys.version_info >= (3, 11), sys.version.split()[0]),
         ("sqlite", True, sqlite3.sqlite_version),
         ("machine", True, f"{machine.device}, {machine.precision}, {machine.threads} threads, {machine.flags}"),
         ("free space", shutil.disk_usage(at.workspace.root).free > 2 << 30, f"{at.workspace.free_bytes() >> 20} MB"),
-        ("database", *_database(at.workspace)),
         ("model", *_bundled_model()),
-        ("corpora", *_corpora(at.workspace)),
     ]
     if args.selftest:
         result = delivered(RunSpec("selftest", {}, {"seed": int(args.selftest_seed)}), at)
         checks.append(("selftest run", True, str(result["digest"])[:16]))
-    rows = [["", "", ""], *([name, "ok" if good else "NOT OK", what] for name, good, what in checks)]
-    status = 0 if all(good for _, good, _ in checks) else 1
-    return Answer(
-        {"checks": [{"name": n, "ok": g, "what": w} for n, g, w in checks]}, table(rows).split("\n", 2)[2], status
-    )
-
-
-def _database(workspace: Workspace) -> tuple[bool, str]:
-    workspace.store.list(limit=1)  # opens it, so that a damaged one is rebuilt first
-    with sqlite3.connect(workspace.root / "runs.db") as connection:
-        found = str(connection.execute("PRAGMA integrity_check").fetchone()[0])
-    return found == "ok", found
+    return checks
 
 
 def _bundled_model() -> tuple[bool, str]:
@@ -51,8 +74,33 @@ def _bundled_model() -> tuple[bool, str]:
     return bundled_is_intact(name), name
 
 
-def _corpora(workspace: Workspace) -> tuple[bool, str]:
-    """Whether every stored corpus still has the content its name says."""
-    paths = sorted(workspace.corpora.glob("*.arrow"))
-    bad = [path.stem for path in paths if corpora.read(path).id != path.stem]
-    return not bad, f"{len(paths) - len(bad)} of {len(paths)} intact" + (f"; not: {bad[0]}" if bad else "")
+def _json(finding: Finding, mended: bool, language: str) -> dict[str, object]:
+    return {
+        "code": finding.code,
+        "where": finding.where,
+        "message": message(finding.code, finding.values, language),
+        "mend": message(f"mend_{finding.mend}", {}, language),
+        "mended": mended,
+    }
+
+
+def _text(
+    checks: Sequence[Check],
+    found: Sequence[Finding],
+    left: Sequence[Finding],
+    batch: str | None,
+    mended: bool,
+    language: str,
+) -> str:
+    rows = [["", "", ""], *([name, "ok" if good else "NOT OK", what] for name, good, what in checks)]
+    lines = [table(rows).split("\n", 2)[2], ""]
+    if not found:
+        return "\n".join([*lines, message("line_workspace_sound", {}, language)])
+    for finding in found:
+        done = mended and finding not in left
+        act = message("word_mended" if done else f"mend_{finding.mend}", {}, language)
+        lines.append(f"{finding.where}: {message(finding.code, finding.values, language)} [{act}]")
+    if batch:
+        lines.append(message("line_set_aside", {"name": batch}, language))
+    lines.append(message("line_findings", {"n": len(found), "left": len(left)}, language))
+    return "\n".join(lines)

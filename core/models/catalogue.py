@@ -13,7 +13,7 @@ from core.models.checks import check_folder, manifest_of, model_files, sha256_of
 
 DEFAULT = "all-MiniLM-L6-v2"
 _HUB_SECONDS = 10.0
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _source(name: str, relative_to: Path) -> Path:
     folder = relative_to / Path(name).expanduser()
     if folder.is_dir():
         return folder
-    if name.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(name):
+    if name.startswith((".", "/", "~")) or not HUB_ID.fullmatch(name):
         raise CoreError("model_missing", {"model": name, "known": ", ".join(BUNDLED)}, "hint_model")
     return _from_hub(name)
 

@@ -9,7 +9,7 @@ from typing import Any
 from core.errors import CoreError
 from core.params import canonical_json
 
-_TEXT_FILES = frozenset(
+TEXT_FILES = frozenset(
     {
         "config.json",
         "tokenizer.json",
@@ -34,7 +34,7 @@ _HEADER_CAP = 100_000_000
 
 def model_files(folder: Path) -> list[Path]:
     """The files of a model that are ever read, by name: weights as safetensors, configuration, tokeniser."""
-    return sorted(p for p in folder.iterdir() if p.is_file() and (p.name in _TEXT_FILES or p.suffix == ".safetensors"))
+    return sorted(p for p in folder.iterdir() if p.is_file() and (p.name in TEXT_FILES or p.suffix == ".safetensors"))
 
 
 def manifest_of(folder: Path) -> str:
@@ -65,7 +65,7 @@ def check_folder(folder: Path, name: str) -> None:
     if pickles:
         raise CoreError("model_pickle", {"model": name, "part": ", ".join(pickles)}, "hint_safetensors")
     for path in weights:
-        _check_safetensors(path, name)
+        check_safetensors(path, name)
 
 
 def _config(folder: Path, name: str) -> dict[str, Any]:
@@ -93,8 +93,11 @@ def _refuse_code(config: Any, name: str) -> None:
             _refuse_code(value, name)
 
 
-def _check_safetensors(path: Path, name: str) -> None:
-    """The header's own arithmetic: 8 bytes of length, JSON, and data exactly as long as it says."""
+def check_safetensors(path: Path, name: str) -> None:
+    """The header's own arithmetic: 8 bytes of length, JSON, and data exactly as long as it says.
+
+    Raises CoreError `model_bad_weights`; `name` is how the user called the model.
+    """
     bad = CoreError("model_bad_weights", {"model": name, "part": path.name}, "hint_safetensors")
     size = path.stat().st_size
     with path.open("rb") as file:

@@ -54,7 +54,7 @@ def save(folder: Path, step: int, write: Callable[[Path], None], point: Callable
     draft.rename(target)
     _sync(folder)
     point("checkpoint.renamed")
-    for later, path in _steps(folder):
+    for later, path in steps(folder):
         if later > step:
             _drop(path)
     _clean(folder)
@@ -63,7 +63,7 @@ def save(folder: Path, step: int, write: Callable[[Path], None], point: Callable
 
 def newest(folder: Path, skipped: Callable[[Path, str], None] = _unheard) -> tuple[Path, int] | None:
     """The newest checkpoint that verifies, with its step; `skipped` hears of each newer one and why it was not used."""
-    for step, path in reversed(_steps(folder)):
+    for step, path in reversed(steps(folder)):
         reason = flaw(path, step)
         if not reason:
             return path, step
@@ -93,14 +93,14 @@ def flaw(path: Path, step: int) -> str:
 def prune(folder: Path, keep: int = 2, point: Callable[[str], None] = _nowhere) -> None:
     """Drop all but the `keep` newest checkpoints, oldest first. Passes the fault points `prune.*`."""
     assert keep >= 1
-    for _, path in _steps(folder)[:-keep]:
+    for _, path in steps(folder)[:-keep]:
         point("prune.begin")
         aside = _set_aside(path)
         point("prune.renamed")
         shutil.rmtree(aside)
 
 
-def _steps(folder: Path) -> list[tuple[int, Path]]:
+def steps(folder: Path) -> list[tuple[int, Path]]:
     """The checkpoints of a folder, verified or not, in the order of their steps."""
     if not folder.is_dir():
         return []

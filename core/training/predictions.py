@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 BATCH_TOKENS = 4096
-_SCHEMA = pa.schema([("id", ID), ("predicted", pa.list_(pa.string())), ("confidence", pa.list_(pa.float32()))])
+SCHEMA = pa.schema([("id", ID), ("predicted", pa.list_(pa.string())), ("confidence", pa.list_(pa.float32()))])
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ def write(path: Path, corpus: Corpus, predictions: Predictions) -> None:
     table = pa.table(
         [
             corpus.table.column("id"),
-            pa.array(predictions.values, _SCHEMA.field("predicted").type),
-            pa.array(predictions.confidence, _SCHEMA.field("confidence").type),
+            pa.array(predictions.values, SCHEMA.field("predicted").type),
+            pa.array(predictions.confidence, SCHEMA.field("confidence").type),
         ],
-        schema=_SCHEMA,
+        schema=SCHEMA,
     )
     keep(table, {"seconds": predictions.seconds}, path)
 

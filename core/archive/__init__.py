@@ -1,0 +1,1 @@
+"""A project as one file, to be kept or to live in another workspace."""
