@@ -62,7 +62,7 @@ def check_room(workspace: Workspace, needed: int) -> None:
     free = workspace.free_bytes() - MARGIN
     if needed > free:
         raise CoreError(
-            "no_room", {"needed": needed // 1_000_000 + 1, "free": max(0, free) // 1_000_000}, "hint_no_room"
+            "no_room", {"need": needed // 1_000_000 + 1, "free": max(0, free) // 1_000_000}, "hint_no_room"
         )
 
 
