@@ -61,9 +61,7 @@ def check_room(workspace: Workspace, needed: int) -> None:
     """Raises CoreError `no_room` with the figures in MB."""
     free = workspace.free_bytes() - MARGIN
     if needed > free:
-        raise CoreError(
-            "no_room", {"need": needed // 1_000_000 + 1, "free": max(0, free) // 1_000_000}, "hint_no_room"
-        )
+        raise CoreError("no_room", {"need": needed // 1_000_000 + 1, "free": max(0, free) // 1_000_000}, "hint_no_room")
 
 
 def run(ctx: RunContext) -> None:

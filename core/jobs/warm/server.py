@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import CoreError
+from core.jobs.machine import Machine
 from core.jobs.warm import memory, pieces
 from core.jobs.warm.clients import CLIENT_SECONDS, Client, Clients
 from core.jobs.warm.protocol import MOST_ANSWER, MOST_SECONDS, REQUESTS, line, socket_path, there
@@ -116,8 +117,7 @@ def _serve(clients: Clients, setting: Setting) -> None:
         if client is not None:
             _take(client, clients, setting, most)
             last, loads = time.monotonic(), time.monotonic() + _QUIET_SECONDS
-            if memory.resident() > most + memory.LEAST:
-                say(f"{memory.resident() >> 20} MiB are too much to keep; the next process begins anew")
+            if _keeps_too_much(most):
                 break
         elif pieces.left() and time.monotonic() >= loads:
             _load(setting)
@@ -125,6 +125,16 @@ def _serve(clients: Clients, setting: Setting) -> None:
     while clients.sending and time.monotonic() < end:
         _heard_within(setting, _BEAT_SECONDS)
         clients.exchange(_LOOK_SECONDS)
+
+
+def _keeps_too_much(most: int) -> bool:
+    """Whether this process had better begin anew."""
+    if memory.resident() <= most + memory.LEAST:
+        return False
+    gc.collect()
+    found = memory.resident()
+    say(f"{found >> 20} MiB are kept after a request")
+    return found > most + memory.LEAST
 
 
 def _load(setting: Setting) -> None:
@@ -157,6 +167,7 @@ def _answer(client: Client, setting: Setting, most: int) -> bytes:
         module, _, name = REQUESTS[kind].partition(":")
         with turn.loading():
             function = getattr(import_module(module), name)
+            Machine.here()  # which may ask a driver
         with memory.capped(most):
             return line({"answer": function(setting.root, request, turn)}, MOST_ANSWER)
     except Gone:
@@ -186,7 +197,7 @@ def _parsed(text: bytes) -> tuple[str, Mapping[str, Any], float]:
     try:
         asked = json.loads(text)
         kind, request, end = asked["kind"], asked["request"], min(latest, float(asked.get("until", latest)))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise CoreError("warm_bad_request") from None
     if not isinstance(kind, str) or kind not in REQUESTS or not isinstance(request, Mapping):
         raise CoreError("warm_unknown_request", {"kind": str(kind)[:80], "known": ", ".join(REQUESTS)})
