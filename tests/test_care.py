@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from core import project as projects
+from core.__main__ import _CLEAN, main
 from core.care import batches
 from core.care.cleaning import CHOICES, clean, plan
 from core.care.folders import measure
@@ -19,7 +20,6 @@ from core.care.trash import bring_back, empty, entries
 from core.care.usage import KINDS, by_kind, usage
 from core.errors import CoreError, message
 from core.jobs.folder import hold
-from core.jobs.store import Store
 from core.jobs.trash import delete
 from core.runs import RunSpec
 from core.sample import open_sample
@@ -230,16 +230,20 @@ def test_everything_comes_back(space):
     assert not list(space.trash.iterdir())
 
 
-def test_scores_and_comparisons_stay(opened, tmp_path, core):
+def test_scores_and_comparisons_stay(opened, tmp_path, capsys):
     space = Workspace(shutil.copytree(opened.root, tmp_path / "ws"))
     for run in space.store.list(kind="train"):
         (space.run_folder(run.id) / "model").mkdir()
         (space.run_folder(run.id) / "model" / "trained.safetensors").write_bytes(b"x" * 100)
-    asked = ("compare", "newsroom", "--split", "test", "--json", "--workspace", space.root)
-    before = core(*asked, folder=tmp_path)
+
+    def compared() -> str:
+        assert main(["compare", "newsroom", "--split", "test", "--json", "--workspace", str(space.root)]) == 0
+        return capsys.readouterr().out
+
+    before = compared()
     batch = tidy(space, *CHOICES)
     assert len(batch.items) == 35  # of five mixes with eight repeats the best of each stays
-    assert before.status == 0 and core(*asked, folder=tmp_path).stdout == before.stdout
+    assert compared() == before
 
 
 def test_what_an_active_run_reads_stays(space):
@@ -457,34 +461,28 @@ def test_the_run_goes_on_after_it_was_killed(space, monkeypatch):
 # the command line
 
 
-def test_commands(space, core, tmp_path):
+def test_commands(space, core, capsys, tmp_path):
     ids = full(space)
-    at = ("--workspace", space.root)
+    assert ("disk", tuple(CHOICES)) == ("disk", _CLEAN)
 
-    def disk(*more: object, lang: str = "en"):
-        return core("disk", *more, *at, "--lang", lang, folder=tmp_path)
+    def disk(*more: object, status: int = 0) -> dict:
+        assert main(["disk", *map(str, more), "--json", "--workspace", str(space.root)]) == status
+        return json.loads(capsys.readouterr().out)
 
-    table = disk().stdout
-    assert "weights" in table and "KB" in table
     for by in ("kind", "project", "corpus", "run", "model", "trash"):
-        done = core("disk", "--by", by, "--json", *at, folder=tmp_path)
-        assert done.status == 0 and done.json["by"] == by and isinstance(done.json["lines"], list)
-    preview = core("disk", "--clean", "weights", "--clean", "cache", "--json", *at, folder=tmp_path).json
+        done = disk("--by", by)
+        assert done["by"] == by and isinstance(done["lines"], list)
+    preview = disk("--clean", "weights", "--clean", "cache")
     assert preview["batch"] is None and len(preview["items"]) == 3 and preview["bytes"] > 18_000
     assert (space.run_folder(ids["good"]) / "model").exists()
-    done = core("disk", "--clean", "weights", "--yes", "--json", *at, folder=tmp_path).json
+    done = disk("--clean", "weights", "--yes")
     assert not (space.run_folder(ids["good"]) / "model").exists()
-    assert core("disk", "--undo", done["batch"], "--json", *at, folder=tmp_path).json["items"] == 2
+    assert disk("--undo", done["batch"])["items"] == 2
     assert (space.run_folder(ids["good"]) / "model").exists()
-    batch = core("disk", "--clean", "weights", "--yes", "--json", *at, folder=tmp_path).json["batch"]
-    assert core("disk", "--empty-trash", "--json", *at, folder=tmp_path).json["emptied"] == []
-    assert (space.trash / batch).exists()
-    assert core("disk", "--empty-trash", "--yes", "--json", *at, folder=tmp_path).json["emptied"] == [batch]
-    assert not (space.trash / batch).exists()
-    assert "清空" in disk("--empty-trash", lang="zh_CN").stdout or "空" in disk("--empty-trash", lang="zh_CN").stdout
-    wrong = core("disk", "--clean", "everything", "--json", *at, folder=tmp_path)
-    assert wrong.status == 2 and wrong.json["error"]["code"] == "usage"
-    wrong = core("disk", "--undo", "clean-7", "--json", *at, folder=tmp_path)
-    assert wrong.status == 2 and wrong.json["error"]["code"] == "batch_unknown"
-    assert json.dumps(wrong.json)
-    assert Store(space.root).list()
+    batch = disk("--clean", "weights", "--yes")["batch"]
+    assert disk("--empty-trash")["emptied"] == [] and (space.trash / batch).exists()
+    assert disk("--empty-trash", "--yes")["emptied"] == [batch] and not (space.trash / batch).exists()
+    assert disk("--clean", "everything", status=2)["error"]["code"] == "usage"
+    assert disk("--undo", "clean-7", status=2)["error"]["code"] == "batch_unknown"
+    told = core("disk", "--clean", "logs", "--workspace", space.root, "--lang", "zh_CN", folder=tmp_path)
+    assert told.status == 0 and "log.txt" in told.stdout and "日志" in told.stdout

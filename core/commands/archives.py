@@ -31,7 +31,7 @@ def export(args: Namespace, at: Setting) -> Answer:
     lines = [message("line_exported", {"file": args.out, "size": size_text(result["bytes"])}, at.language)]
     for model in result["left_out"]:
         lines.append(message("line_model_left_out", {"model": model[:16]}, at.language))
-    return Answer({"run": run.id, "file": args.out, **result}, "\n".join(lines))
+    return Answer({"run": run.id, **result, "file": args.out}, "\n".join(lines))
 
 
 def unpack(args: Namespace, at: Setting) -> Answer:
