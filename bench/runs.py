@@ -1,9 +1,10 @@
-"""What the run store and the board bear: 10,000 runs, a crowd of readers and writers, the weight of a supervisor.
+"""What the board and the run store bear: 10,000 finished runs, acts on 1,000 of them, a crowd of readers and writers;
+what a supervisor weighs, and how well the end of a training is foretold.
 
     python bench/runs.py [--json] [--quick]
 
-The board's first page is what core does for it (the groups of all projects, the view, the repeats of one), in this
-process, after a first look that fills the caches of files. Beside it the way that reads every run's folder.
+Core time: what `core` needs for a page, without Streamlit and the browser. Files are warm. "First page" is asked for in
+a fresh process each time, which has read nothing yet; what follows is asked for in a process that has.
 """
 
 import argparse
@@ -15,22 +16,36 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from core import board as boards  # noqa: E402
+from core import bulk, pace  # noqa: E402
 from core import project as projects  # noqa: E402
-from core.board import View, best_dev, board, opened, selected  # noqa: E402
+from core.board import View, board, opened, selected  # noqa: E402
+from core.groups import groups, history  # noqa: E402
 from core.jobs.dispatch import dispatch  # noqa: E402
-from core.jobs.folder import PROCESSES, events, metrics_file, read_object  # noqa: E402
+from core.jobs.folder import PROCESSES, events, last_metrics, metrics_file, read_object, share_done  # noqa: E402
 from core.jobs.store import Store  # noqa: E402
+from core.launch import launch, plan_launch, standing  # noqa: E402
+from core.mix import Mix  # noqa: E402
 from core.runs import RunSpec  # noqa: E402
+from core.sample import open_sample  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
+from tests.conftest import environment  # noqa: E402
 from tests.crowd import fill  # noqa: E402
 
-PAGE = 25  # groups on a page of the board
+PROJECTS, REPEATS, PAGE = 5, 8, 25
+TIMES = 20  # samples of what is quick
+POLL = 0.5  # seconds
+SHARES = (0.3, 0.6)  # of a training's time, at which its end is foretold
+Claim = dict[str, Any]
+
+
 READER = """
 import json, sys, time
 from pathlib import Path
@@ -80,75 +95,207 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true", help="a smaller version, within two minutes")
+    parser.add_argument("--first-page", metavar="DIR", help=argparse.SUPPRESS)  # what `first_page` starts
     args = parser.parse_args()
-    claims = [*many_runs(args.quick), *crowd(args.quick), *supervisors(args.quick)]
+    if args.first_page:
+        print(json.dumps(_timed(lambda: _page(Workspace(Path(args.first_page)), View(), 1), 1)))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        claims = measured(Path(folder), args.quick)
     if args.json:
         machine = {"processor": platform.processor() or platform.machine(), "python": platform.python_version()}
         print(json.dumps({"machine": machine, "claims": claims}))
     else:
         for one in claims:
-            more = ", ".join(f"{k} {v:.3g}" for k, v in one["detail"].items() if isinstance(v, int | float))
-            print(f"{one['name']:<62} {one['value']:>8.3f} {one['unit']:<3} {more}")
+            detail = {name: value for name, value in one["detail"].items() if name != "seconds"}
+            print(f"{one['name']:<66} {one['value']:>9.3g} {one['unit']}   {json.dumps(detail)}")
     return 0
 
 
-def claim(name: str, value: float, unit: str, **detail: Any) -> dict[str, Any]:
-    return {"name": name, "value": value, "unit": unit, "detail": detail}
+def measured(folder: Path, quick: bool) -> list[Claim]:
+    """All claims, the value of each the median."""
+    large = filled(folder / "large", 25 if quick else 250)
+    small = filled(folder / "small", 2 if quick else 12)
+    return [
+        first_page(large, 3 if quick else 10),
+        next_page(large),
+        search(large),
+        sort(large),
+        as_before(small),
+        delete_and_restore(large, 100 if quick else 1000),
+        *foretold(folder / "training", 30 if quick else 100),
+        *crowd(quick),
+        *supervisors(quick),
+    ]
 
 
-def timed(act: Callable[[], object], times: int) -> list[float]:
-    """Seconds of each of so many times, after one that isn't counted."""
-    act()
-    found: list[float] = []
+def filled(folder: Path, size: int) -> Workspace:
+    """A workspace with so many groups in each of five projects, of eight finished runs each."""
+    space = Workspace.open(folder)
+    fill(space, [f"project-{number}" for number in range(PROJECTS)], size, REPEATS)
+    return space
+
+
+def first_page(space: Workspace, times: int) -> Claim:
+    """The first page and the group that is open in it, in a process that has read nothing yet."""
+    command = [sys.executable, str(Path(__file__)), "--first-page", str(space.root)]
+    seconds: list[float] = []
+    for _ in range(times):
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
+        seconds += json.loads(done.stdout)
+    return claim(f"first page of the board, {_size(space)}", seconds)
+
+
+def next_page(space: Workspace) -> Claim:
+    return claim(f"next page, {_size(space)}", _timed(lambda: _page(space, View(), 2)))
+
+
+def search(space: Workspace) -> Claim:
+    return claim(f"search in the names, {_size(space)}", _timed(lambda: _page(space, View("archive 00"), 1)))
+
+
+def sort(space: Workspace) -> Claim:
+    return claim(f"best on dev first, {_size(space)}", _timed(lambda: _page(space, View(sort="dev"), 1)))
+
+
+def as_before(space: Workspace) -> Claim:
+    """A smaller board with and without reading the folders of all its runs."""
+    names = projects.names(space)
+    before = _timed(lambda: [_by_folders(space, name) for name in names], 3)
+    now = _timed(lambda: _page(space, View(), 1))
+    ratio = statistics.median(before) / statistics.median(now)
+    detail = {"every_folder_read": _rounded(before), "now": _rounded(now), "unit": "s"}
+    return {"name": f"times as fast as reading every folder, {_size(space)}", "value": ratio, "unit": "x"} | {
+        "detail": detail
+    }
+
+
+def delete_and_restore(space: Workspace, runs: int) -> Claim:
+    """So many runs at once to the trash, and back again."""
+    entries = board(space, projects.names(space))
+    ids = bulk.touched(space, entries).delete[:runs]
+    seconds: list[float] = []
+    for _ in range(3):
+        names: list[str] = []
+        [there] = _timed(lambda names=names: names.append(bulk.delete(space, ids)), 1)
+        [back] = _timed(lambda names=names: bulk.restore(space, names[0]), 1)
+        seconds += [there, back]
+    detail = {"delete": _rounded(seconds[::2]), "restore": _rounded(seconds[1::2])}
+    value = statistics.median(seconds[::2])
+    return {"name": f"delete {runs:,} runs (restore: see detail)", "value": value, "unit": "s", "detail": detail}
+
+
+def foretold(folder: Path, steps: int) -> list[Claim]:
+    """How far the estimated end of two trainings was off, in per cent of what was left, and of the whole time.
+
+    The first has nothing to go by but itself; the second waits for it, and is foretold by it.
+    """
+    space = Workspace.open(folder)
+    project = open_sample(space, "newsroom")
+    stage = standing(space, project).stage
+    assert stage is not None
+    train = replace(project.recipe.train, steps=steps)
+    project = replace(project, recipe=replace(project.recipe, train=train))
+    plan = plan_launch(space, project, stage, {"gold only": Mix()}, [100, 101])
+    ids = launch(space, project, stage, plan)
+    guesses: dict[str, list[tuple[float, float]]] = {id: [] for id in ids}  # (monotonic, seconds left)
+    began: dict[str, float] = {}
+    ended: dict[str, float] = {}
+    while len(ended) < len(ids):
+        time.sleep(POLL)
+        dispatch(space.root)
+        left = pace.time_left(space)
+        now = time.monotonic()
+        for id in ids:
+            run = space.store.get(id)
+            if run.state == "running":
+                began.setdefault(id, now)
+            if not run.pending and id not in ended:
+                assert run.state == "succeeded", run
+                ended[id] = now
+            elif id in left:
+                guesses[id].append((now, left[id]))
+    first, second = ids
+    claims = [
+        _off(f"a training of {steps} steps", guesses[first], began[first], ended[first], share) for share in SHARES
+    ]
+    waiting = [pair for pair in guesses[second] if pair[0] < began[second]]
+    at = began[first] + SHARES[0] * (ended[first] - began[first])
+    return [*claims, _off("one that waits for it", waiting, at, ended[second], 0.0)]
+
+
+def _off(what: str, guesses: list[tuple[float, float]], began: float, ended: float, share: float) -> Claim:
+    """The error of the guess that was made when so much of the time had passed."""
+    at = began + share * (ended - began)
+    when, left = next((pair for pair in guesses if pair[0] >= at), guesses[-1])
+    error = when + left - ended
+    percent = 100 * abs(error) / (ended - when)
+    detail = {"guessed_left": left, "was_left": ended - when, "whole": ended - began, "unit": "s"}
+    detail["percent_of_the_whole"] = 100 * abs(error) / (ended - began)
+    name = f"end of {what}, foretold at {share:.0%}: off by" if share else f"end of {what}: off by"
+    return {"name": name, "value": percent, "unit": "% of what was left", "detail": _round_all(detail)}
+
+
+def _page(space: Workspace, view: View, number: int) -> None:
+    """All that a page of the board asks of core: the groups, those that match, and the first of the page opened."""
+    found = selected(board(space, projects.names(space)), view)
+    shown = found[PAGE * (number - 1) : PAGE * number]
+    assert shown and opened(space, shown[0].project, shown[0].group) is not None
+
+
+def _by_folders(space: Workspace, project: str) -> list[tuple[float, int]]:
+    """The board as it was: what each run reached, whether it is going on and has weights, from its folder."""
+    out: list[tuple[float, int]] = []
+    for group in groups(space, project):
+        scores = [boards.best_dev(space.run_folder(run)) for run in group.finished]
+        for run in group.runs.values():
+            folder = space.run_folder(run.id)
+            if read_object(folder / "result.json") is None:
+                share_done(last_metrics(folder))
+            (folder / "model").exists()
+            boards.best_dev(folder)
+        known = [score for score in scores if score is not None]
+        out.append((statistics.fmean(known), len(group.runs)))
+    return out
+
+
+def _size(space: Workspace) -> str:
+    names = projects.names(space)
+    found = sum(len(history(space, name).groups) for name in names)
+    return f"{len(space.store.list(kind='train')):,} runs in {found:,} groups"
+
+
+def _timed(act: Callable[[], object], times: int = TIMES) -> list[float]:
+    """Seconds that an act takes, each time."""
+    out: list[float] = []
     for _ in range(times):
         began = time.perf_counter()
         act()
-        found.append(time.perf_counter() - began)
-    return found
+        out.append(time.perf_counter() - began)
+    return out
 
 
-def many_runs(quick: bool) -> list[dict[str, Any]]:
-    """10,000 finished runs in 1,250 groups over five projects: pages of the board."""
-    groups, rounds = (25, 3) if quick else (250, 9)
-    with tempfile.TemporaryDirectory() as folder:
-        space = Workspace.open(Path(folder) / "w")
-        names = [f"crowd-{number}" for number in range(5)]
-        fill(space, names, groups, 8)
-        runs = len(space.store.briefs("train"))
-        claims = [
-            look(f"first page of the board, {runs:,} runs", lambda: first_page(space, View()), rounds),
-            look("the same, sorted by dev score", lambda: first_page(space, View(sort="dev")), rounds),
-            look("the same, searched", lambda: first_page(space, View(text="harbour")), rounds),
-            look("what the sidebar asks for", lambda: (space.store.pending(), space.store.since(2e9)), rounds),
-        ]
-        old = timed(lambda: reading_folders(space, names), 1 if quick else 2)
-        ratio = statistics.median(old) / claims[0]["value"]
-        return [*claims, claim("reading every folder, against that page", ratio, "x", seconds=statistics.median(old))]
+def claim(name: str, seconds: list[float]) -> Claim:
+    """The median in milliseconds; the detail has the 95th percentile."""
+    ordered = sorted(seconds)
+    p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
+    detail = {"p95_ms": round(1000 * p95, 1), "seconds": _rounded(seconds)}
+    return {"name": name, "value": 1000 * statistics.median(seconds), "unit": "ms", "detail": detail}
 
 
-def look(name: str, act: Callable[[], object], rounds: int) -> dict[str, Any]:
-    times = timed(act, rounds)
-    return claim(name, statistics.median(times), "s", longest=max(times), seconds=times)
+def _rounded(seconds: list[float]) -> list[float]:
+    return [round(value, 4) for value in seconds]
 
 
-def first_page(space: Workspace, view: View) -> None:
-    """What core does for a page of the board: all groups, those that the view shows, the repeats of the first."""
-    entries = selected(board(space, projects.names(space)), view)
-    first = entries[:PAGE][0]
-    assert opened(space, first.project, first.group)
+def _round_all(detail: dict[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 1) if isinstance(value, float) else value for name, value in detail.items()}
 
 
-def reading_folders(space: Workspace, names: list[str]) -> None:
-    """The board as it was: whatever a run reached is read from its folder."""
-    known = {run.id for run in space.store.list(kind="train")}
-    for name in names:
-        for event in projects.events(space, name):
-            for run in event.get("seeds", {}):
-                if run in known:
-                    best_dev(space.run_folder(run))
+def _claim(name: str, value: float, unit: str, **detail: Any) -> Claim:
+    return {"name": name, "value": value, "unit": unit, "detail": detail}
 
 
-def crowd(quick: bool) -> list[dict[str, Any]]:
+def crowd(quick: bool) -> list[Claim]:
     """20 readers and 4 writers on one workspace: errors that anybody was shown, events that are not in their place."""
     seconds = 5.0 if quick else 20.0
     with tempfile.TemporaryDirectory() as folder:
@@ -165,8 +312,8 @@ def crowd(quick: bool) -> list[dict[str, Any]]:
     p95 = statistics.quantiles(times, n=20)[-1]
     detail = {"seconds": seconds, "reads": len(times), "read_median": statistics.median(times), "read_p95": p95}
     return [
-        claim("errors shown to 20 readers and 4 writers", len(errors), "", codes=sorted(set(errors)), **detail),
-        claim("events lost by the writers", lost, "", runs=len(done), events=3 * len(done)),
+        _claim("errors shown to 20 readers and 4 writers", len(errors), "", codes=sorted(set(errors)), **detail),
+        _claim("events lost by the writers", lost, "", runs=len(done), events=3 * len(done)),
     ]
 
 
@@ -175,7 +322,7 @@ def _python(code: str, *arguments: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def supervisors(quick: bool) -> list[dict[str, Any]]:
+def supervisors(quick: bool) -> list[Claim]:
     """The most memory that a supervisor held, and how long a run takes from its submission to its first line."""
     rounds = 3 if quick else 9
     peaks: list[float] = []
@@ -190,11 +337,11 @@ def supervisors(quick: bool) -> list[dict[str, Any]]:
             peaks.append(peak(store.folder(spec.id)))
             while store.get(spec.id).pending:
                 time.sleep(0.05)
-            imports.append(statistics.median(timed(import_of_a_trainer, 1)))
+            imports.append(statistics.median(_timed(import_of_a_trainer, 1)))
     besides = statistics.median(totals) - statistics.median(imports)
     return [
-        claim("most memory of a supervisor", max(peaks), "MB", each=peaks),
-        claim("submit to the first line, besides the trainer's imports", besides, "s", totals=totals, imports=imports),
+        _claim("most memory of a supervisor", max(peaks), "MB", each=peaks),
+        _claim("submit to the first line, besides the trainer's imports", besides, "s", totals=totals, imports=imports),
     ]
 
 

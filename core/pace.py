@@ -25,6 +25,7 @@ _LOOK_IN_STEPS = 5.0  # what a look at dev costs where nobody knows: so many ste
 _STEPS = 100  # of a training for which nobody knows how many epochs come to
 _FORWARD = 1 / 3  # of a step's time is spent on what a look does, too
 _OUTLIER = 10.0  # a gap so many times the median is a pause, not a step
+_SLOWEST = 5.0  # times as long as usual: more is no slowness, but a pause
 _FEWEST = 10  # gaps that a pace is taken from, at least; otherwise the newer half
 _REMEMBERED = 24  # newest trainings that an estimate looks at
 _LOOK_AT_TEST = 20.0  # seconds that a run of another kind takes, where none has ended yet
@@ -183,12 +184,13 @@ def time_left(workspace: Workspace) -> dict[str, float]:
     known = _references(workspace) if pending else []
     running = [run for run in pending if run.state == "running"]
     known += [one for run in running if (one := _so_far(workspace.run_folder(run.id), run.attempt)) is not None]
-    ends = {run.id: _left(workspace, run, known) for run in running}
+    slow = max((_slowness(workspace, run, known) for run in running), default=1.0)
+    ends = {run.id: _left(workspace, run, known, slow) for run in running}
     slots = [*ends.values()] + [0.0] * (_slots(workspace.root) - len(ends))
     heapq.heapify(slots)
     for run in (run for run in pending if run.state != "running"):
         ready = 0.0 if run.due_at is None else max(0.0, run.due_at - boottime())
-        ends[run.id] = max(ready, heapq.heappop(slots)) + _left(workspace, run, known)
+        ends[run.id] = max(ready, heapq.heappop(slots)) + _left(workspace, run, known, slow)
         heapq.heappush(slots, ends[run.id])
     return ends
 
@@ -199,25 +201,38 @@ def _slots(root: Path) -> int:
     return max(1, len(gpus()) or (asked if isinstance(asked, int) else 1))
 
 
-def _left(workspace: Workspace, run: Run, known: Sequence[Known]) -> float:
-    """Seconds from now until a run ends, if it runs from now on."""
+def _left(workspace: Workspace, run: Run, known: Sequence[Known], slow: float) -> float:
+    """Seconds from now until a run ends, if it runs from now on. `slow`: how much slower all goes than it used to."""
     folder = workspace.run_folder(run.id)
     asked = asked_of(folder)
     if asked is None:
         return _other(workspace, run)
     usual = _usual(asked, known)
     lines = last_metrics(folder) if run.attempt else []
-    rest = usual.pace.start + seconds_left(lines, asked.train, usual.pace, usual.steps)
+    rest = slow * seconds_left(lines, asked.train, usual.pace, usual.steps)
     if run.state != "running":
-        return rest
+        return slow * usual.pace.start + rest
     mine = json_lines(metrics_file(folder, run.attempt))
     if not mine:
-        return rest - usual.pace.start + _since(_began(folder, run), usual.pace.start)
-    own = pace_of(mine) or usual.pace
+        return rest + _since(_began(folder, run), slow * usual.pace.start)
+    own = pace_of(mine)
+    if own is None:
+        return rest
     own = own if own.look is not None else Pace(own.start, own.step, usual.pace.look)
     longest = max(own.step, own.look or 0.0)
     left = seconds_left(lines, asked.train, own, usual.steps)
     return max(_SAVING, left - longest + _since(mine[-1].get("t"), longest))
+
+
+def _slowness(workspace: Workspace, run: Run, known: Sequence[Known]) -> float:
+    """How many times longer than usual a training without a pace of its own took to start, or takes; at least 1."""
+    folder = workspace.run_folder(run.id)
+    asked, lines = asked_of(folder), json_lines(metrics_file(folder, run.attempt))
+    if asked is None or pace_of(lines) is not None:
+        return 1.0
+    began = _began(folder, run)
+    took = _SPAWN + float(lines[0].get("s", 0.0)) if lines else time.time() - (time.time() if began is None else began)
+    return min(_SLOWEST, max(1.0, took / _usual(asked, known).pace.start))
 
 
 def _began(folder: Path, run: Run) -> float | None:

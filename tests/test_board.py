@@ -1,23 +1,28 @@
 """How trainings stand, training a group again whose weights are gone, and how an encoder suits a text."""
 
 import shutil
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from core import bulk
 from core import project as projects
-from core.board import best_dev, board, learning
+from core.__main__ import parser
+from core.board import SORTS, STATES, Entry, Opened, View, best_dev, board, opened, selected
+from core.bulk import touched
 from core.corpus import Corpus, Schema
 from core.errors import CoreError
 from core.formats.importing import Source
-from core.groups import groups, launched
+from core.groups import groups, history, launched
 from core.jobs.folder import append_line, metrics_file, read_json, write_json
 from core.jobs.trash import delete, restore
-from core.launch import launch, plan_launch, retrain, standing, start_import, time_left
+from core.launch import launch, plan_launch, retrain, standing, start_import
 from core.mix import Mix
 from core.models.fit import fit
+from core.pace import time_left
 from core.params import canonical
 from core.project import Project
 from core.shelf import encoders, folder_of, weights_bytes
@@ -25,6 +30,7 @@ from core.submit import result_of, wait
 from core.tasks.tagging import COLUMNS
 from core.workspace import Workspace
 from tests.conftest import HARBOUR
+from tests.crowd import fill
 
 
 @pytest.fixture(scope="module")
@@ -51,18 +57,37 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> tuple
     return space, project
 
 
+def one_of(space: Workspace, project: Project) -> Opened:
+    """The only group of a project, with its repeats."""
+    [entry] = board(space, [project.slug])
+    found = opened(space, entry.project, entry.group)
+    assert found is not None
+    return found
+
+
 def test_the_board_shows_groups_repeats_and_what_they_reached(trained):
     space, project = trained
     [entry] = board(space, [project.slug])
-    assert (entry.project, entry.group.name, dict(entry.states)) == (project.slug, "gold only", {"succeeded": 2})
-    assert not entry.active and entry.left is None
-    assert [(repeat.seed, repeat.weights) for repeat in entry.repeats] == [(0, True), (1, True)]
-    reached = [space.result(repeat.run.id)["best_dev"] for repeat in entry.repeats]
+    assert (entry.project, entry.name, dict(entry.states)) == (project.slug, "gold only", {"succeeded": 2})
+    assert not entry.active and entry.left is None and entry.steps == 2
+    found = one_of(space, project)
+    assert [(repeat.seed, repeat.weights) for repeat in found.repeats] == [(0, True), (1, True)]
+    assert entry.repeats == entry.runs == tuple(repeat.run.id for repeat in found.repeats)
+    reached = [space.result(repeat.run.id)["best_dev"] for repeat in found.repeats]
     assert entry.dev == pytest.approx(sum(reached) / 2)
-    assert [repeat.dev for repeat in entry.repeats] == reached
-    loss, dev = learning(space.run_folder(entry.repeats[0].run.id))
-    assert [step for step, _ in loss] == [1, 2] and [step for step, _ in dev] == [2]
-    assert weights_bytes(space, entry.repeats[0].run.id) > 1000
+    assert [repeat.dev for repeat in found.repeats] == reached
+    assert weights_bytes(space, entry.runs[0]) > 1000
+    assert opened(space, project.slug, "nothing") is None
+
+
+def test_a_score_that_only_the_result_has_counts_too(trained):
+    space, project = trained
+    [entry] = board(space, [project.slug])
+    with sqlite3.connect(space.store.path) as db:
+        db.execute("UPDATE runs SET score = NULL")
+    [again] = board(space, [project.slug])
+    space.store.rebuild()
+    assert again.dev == pytest.approx(entry.dev)
 
 
 def test_encoders_of_the_workspace_are_known_by_name(trained, tiny_model):
@@ -80,7 +105,7 @@ def test_a_run_without_weights_is_trained_again_in_its_group(trained):
     shutil.rmtree(space.run_folder(old) / "model")
     [new] = retrain(space, project, group, [1])
     assert new != old and retrain(space, project, group, [1]) == [new]  # asked twice, it is the same run
-    [entry] = board(space, [project.slug])
+    entry = one_of(space, project)
     assert entry.repeats[1].run.id == new and set(entry.repeats[1].ids) == {old, new}
     assert entry.active == (new in time_left(space)) or entry.repeats[1].run.state == "succeeded"
     [run] = wait(space, [new], lambda runs: None)
@@ -91,9 +116,9 @@ def test_a_run_without_weights_is_trained_again_in_its_group(trained):
     assert spec.pop("repeat") == 1 and spec == before
     assert (space.run_folder(new) / "model").is_dir()
     delete(space.root, [old, new])
-    assert [repeat.seed for repeat in board(space, [project.slug])[0].repeats] == [0]
+    assert [repeat.seed for repeat in one_of(space, project).repeats] == [0]
     restore(space.root, [old, new])
-    assert [repeat.run.id for repeat in board(space, [project.slug])[0].repeats][1] == new
+    assert [repeat.run.id for repeat in one_of(space, project).repeats][1] == new
     assert launched(space, project.slug)[old] == launched(space, project.slug)[new]
 
 
@@ -127,3 +152,92 @@ def test_fit_counts_unknown_words_and_pieces(tiny_model):
     assert found.subwords_per_word == pytest.approx(1.0)
     assert fit(corpus, tiny_model, rows=2).rows == 2
     assert fit(corpus, tiny_model, rows=2).unknown == pytest.approx(1 / 4)  # rows 0 and 2
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Two projects of eight groups with two runs each, besides the sample; group 3 failed, group 5 was cancelled."""
+    space = Workspace.open(tmp_path_factory.mktemp("crowd"))
+    fill(space, ["one", "two"], 8, 2, {3: "failed", 5: "cancelled"})
+    return space
+
+
+def listed(space: Workspace, view: View, *names: str) -> list[Entry]:
+    return selected(board(space, names or ("one", "two")), view)
+
+
+def test_groups_are_filtered(crowd):
+    everything = listed(crowd, View())
+    assert len(everything) == 16 and {entry.project for entry in everything} == {"one", "two"}
+    assert len(listed(crowd, View(), "two")) == 8
+    assert [entry.name for entry in listed(crowd, View(" ARCHIVE "))] == ["archive 0003"] * 2
+    assert {entry.name for entry in listed(crowd, View(states={"failed", "cancelled"}))} == {
+        "archive 0003",
+        "swaps 0005",
+    }
+    assert listed(crowd, View("archive", {"succeeded"})) == []
+    run = everything[4].runs[1]
+    assert listed(crowd, View(run[:9])) == listed(crowd, View(everything[4].group)) == [everything[4]]
+
+
+def test_groups_are_sorted(crowd):
+    orders = {sort: listed(crowd, View(sort=sort)) for sort in SORTS}
+    assert len({tuple(entry.key for entry in order) for order in orders.values()}) >= 4
+    assert all(sorted(e.key for e in order) == sorted(e.key for e in orders["newest"]) for order in orders.values())
+    launched = [entry.launched for entry in orders["newest"]]
+    assert launched == sorted(launched, reverse=True)
+    scores = [entry.dev for entry in orders["dev"]]
+    known = [score for score in scores if score is not None]
+    assert known == sorted(known, reverse=True) and scores[len(known) :] == [None] * 4
+    assert [entry.name[-4:] for entry in orders["name"]][:4] == ["0004", "0004", "0003", "0003"]  # a bit ..., archive
+    ranks = [min(STATES.index(state) for state in entry.states) for entry in orders["state"]]
+    assert ranks == sorted(ranks)
+
+
+def test_names_with_numbers_stand_in_the_order_people_expect():
+    made = [Entry("p", name, name, 1, 0.0, {"succeeded": 1}, None, None, ("r",), ("r",)) for name in ("10x", "2x", "a")]
+    assert [entry.name for entry in selected(made, View(sort="name"))] == ["2x", "10x", "a"]
+
+
+def test_launches_are_read_again_when_there_are_more(crowd):
+    before = history(crowd, "one")
+    assert history(crowd, "one") is before
+    event = next(event for event in projects.events(crowd, "two") if event["event"] == "launch")
+    projects.record(crowd, "one", event)
+    after = history(crowd, "one")
+    assert len(after.groups) == len(before.groups) + 1 and event["group"] in after.groups
+    shown = {entry.key for entry in listed(crowd, View())}
+    assert f"one/{event['group']}" in shown and f"two/{event['group']}" in shown
+
+
+def test_the_command_line_lists_the_board_too(crowd, core):
+    at = ("--workspace", crowd.root, "--json")
+    found = core("board", "--project", "two", "--sort", "dev", "--limit", 3, *at, folder=crowd.root).json
+    assert found["matching"] == 8
+    assert [group["group"] for group in found["groups"]] == [
+        entry.key for entry in listed(crowd, View(sort="dev"), "two")[:3]
+    ]
+    second = core("board", "--project", "two", "--sort", "dev", "--limit", 3, "--page", 2, *at, folder=crowd.root).json
+    assert second["groups"][0]["group"] not in [group["group"] for group in found["groups"]]
+    group = found["groups"][0]
+    one = core("board", "--group", group["group"][:9], *at, folder=crowd.root).json
+    assert [repeat["run"] for repeat in one["repeats"]] == group["runs"] and one["group"] == group
+    text = core("board", "--state", "failed", "--lang", "zh_CN", "--workspace", crowd.root, folder=crowd.root)
+    assert "archive 0003" in text.stdout and "失败 2" in text.stdout and text.status == 0
+    wrong = core("board", "--group", "zzz", *at, folder=crowd.root)
+    assert (wrong.status, wrong.json["error"]["code"]) == (2, "group_not_there")
+    for sort in SORTS:
+        assert parser().parse_args(["board", "--sort", sort]).sort == sort
+
+
+def test_many_runs_go_and_come_back_at_once(crowd):
+    chosen = listed(crowd, View(states={"succeeded"}), "two")
+    ids = touched(crowd, chosen).delete
+    assert len(ids) == 12 and set(ids) == {run for entry in chosen for run in entry.runs}
+    before = listed(crowd, View())
+    name = bulk.delete(crowd, ids)
+    assert [entry.name for entry in listed(crowd, View(), "two")] == ["swaps 0005", "archive 0003"]
+    assert sorted(bulk.deleted(crowd, name)) == sorted(ids)
+    assert bulk.deleted(crowd, "0" * 12) == bulk.deleted(crowd, "../../trash") == []
+    assert sorted(bulk.restore(crowd, name)) == sorted(ids) and bulk.deleted(crowd, name) == []
+    assert listed(crowd, View()) == before

@@ -78,6 +78,12 @@ def test_a_training_keeps_model_and_predictions_and_drops_checkpoints(place):
     losses = [line["loss"] for line in last_metrics(folder) if line.get("loss") is not None]
     assert len(losses) == 6
     assert losses[-1] < losses[0]
+    first, *steps = last_metrics(folder)
+    assert (first["step"], first["total"]) == (0, 6) and first["per_epoch"] > 1 and first["dev_tokens"] > 0
+    seconds = [first["s"], *(line["s"] for line in steps)]
+    assert seconds == sorted(seconds) and all(line["rows"] for line in steps)
+    batch = json.loads((folder / "first_batch.json").read_text(encoding="utf-8"))
+    assert batch["rows"] == steps[0]["rows"] and batch["sentences"][0]["ingredient"] == "gold"
 
 
 def test_a_batch_in_parts_is_the_same_step(place, tiny_model, tmp_path):

@@ -10,6 +10,7 @@ from core.jobs.folder import read_object, sync_folder
 from core.jobs.store import Store
 
 _ID = re.compile(r"[0-9a-f]{16}")
+_FEW = 50  # runs that are looked for one by one
 
 
 def delete(root: Path, ids: Sequence[str]) -> list[str]:
@@ -47,7 +48,11 @@ def _refuse_used(store: Store, ids: Sequence[str]) -> None:
 
 def deleted(root: Path, ids: Sequence[str]) -> list[str]:
     """Those of some ids that can be brought back."""
-    return [id for id in ids if _ID.fullmatch(id) and _place(root, id).is_dir() and not _there(root, id)]
+    asked = [id for id in ids if _ID.fullmatch(id)]
+    if len(asked) < _FEW or not (root / "trash").is_dir():
+        return [id for id in asked if _place(root, id).is_dir() and not _there(root, id)]
+    lying, there = ({path.name for path in (root / name).iterdir()} for name in ("trash", "runs"))
+    return [id for id in asked if _place(root, id).name in lying and id not in there]
 
 
 def restore(root: Path, ids: Sequence[str]) -> list[str]:
@@ -56,8 +61,9 @@ def restore(root: Path, ids: Sequence[str]) -> list[str]:
     Raises CoreError `run_not_deleted` where there is none in the trash, or the same run was made anew since.
     """
     wanted = list(dict.fromkeys(ids))
+    lying = {*deleted(root, wanted)}
     for id in wanted:
-        if not deleted(root, [id]):
+        if id not in lying:
             raise CoreError("run_not_deleted", {"id": id})
     store = Store(root)
     for id in wanted:
