@@ -44,6 +44,12 @@ def slow(tmp_path: Path, tiny_model: Path) -> tuple[Workspace, Project]:
     return space, project
 
 
+def look(visitor: Visitor, path: str) -> None:
+    """Open a page that draws itself again and again: it may never be at rest."""
+    visitor.page.goto(visitor.address + path)
+    visitor.page.wait_for_selector("h1", timeout=WAIT)
+
+
 def says_running(visitor: Visitor) -> None:
     """The sidebar tells that a run goes on."""
     until(lambda: re.search(r"\b1 running", visitor.text()))
@@ -63,11 +69,10 @@ def test_a_run_outlives_whatever_happens_to_the_app(slow):
             [run] = until(lambda: space.store.list(kind="train"))  # a double click starts it once
             folder = space.run_folder(run.id)
             until(lambda: len(last_metrics(folder)) > 5)
-            two.goto(f"/runs?project={project.slug}")
+            look(two, f"/runs?project={project.slug}")
             says_running(two)
-            one.goto(f"/runs?project={project.slug}")
+            look(one, f"/runs?project={project.slug}")
             one.page.reload()
-            one.settle()
             says_running(one)
             assert [r.id for r in space.store.list(kind="train")] == [run.id]
 
@@ -81,7 +86,6 @@ def test_a_run_outlives_whatever_happens_to_the_app(slow):
             until(lambda: len(last_metrics(folder)) > seen)
             assert not stalled_file(folder, 1).exists()
             one.page.reload()
-            one.settle()
             says_running(one)
         os.killpg(server.process.pid, signal.SIGKILL)
         server.process.wait()
@@ -89,7 +93,7 @@ def test_a_run_outlives_whatever_happens_to_the_app(slow):
         until(lambda: len(last_metrics(folder)) > seen)  # it goes on without the app
         server = start(space.root, int(server.address.rpartition(":")[2]))
         with browsing(server.address) as visitor:
-            visitor.goto(f"/runs?project={project.slug}")
+            look(visitor, f"/runs?project={project.slug}")
             until(lambda: space.store.get(run.id).state == "succeeded", 240)
             visitor.page.reload()
             visitor.settle()
@@ -110,7 +114,7 @@ def test_ctrl_c_in_the_terminal_of_the_app_ends_the_app_alone(slow):
     space, project = slow
     server = start(space.root, free_port())
     with browsing(server.address) as visitor:
-        visitor.goto(f"/runs?project={project.slug}")
+        look(visitor, f"/runs?project={project.slug}")
         stage = standing(space, project).stage
         [run] = launch(space, project, stage, plan_launch(space, project, stage, {"gold only": Mix()}, [0]))
         until(lambda: len(last_metrics(space.run_folder(run))) > 5)
