@@ -83,6 +83,9 @@ def kind_words(kind: str) -> str:
         "train": raw("training"),
         "evaluate": raw("looking at test"),
         "features": raw("hidden states of words"),
+        "export": raw("writing an archive"),
+        "unpack": raw("bringing a project in"),
+        "clean": raw("cleaning up"),
         "selftest": raw("self-test"),
     }
     return words.get(kind, kind)

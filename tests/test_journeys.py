@@ -20,7 +20,7 @@ from tests.browser import WAIT, SecondTab, Visitor, browsing, needs_chromium, se
 
 pytestmark = [needs_chromium(), pytest.mark.timeout(420)]
 DATA = Path(os.environ["PEIBI_DATA"]) if "PEIBI_DATA" in os.environ else None
-PAGES = ("home", "data", "augment", "mix", "runs", "compare", "models")
+PAGES = ("home", "data", "augment", "mix", "runs", "compare", "models", "storage")
 HEADINGS = {
     "en": {
         "data": "Data",
@@ -29,8 +29,17 @@ HEADINGS = {
         "runs": "Runs",
         "compare": "Compare",
         "models": "Models",
+        "storage": "Storage",
     },
-    "zh_CN": {"data": "数据", "augment": "增强", "mix": "配比", "runs": "运行", "compare": "对比", "models": "模型"},
+    "zh_CN": {
+        "data": "数据",
+        "augment": "增强",
+        "mix": "配比",
+        "runs": "运行",
+        "compare": "对比",
+        "models": "模型",
+        "storage": "存储",
+    },
 }
 SHORT = 4  # training steps of a journey
 
@@ -189,7 +198,7 @@ def test_the_sample_in_chinese(sampled):
         visitor.page.get_by_role("radio", name="English").or_(
             visitor.page.get_by_text("English", exact=True)
         ).first.click()
-        wait_for(visitor, lambda: heading(visitor) == "Models")
+        wait_for(visitor, lambda: heading(visitor) == "Storage")
 
 
 def test_two_tabs_see_the_same(sampled):
@@ -286,7 +295,7 @@ INJECTED = """() => [
 ].map(e => e.outerHTML.slice(0, 200))"""  # links, images, scripts and formulas that a text brought in
 VIEWS = (
     *("/", "/data", "/data?view=issues", "/data?view=browse", "/augment", "/mix?m=swaps*1", "/runs", "/compare"),
-    *("/compare?split=test", "/models"),
+    *("/compare?split=test", "/models", "/storage?by=project", "/storage?store=archive"),
 )
 
 
