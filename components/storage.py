@@ -20,7 +20,6 @@ _LOOK = 0.3  # seconds of one look at the disk; the next look goes on where it e
 _EVERY = 1.0
 _MOST = 200  # lines of a table
 _RUN = "cleaning"  # in the address: the run that cleans up
-_SHARE = 0.005  # of the whole, from which a kind is drawn
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,7 @@ def room(space: Workspace) -> None:
         list(shown.rows[:_MOST]),
         key=f"storage_{by}",
         hide_index=True,
+        height="content" if by == "kind" else "auto",
         placeholder="-",
         column_config=shown.columns,
         alt=raw("What takes room"),

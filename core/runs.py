@@ -14,6 +14,7 @@ POOL = "pool:"  # roles of ingredients among a run's inputs: pool:NAME
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
 MOVES: frozenset[tuple[State | None, State]] = frozenset(  # every change of state there is; queued to queued: moved
     {
+        (None, "succeeded"),  # taken in with a sample or an archive
         *((None, "queued"), ("queued", "queued"), ("queued", "running"), ("queued", "cancelled")),
         *(("running", "succeeded"), ("running", "failed"), ("running", "cancelled"), ("running", "interrupted")),
         *(("failed", "queued"), ("cancelled", "queued"), ("interrupted", "queued"), ("interrupted", "cancelled")),

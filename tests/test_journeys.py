@@ -32,12 +32,7 @@ HEADINGS = {
         "storage": "Storage",
     },
     "zh_CN": {
-        "data": "数据",
-        "augment": "增强",
-        "mix": "配比",
-        "runs": "运行",
-        "compare": "对比",
-        "models": "模型",
+        **{"data": "数据", "augment": "增强", "mix": "配比", "runs": "运行", "compare": "对比", "models": "模型"},
         "storage": "存储",
     },
 }

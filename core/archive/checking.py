@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,13 @@ from core.archive.entries import EVENTS, NAMES, PROJECT, Manifest
 from core.care.links import NAMED, sources
 from core.corpus import Corpus
 from core.errors import CoreError
-from core.jobs.folder import Run
+from core.jobs.folder import note
+from core.jobs.run import Run
 from core.models.checks import check_folder, check_safetensors, manifest_of
 from core.models.loading import META, OVERLAY
 from core.params import slug
 from core.project import Project, from_data
+from core.runs import KINDS
 from core.sources import Gold
 from core.workspace import located
 from core.yaml_text import parse
@@ -34,7 +36,7 @@ class Staged:
 
 
 def check(folder: Path, listed: Manifest, step: Callable[[], None]) -> Staged:
-    """Check all that was unpacked below a folder; tables are written anew, and run.json and resolved.json.
+    """Check all that was unpacked below a folder; tables and resolved.json are written anew, and each run's events.
 
     `step` is called before each thing and may raise. Raises CoreError `archive_*`, `model_*`, those of a recipe.
     """
@@ -86,8 +88,10 @@ def _run(folder: Path, id: str, behaviours: Mapping[str, int], known: Mapping[st
             _weights(path, spec.inputs.get("model", ""), f"runs/{id}/model")
         elif path.name not in _JSON:
             _part(folder, f"runs/{id}/{path.name}", known)
-    for name, data in ((resolved_name, resolved), (run_name, asdict(run))):
-        (folder / name).write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
+    (folder / resolved_name).write_text(json.dumps(resolved, ensure_ascii=False, indent=1), encoding="utf-8")
+    (folder / run_name).unlink()
+    run = replace(run, lane=KINDS[run.kind].slot, score=getattr(result, "best_dev", None))
+    note(folder / "runs" / id, None, run)
     return run
 
 
@@ -100,9 +104,6 @@ def _part(folder: Path, name: str, known: Mapping[str, Corpus]) -> None:
             tables.rejected(folder, name)
         case "metrics":
             documents.check_metrics(folder, name)
-        case "events.jsonl":
-            for _ in documents.lines(folder, name):
-                pass
         case _:  # exit.json
             documents.read(folder, name)
 

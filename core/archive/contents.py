@@ -18,6 +18,8 @@ from core.project import Project, events, text_of
 from core.sources import named_gold
 from core.workspace import Workspace
 
+_ENDED = ("id", "kind", "state", "attempt", "submitted", "started", "ended")  # what an archive says of a run
+
 
 @dataclass(frozen=True)
 class Content:
@@ -121,12 +123,13 @@ def _data(workspace: Workspace, having: Belongings, read: list[Facts]) -> Iterat
 
 
 def _of_run(workspace: Workspace, run: Run, weights: bool) -> Iterator[Content]:
-    """The files of a run that have a place in an archive: no checkpoints, no log, no locks."""
+    """How a run ended, and its files that have a place in an archive: no checkpoints, no log, no locks, no events."""
     folder = workspace.run_folder(run.id)
+    yield _text(f"runs/{run.id}/run.json", json.dumps({name: getattr(run, name) for name in _ENDED}))
     for inside in ("", "model/") if weights else ("",):
         if (folder / inside).is_dir():
             with os.scandir(folder / inside) as entries:
                 for entry in entries:
                     name = f"runs/{run.id}/{inside}{entry.name}"
-                    if entry.is_file(follow_symlinks=False) and has_place(name):
+                    if entry.is_file(follow_symlinks=False) and has_place(name) and entry.name != "run.json":
                         yield Content(name, entry.stat().st_size, Path(entry.path))

@@ -57,7 +57,7 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Ended:
-    """What is kept of a run.json. Only runs that succeeded are archived."""
+    """What an archive says of a run, in a run.json of its own. Only runs that succeeded are archived."""
 
     id: RunId
     kind: str

@@ -35,7 +35,7 @@ PLACES: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"files/[0-9a-f]{64}"), 8 * _GB),
     (re.compile(r"corpora/[0-9a-f]{64}\.arrow"), 8 * _GB),
     (re.compile(r"runs/[0-9a-f]{16}/(spec|resolved|run|exit|result)\.json"), LARGEST_JSON),
-    (re.compile(r"runs/[0-9a-f]{16}/(events|metrics-[1-9][0-9]{0,3})\.jsonl"), 64 * _MB),
+    (re.compile(r"runs/[0-9a-f]{16}/metrics-[1-9][0-9]{0,3}\.jsonl"), 64 * _MB),
     (re.compile(r"runs/[0-9a-f]{16}/(predictions-[0-9a-f]{16}|rejected)\.arrow"), 4 * _GB),
     (re.compile(r"runs/[0-9a-f]{16}/model/model\.json"), LARGEST_JSON),
     (re.compile(r"runs/[0-9a-f]{16}/model/trained\.safetensors"), 16 * _GB),
