@@ -422,7 +422,7 @@ def test_synonyms_are_single_lower_case_words_of_the_first_senses(resources: Res
 
 def test_synonyms_are_read_without_the_package_once_they_are_kept(cache: Path, resources: Resources):
     make("synonym", PARAMS["synonym"], resources)
-    assert [path.suffix for path in cache.iterdir()] == [".arrow"]
+    assert sorted(path.suffix for path in cache.iterdir()) == [".arrow", ".lock"]
     code = (
         "import sys, pathlib; from core.augment import *; from core.augment.protocol import Resources;"
         f"make('synonym', params_of('synonym', {{}}), Resources((), 'en', pathlib.Path({str(cache)!r})));"
