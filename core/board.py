@@ -49,7 +49,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class View:
-    """What one asks to see of a board. `states`: any of them; none: all. `text`: in a mix's name, or an id's first 6 or more."""
+    """What one asks to see. `states`: any of them; none: all. `text`: in a mix's name, or 6 or more of an id."""
 
     text: str = ""
     states: Collection[State] = ()
