@@ -191,7 +191,9 @@ def _add_runs(commands: object) -> None:
         "Commands on runs take PROJECT/GROUP for all runs of a group.",
     )  # fmt: skip
     sub.add_argument("--project", metavar="NAME", help="the groups of one project (default: all)")
-    sub.add_argument("--search", metavar="TEXT", help="in the mix's name, or the beginning of a group's or run's id")
+    sub.add_argument(
+        "--search", metavar="TEXT", help="in the mix's name, or 6 characters or more of a group's or run's id"
+    )
     sub.add_argument("--state", choices=get_args(State), metavar="STATE", help="groups with a run in this state")
     sub.add_argument("--sort", choices=_SORTS, default="newest", help="default newest; dev: the best first")
     sub.add_argument("--limit", type=int, default=25, metavar="N", help="at most so many (default 25)")

@@ -16,6 +16,7 @@ from core.pace import time_left
 from core.runs import State
 from core.workspace import Workspace
 
+_OF_ID = 6  # characters of an id that are looked for
 Sort = Literal["newest", "dev", "name", "state", "left"]
 SORTS: tuple[Sort, ...] = ("newest", "dev", "name", "state", "left")
 STATES: tuple[State, ...] = ("running", "queued", "failed", "interrupted", "cancelled", "succeeded")  # urgent first
@@ -48,7 +49,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class View:
-    """What one asks to see of a board. `states`: any of them; none: all. `text`: in a mix's name, or an id's start."""
+    """What one asks to see. `states`: any of them; none: all. `text`: in a mix's name, or 6 or more of an id."""
 
     text: str = ""
     states: Collection[State] = ()
@@ -168,8 +169,8 @@ def selected(entries: Sequence[Entry], view: View) -> list[Entry]:
 
 
 def _begins(entry: Entry, text: str) -> bool:
-    """Whether it, or one of its runs, has an id that begins so."""
-    return entry.group.startswith(text) or any(run.startswith(text) for run in entry.runs)
+    """Whether it, or one of its runs, has an id that begins so; of a shorter text chance alone would make it so."""
+    return len(text) >= _OF_ID and (entry.group.startswith(text) or any(run.startswith(text) for run in entry.runs))
 
 
 def _natural(name: str) -> list[tuple[int, str | int]]:

@@ -10,7 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.board import View, board, selected
-from core.jobs.folder import write_json
+from core.errors import CoreError
+from core.jobs.folder import hold, stalled_file, write_json
+from core.jobs.run import Exit
 from core.params import digest
 from core.workspace import Workspace
 from tests.browser import WAIT, Visitor, browsing, needs_chromium, served
@@ -35,7 +37,7 @@ def page(crowd: Workspace, monkeypatch: pytest.MonkeyPatch) -> Generator[AppTest
     """The Runs page over all projects."""
     import streamlit as st
 
-    monkeypatch.setitem(os.environ, "PEIBI_HOME", str(crowd.root))
+    monkeypatch.setenv("PEIBI_HOME", str(crowd.root))
     st.cache_resource.clear()
     at = AppTest.from_file(APP, default_timeout=PATIENCE)
     at.query_params["scope"] = "all"
@@ -86,9 +88,9 @@ def test_every_act_says_how_many_runs_it_touches(page, crowd):
     assert not page.exception
     labels = [found.label for found in page.button]
     assert "Delete (160 runs)" in labels and "Resume (12 runs)" in labels
-    page.multiselect("state").set_value(["cancelled"]).run()
-    assert not any(found.label.startswith("Resume (12") for found in page.button)  # another list: nothing is ticked
-    page.multiselect("state").set_value([]).run()
+    page.text_input("text").set_value("00").run()  # another list, of the crowd alone
+    assert len(wanted(crowd, View("00"))) == 60 and not page.checkbox("runs_all").value
+    page.text_input("text").set_value("").run()
     page.checkbox("runs_all").check().run()
     button(page, "Delete (160").click().run()
     assert not page.exception and board(crowd, ["newsroom", "one", "two"]) == []
@@ -116,6 +118,33 @@ def tick_all(at: AppTest, space: Workspace, view: View) -> None:
     rows = list(range(len(refs)))
     at.session_state[f"runs_groups_{digest(refs)[:8]}"] = {"selection": {"rows": rows, "columns": [], "cells": []}}
     at.run()
+
+
+def test_what_stands_out_is_said(page, crowd, monkeypatch):
+    monkeypatch.setattr("core.jobs.run.BACK_OFF", (600.0, 600.0, 600.0))
+    store = crowd.store
+    entry = next(entry for entry in board(crowd, ["one"]) if entry.name == "archive 0013")
+    ids = entry.repeats
+    for id in ids:
+        crowd.queue_again(id)
+        assert store.claim(id, "cpu:0")
+    killed = CoreError("run_killed", {"signal": "SIGKILL"}, "hint_resumes").to_json()
+    attempt = store.get(ids[1]).attempt
+    assert store.end(ids[1], Exit(attempt, "interrupted", 1.0, -9, "SIGKILL", killed))
+    lock = hold(store.folder(ids[0]))  # a process of it lives
+    assert lock is not None
+    write_json(stalled_file(store.folder(ids[0]), store.get(ids[0]).attempt), {"seconds": 300.0})
+    page.query_params["group"] = entry.key
+    page.run()
+    assert not page.exception and page.subheader[0].value == "archive 0013"
+    assert "Repeat 0 stands still" in page.warning[0].value and "5 min" in page.warning[0].value
+    assert "SIGKILL" in page.info[0].value and "(time 1 of at most 3)" in page.info[0].value
+    assert any("left, until" in caption.value for caption in page.caption)
+    os.close(lock)
+    assert store.cancel(ids[1])
+    assert store.end(ids[0], Exit(store.get(ids[0]).attempt, "cancelled", 2.0))
+    page.run()
+    assert not page.exception and not page.warning and not page.info
 
 
 PARTS = {  # each way to look at a group of the sample, and how what it says begins

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import corpus as corpora
+from core.bulk import do
 from core.errors import CoreError
 from core.formats import ReadOptions, read
 from core.history import told
@@ -161,6 +163,7 @@ def test_an_even_training_is_foretold_to_the_second(total, looks, share, step, l
     if pace is None:  # a look after every step: no step was seen by itself
         assert looks >= total - 1 or done <= 3
         return
+    assert pace.step == pytest.approx(step) and (pace.look is None or pace.look == pytest.approx(look, abs=1e-6))
     known = replace(pace, look=look)
     left = (total - done) * step + (sum(number > done for number in at) + 1) * look
     assert seconds_left(lines, train, known) == pytest.approx(left + 1.0, abs=1e-3 + 0.001 * left)
@@ -202,6 +205,23 @@ def test_what_waits_is_foretold_side_by_side_as_there_are_slots(tmp_path):
     assert time_left(space)[first.id] == pytest.approx(each + 3.0, abs=0.5)  # after its back-off
     space.store.cancel(first.id)
     assert first.id not in time_left(space)
+
+
+@pytest.mark.parametrize("where", ["first", "last"])
+def test_many_are_moved_in_slices_and_keep_their_order(tmp_path, where):
+    space = Workspace.open(tmp_path)
+    ids = [queued(space.store, seed) for seed in range(6)]
+    chosen = ids[1:5:3] + ids[2:3]  # not in the order of the line
+    left: Sequence[str] = chosen
+    rounds = 0
+    while left:
+        left = do(space, where, left, 0.0)  # one at a time
+        rounds += 1
+    line = [run.id for run in reversed(space.store.pending())]
+    rest = [id for id in ids if id not in chosen]
+    assert line == (chosen + rest if where == "first" else rest + chosen) and rounds == len(chosen)
+    left = do(space, "cancel", ids, 60.0)
+    assert left == [] and space.store.pending() == ()
 
 
 def harbour() -> tuple[corpora.Corpus, tuple[str, ...]]:
