@@ -13,6 +13,7 @@ ICONS = {
     "runs": ":material/play_circle:",
     "compare": ":material/compare_arrows:",
     "models": ":material/neurology:",
+    "storage": ":material/database:",
 }
 
 st.set_page_config(page_title="Peibi 配比", page_icon="⚖️", layout="wide", initial_sidebar_state="auto")
@@ -26,6 +27,7 @@ TITLES = {
     "runs": t("Runs"),
     "compare": t("Compare"),
     "models": t("Models"),
+    "storage": t("Storage"),
 }
 pages = [st.Page(PAGES[n], title=TITLES[n], icon=ICONS[n], default=n == "home", url_path=n) for n in PAGES]
 page = st.navigation(pages)

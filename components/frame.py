@@ -17,7 +17,7 @@ from core.project import Project
 from core.workspace import Workspace, open_default
 
 PAGES: Mapping[str, str] = {
-    name: f"pages/{name}.py" for name in ("home", "data", "augment", "mix", "runs", "compare", "models")
+    name: f"pages/{name}.py" for name in ("home", "data", "augment", "mix", "runs", "compare", "models", "storage")
 }
 _MARK = "peibi_entered"
 _log = logging.getLogger("peibi")

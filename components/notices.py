@@ -84,6 +84,9 @@ def kind_words(kind: str) -> str:
         "augment": raw("building a pool"),
         "train": raw("training"),
         "evaluate": raw("looking at test"),
+        "export": raw("writing an archive"),
+        "unpack": raw("unpacking an archive"),
+        "clean": raw("cleaning up"),
         "selftest": raw("self-test"),
     }
     return words.get(kind, kind)

@@ -102,3 +102,10 @@ def duration(seconds: float) -> str:
         return t("{n} min", n=round(seconds / 60))
     hours, minutes = divmod(round(seconds / 60), 60)
     return t("{h} h {m} min", h=hours, m=minutes)
+
+
+def size(count: int) -> str:
+    """Bytes as KB, MB or GB of 1000 each, as it is."""
+    if count < 1_000_000:
+        return raw("{n} KB", n=f"{count / 1000:.1f}")
+    return raw("{n} MB", n=f"{count / 1e6:.1f}") if count < 1_000_000_000 else raw("{n} GB", n=f"{count / 1e9:.2f}")
