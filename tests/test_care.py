@@ -107,7 +107,7 @@ def test_figures_are_remembered_until_a_folder_changes(space, monkeypatch):
     before = by_kind(usage(space))
     looked: list[str] = []
     monkeypatch.setattr(
-        "core.care.usage.measure", lambda folder, part: looked.append(folder.name) or measure(folder, part)
+        "core.care.usage.measure", lambda folder, part: looked.append(Path(folder).name) or measure(folder, part)
     )
     assert by_kind(usage(space)) == before
     assert not {*ids.values()} & {*looked}

@@ -10,7 +10,7 @@ from core.care.batches import Item, Moved
 from core.care.facts import Facts
 from core.care.folders import measure
 from core.care.usage import MEMORY, Usage, young
-from core.jobs.folder import Run, held, read_object
+from core.jobs.folder import Run, derived, held, read_object
 from core.params import CLOSED, build
 from core.runs import ACTIVE, ENDED, RunContext
 from core.training import checkpoints
@@ -146,16 +146,28 @@ CHOICES: Mapping[str, Callable[[_Look], Iterator[Item]]] = {
 }
 
 
+def offers(workspace: Workspace, found: Usage) -> dict[str, Plan]:
+    """What would go by each of CHOICES; nothing is touched."""
+    look = _Look(workspace, found, workspace.store.list())
+    return {name: Plan(tuple(listed(look))) for name, listed in CHOICES.items()}
+
+
 def plan(workspace: Workspace, found: Usage, choices: Iterable[str]) -> Plan:
     """What would go by some of CHOICES; nothing is touched."""
-    look = _Look(workspace, found, workspace.store.list())
-    items = {item.path: item for name, listed in CHOICES.items() if name in set(choices) for item in listed(look)}
+    offered = offers(workspace, found)
+    return together([offered[name] for name in CHOICES if name in set(choices)])
+
+
+def together(plans: Iterable[Plan]) -> Plan:
+    """Several plans as one: a folder that goes takes along what is in it."""
+    items = {item.path: item for one in plans for item in one.items}
     return Plan(tuple(item for path, item in items.items() if not _inside(path, items)))
 
 
 def _inside(path: str, items: Mapping[str, Item]) -> bool:
     """Whether a folder that holds this goes as well."""
-    return any(str(parent) in items for parent in Path(path).parents)
+    parts = path.split("/")
+    return any("/".join(parts[:depth]) in items for depth in range(1, len(parts)))
 
 
 def clean(workspace: Workspace, batch: batches.Batch, step: batches.Step) -> Moved:
@@ -172,16 +184,17 @@ def _allowed(workspace: Workspace, items: Sequence[Item], verified: dict[str, se
 
     `verified`: what each run would go on from, as far as it is known; hashing takes time, once.
     """
-    known = {run.id: run for run in workspace.store.list()}
-    active = [run for run in known.values() if run.state in ACTIVE]
+    store = workspace.store
+    active = [run for state in ACTIVE for run in store.list(state=state)]
     read = {ref for run in active for ref in _refs(workspace, run)}
     making = any(run.kind in _MAKERS for run in active)
+    busy = {run.id for run in active} | {ref.removeprefix("run:") for ref in read}
     allowed: list[Item] = []
     for item in items:
         if item.run is None:
             may = _free(workspace, item, read, making)
         else:
-            may = f"run:{item.run}" not in read and _as_planned(workspace, item, known.get(item.run), verified)
+            may = item.run not in busy and _as_planned(workspace, item, verified)
         allowed += [item] if may else []
     return allowed
 
@@ -200,12 +213,11 @@ def _free(workspace: Workspace, item: Item, read: set[str], making: bool) -> boo
     return item.choice == "archives" or not (making or (item.choice == "unused" and young(workspace.root / item.path)))
 
 
-def _as_planned(workspace: Workspace, item: Item, run: Run | None, verified: dict[str, set[Path]]) -> bool:
+def _as_planned(workspace: Workspace, item: Item, verified: dict[str, set[Path]]) -> bool:
     """Whether a run has ended, was not started since the plan was made, and can do without this part."""
-    if run is None or run.state not in ENDED or run.attempt != item.attempt:
-        return False
-    folder = workspace.run_folder(run.id)
-    if held(folder):
+    folder = workspace.run_folder(str(item.run))
+    run = derived(folder)  # the truth, and quicker than all rows
+    if run is None or run.state not in ENDED or run.attempt != item.attempt or held(folder):
         return False
     if item.choice != "spare_checkpoints":
         return True

@@ -37,7 +37,7 @@ class Tree:
         return sorted({*self.parts, *(name for name, _ in self.linked.values())})
 
 
-def measure(folder: Path, part_of: Callable[[str], str]) -> Tree:
+def measure(folder: Path | str, part_of: Callable[[str], str]) -> Tree:
     """Look at everything in a folder. `part_of`: the part that a relative path belongs to ("": the folder itself)."""
     parts: Counter[str] = Counter()
     stamps: dict[str, int] = {}
@@ -77,7 +77,7 @@ def _walk(root: str) -> Iterator[tuple[str, os.stat_result]]:
                 left.append(path)
 
 
-def unchanged(folder: Path, tree: Tree) -> bool:
+def unchanged(folder: Path | str, tree: Tree) -> bool:
     """Whether a folder is the one that was measured."""
     try:
         return all(os.lstat(f"{folder}/{inside}").st_mtime_ns == stamp for inside, stamp in tree.stamps.items())

@@ -65,19 +65,21 @@ class _Looking:
     now: float = field(default_factory=time.time)
     keep: dict[str, Kept] = field(default_factory=dict[str, Kept])
     facts: dict[str, Facts] = field(default_factory=dict[str, Facts])
+    fresh: bool = False  # whether anything was looked at anew
     left: int = 0
 
     def trees(self, parent: str, active: frozenset[str] = frozenset()) -> dict[str, Tree]:
         """What lies in each folder of `parent`; an active one is looked at each time."""
         found: dict[str, Tree] = {}
         for name in sorted(os.listdir(self.root / parent)):
-            place, folder = f"{parent}/{name}", self.root / parent / name
+            place, folder = f"{parent}/{name}", f"{self.root}/{parent}/{name}"
             kept = self.known.get(place)
             if kept is None or name in active or not unchanged(folder, kept[0]):
                 if time.monotonic() > self.end:
                     self.left += 1
                     continue
-                kept = (measure(folder, part_of_run), facts(folder) if parent == "runs" else None)
+                self.fresh = True
+                kept = (measure(folder, part_of_run), facts(Path(folder)) if parent == "runs" else None)
             tree, about = kept
             found[name] = tree
             if about is not None:
@@ -109,7 +111,7 @@ def usage(workspace: Workspace, seconds: float | None = None) -> Usage:
     active = [run.id for state in ACTIVE for run in store.list(state=state)]
     runs = looking.trees("runs", frozenset(active))
     models, projects, trash = (looking.trees(parent) for parent in ("models", "projects", "trash"))
-    if looking.keep != known:
+    if looking.fresh or len(looking.keep) != len(known):
         _remember(workspace, looking.keep)
     corpora, uploads = (measure(root / parent, lambda path: path) for parent in ("corpora", "files"))
     unused = frozenset[str]() if looking.left else frozenset(_unused(workspace, looking.facts, corpora, uploads))
