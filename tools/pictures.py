@@ -31,6 +31,7 @@ SCENES: Mapping[str, str] = {
     "runs": "/runs?project=newsroom",
     "compare": "/compare?project=newsroom",
     "models": "/models?project=newsroom",
+    "storage": "/storage?project=newsroom",
 }
 WIDTHS: Mapping[int, int] = {1280: 1500, 420: 2000}  # width -> height in pixels
 SETTLED = 1500  # milliseconds that figures take to draw
