@@ -106,19 +106,19 @@ def _entry(
     runs: list[str] = []
     left: list[float] = []
     for ids in launched.members.values():
-        there = [id for id in ids if id in known]
+        there = [(id, known[id]) for id in ids if id in known]
         if not there:
             continue
-        runs += there
-        counts = id = there[-1]
+        (id, brief) = counts = there[-1]
         if len(there) > 1:
-            counts = min(reversed(there), key=lambda id: _RANK[known[id].state])
-            id = next((id for id in there if known[id].pending), counts)
+            counts = min(reversed(there), key=lambda pair: _RANK[pair[1].state])
+            id, brief = next((pair for pair in there if pair[1].pending), counts)
+        runs += [id for id, _ in there]
         shown.append(id)
-        states.append(known[id].state)
-        if known[id].pending:
+        states.append(brief.state)
+        if brief.pending:
             left.append(ends.get(id, 0.0))
-        score = _score(workspace, counts, known[counts])
+        score = _score(workspace, *counts)
         if score is not None:
             scores.append(score)
     if not runs:

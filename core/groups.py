@@ -114,7 +114,8 @@ def _read(workspace: Workspace, project: str) -> History:
         newest[group] = event
         mine = members.setdefault(group, {})
         for run_id, seed in event["seeds"].items():
-            mine[seed] = (*(id for id in mine.get(seed, ()) if id != run_id), run_id)
+            others = tuple(id for id in mine[seed] if id != run_id) if seed in mine else ()
+            mine[seed] = (*others, run_id)
             runs[run_id] = (group, event["mix"], seed)
     made = {group: _launched(event, dict(sorted(members[group].items()))) for group, event in newest.items()}
     return History(made, runs)

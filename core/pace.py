@@ -61,7 +61,8 @@ class Known:
 def pace_of(lines: Sequence[Mapping[str, Any]]) -> Pace | None:
     """The pace of one attempt, from its metrics; None where fewer than two steps are noted, or no times.
 
-    Only the newer half of the steps counts, so that a machine that became busy is seen; pauses are left out.
+    The newer half of the steps says how fast it goes now, so that a machine that became busy is seen, and looks at
+    dev are taken to have become slower with them; pauses are left out.
     """
     steps = [line for line in lines if line.get("loss") is not None]
     looked = {line["step"] for line in lines if line.get("dev") is not None}
@@ -70,12 +71,14 @@ def pace_of(lines: Sequence[Mapping[str, Any]]) -> Pace | None:
     if not plain:
         return None
     middle = statistics.median(plain)
-    newer = plain[-max(_FEWEST, len(plain) // 2) :]
-    step = statistics.fmean([gap for gap in newer if gap <= _OUTLIER * middle] or [middle])
-    looks = [max(0.0, gap - step) for at, gap in gaps if at in looked and gap > 0]
+    steady = [gap for gap in plain if gap <= _OUTLIER * middle]
+    step = statistics.fmean(steady[-max(_FEWEST, len(steady) // 2) :])
+    whole = statistics.fmean(steady)
+    looks = [max(0.0, gap - whole) for at, gap in gaps if at in looked and gap > 0]
     first = next((line for line in lines if line.get("step") == 0), None)
     start = STARTING if first is None or "s" not in first else _SPAWN + float(first["s"])
-    return Pace(start, step, statistics.fmean(looks) if looks else _unseen_look(first or {}, step))
+    look = statistics.fmean(looks) * step / whole if looks else _unseen_look(first or {}, step)
+    return Pace(start, step, look)
 
 
 def _clock(line: Mapping[str, Any]) -> float:

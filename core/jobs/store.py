@@ -13,7 +13,7 @@ from core.errors import CoreError
 from core.jobs import faults
 from core.jobs.folder import DRAFT, derived, disk_full, locked, note, noted, sync_folder, write_json
 from core.jobs.run import Exit, Run, after, again
-from core.runs import ACTIVE, KINDS, MOVES, RunSpec, State
+from core.runs import KINDS, MOVES, RunSpec, State
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ _SINCE = f"SELECT * FROM runs WHERE ended >= ? {_ORDER}"
 _AMONG = "id IN (SELECT value FROM json_each(?))"
 _FIND = f"SELECT * FROM runs WHERE {_AMONG} ORDER BY submitted DESC, id LIMIT ?"
 _BESIDES = f"SELECT * FROM runs WHERE NOT {_AMONG} {_ORDER} LIMIT ?"
-_BRIEFS = "SELECT id, state, due_at, score FROM runs WHERE kind = ?"
+_BRIEFS = "SELECT id, state, state IN ('queued', 'running') OR due_at IS NOT NULL, score FROM runs WHERE kind = ?"
 _REMADE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN})
 _checked: set[tuple[str, int]] = set()  # databases (path, inode) that this process has looked through
 
@@ -124,7 +124,7 @@ class Store:
     def briefs(self, kind: str) -> dict[str, Brief]:
         """All runs of a kind in brief, by id."""
         rows = self._do(lambda db: db.execute(_BRIEFS, (kind,)).fetchall())
-        return {id: Brief(state, state in ACTIVE or due_at is not None, score) for id, state, due_at, score in rows}
+        return {id: Brief(state, bool(pending), score) for id, state, pending, score in rows}
 
     def submit(self, spec: RunSpec, resolved: Mapping[str, Any]) -> tuple[Run, bool]:
         """The run of a spec, and whether it was there already (queued, running or succeeded).
