@@ -341,7 +341,7 @@ def _answer(args: Namespace, language: str) -> "Answer":
     from core.submit import RunEnded
 
     workspace = open_default(args.workspace)
-    full = look_after(workspace.root)  # what a reboot or a crash left behind
+    full = None if args.command == "doctor" else look_after(workspace.root)  # what a reboot or a crash left behind
     if full is not None:
         _say(error_line(full, language))
     try:

@@ -15,7 +15,7 @@ from core.bulk import do
 from core.errors import CoreError
 from core.formats import ReadOptions, read
 from core.history import told
-from core.jobs.folder import append_line, metrics_file, read_object, resources_file, write_json
+from core.jobs.folder import append_line, hold, metrics_file, read_object, resources_file, write_json
 from core.jobs.run import Exit, Run
 from core.jobs.selftest import SelftestParams
 from core.jobs.store import Store
@@ -294,13 +294,14 @@ def test_sentences_are_ordered_by_what_is_wrong_and_how_sure():
 def test_show_and_move_on_the_command_line(tmp_path, core):
     store = Store(Workspace.open(tmp_path / "w").root)
     at = ("--workspace", tmp_path / "w")
+    (store.root / "slots.json").write_text('{"light": 0, "train": 0}')  # every command starts what waits
     ids = [queued(store, seed) for seed in range(3)]
     moved: Done = core("move", ids[2], ids[1][:9], "--first", "--json", *at, folder=tmp_path)
     assert moved.json == {"places": {ids[2]: 1, ids[1]: 2}}
     assert core("move", ids[2], "--last", "--json", *at, folder=tmp_path).json == {"places": {ids[2]: 3}}
     both = core("move", ids[2], "--first", "--last", *at, folder=tmp_path)
     assert both.status == 2
-    assert store.claim(ids[1])
+    assert store.claim(ids[1]) and hold(store.folder(ids[1]))  # as if it ran
     append_line(resources_file(store.folder(ids[1]), 1), {"t": 1.0, "cpu": 1.5, "memory": 2 << 20})
     shown = core("show", ids[1], "--json", *at, folder=tmp_path).json
     assert [event["code"] for event in shown["events"]][-1] == "event_started" and shown["first_batch"] is None
