@@ -97,7 +97,8 @@ def test_a_run_outlives_whatever_happens_to_the_app(slow):
             until(lambda: space.store.get(run.id).state == "succeeded", 240)
             visitor.page.reload()
             visitor.settle()
-            assert visitor.page.locator(".js-plotly-plot").count() and not visitor.errors()
+            until(lambda: visitor.page.locator(".js-plotly-plot").count())
+            assert not visitor.errors()
         steps = [line["step"] for line in last_metrics(folder) if line.get("loss") is not None]
         assert steps == list(range(1, STEPS + 1))  # the whole curve
         assert space.store.get(run.id).attempt == 1

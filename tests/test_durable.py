@@ -114,15 +114,16 @@ def test_killed_at_moments_that_nobody_chose(store: Store, whole: bool):
     rng, slots_ = random.Random(0), 4
     slots(store, light=slots_)
     ids = [
-        submit(store, steps=30, seconds_per_step=0.03, checkpoint_every=4, seed=n) for n in range(20 if whole else 4)
+        submit(store, steps=80, seconds_per_step=0.04, checkpoint_every=8, seed=n) for n in range(20 if whole else 4)
     ]
     for at in range(0, len(ids), slots_):
         dispatch(store.root)
         for id in ids[at : at + slots_]:
-            trainer = trainer_of(store, id)
-            time.sleep(rng.uniform(0, 0.2))
-            kill(trainer)
-        until(lambda at=at: all(not store.get(id).pending for id in ids[at : at + slots_]))
+            until(lambda id=id: last_metrics(store.folder(id)))
+            time.sleep(rng.uniform(0, 0.3))
+            for trainer in processes(store.root, id, "core.jobs.trainer"):
+                kill(trainer)
+        until(lambda at=at: all(not store.get(id).pending for id in ids[at : at + slots_]), 120)
     assert set(wait(store, *ids)) == {"succeeded"}
     assert all(store.get(id).resumes <= 1 for id in ids)
     assert sum(store.get(id).resumes for id in ids) >= len(ids) // 2

@@ -202,6 +202,8 @@ def wait_for_due(root: Path) -> None:
 def main(arguments: Sequence[str]) -> None:
     """Arguments: workspace; and the lock of the process that waits, as an open file, for that one."""
     root = Path(arguments[0])
+    if not (root / "runs.db").exists():  # the workspace was moved away: none is to be made in its place
+        return
     if len(arguments) == 1:
         dispatch(root)
         return
