@@ -302,7 +302,8 @@ INJECTED = """() => [
 ].map(e => e.outerHTML.slice(0, 200))"""  # links, images, scripts and formulas that a text brought in
 VIEWS = (
     *("/", "/data", "/data?view=issues", "/data?view=browse", "/augment", "/mix?m=swaps*1", "/runs", "/compare"),
-    *("/compare?split=test", "/models"),
+    *("/compare?split=test", "/models", "/runs?part=predictions", "/runs?part=batch", "/runs?part=settings"),
+    "/runs?part=events",
 )
 
 
