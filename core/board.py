@@ -106,19 +106,19 @@ def _entry(
     runs: list[str] = []
     left: list[float] = []
     for ids in launched.members.values():
-        there = [(id, known[id]) for id in ids if id in known]
+        there = [known[id] for id in ids if id in known]
         if not there:
             continue
-        (id, brief) = counts = there[-1]
+        found = counts = there[-1]
         if len(there) > 1:
-            counts = min(reversed(there), key=lambda pair: _RANK[pair[1].state])
-            id, brief = next((pair for pair in there if pair[1].pending), counts)
-        runs += [id for id, _ in there]
-        shown.append(id)
-        states.append(brief.state)
-        if brief.pending:
-            left.append(ends.get(id, 0.0))
-        score = _score(workspace, *counts)
+            counts = min(reversed(there), key=lambda brief: _RANK[brief.state])
+            found = next((brief for brief in there if brief.pending), counts)
+        runs += [brief.id for brief in there]
+        shown.append(found.id)
+        states.append(found.state)
+        if found.pending:
+            left.append(ends.get(found.id, 0.0))
+        score = counts.score if counts.score is not None else _score(workspace, counts)
         if score is not None:
             scores.append(score)
     if not runs:
@@ -134,11 +134,9 @@ def _entry(
 _RANK: Mapping[State, int] = {state: rank for rank, state in enumerate(BEST_FIRST)}
 
 
-def _score(workspace: Workspace, id: str, brief: Brief) -> float | None:
-    """The headline on dev of a training that succeeded; one from before 0.2 has it in its result alone."""
-    if brief.state != "succeeded":
-        return None
-    return _kept_score(workspace.run_folder(id)) if brief.score is None else brief.score
+def _score(workspace: Workspace, brief: Brief) -> float | None:
+    """The headline on dev of a training that succeeded before 0.2: it stands in its result alone."""
+    return _kept_score(workspace.run_folder(brief.id)) if brief.state == "succeeded" else None
 
 
 @lru_cache(maxsize=16384)

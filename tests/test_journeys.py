@@ -291,6 +291,7 @@ INJECTED = """() => [
 VIEWS = (
     *("/", "/data", "/data?view=issues", "/data?view=browse", "/augment", "/mix?m=swaps*1", "/runs", "/compare"),
     *("/compare?split=test", "/models", "/storage?by=project", "/storage?store=archive"),
+    *("/runs?part=predictions", "/runs?part=batch", "/runs?part=settings", "/runs?part=events"),
 )
 
 
@@ -307,6 +308,7 @@ def test_hostile_labels_and_texts_are_shown_as_typed(hostile):
         assert not [fault for fault in visitor.faults if "evil" in fault]
     with browsing(address) as visitor:
         visitor.goto(f"/data?view=browse&project={name}")
+        visitor.page.locator(".rows .row").first.wait_for(timeout=WAIT)
         text = " ".join(visitor.page.locator(".rows").all_inner_texts())  # it lies in a shadow root
         for attack in (HOSTILE[2], HOSTILE[4], HOSTILE[5], HOSTILE[6], HOSTILE[7]):
             assert attack in text, attack

@@ -169,11 +169,11 @@ def said(text: str, language: str) -> str:
 @needs_chromium()
 @pytest.mark.timeout(420)
 def test_a_journey_over_many_groups(crowd):
-    with served(crowd.root) as address:
+    with served(crowd.root) as address, browsing(address) as visitor:
         for language, width in (("en", 1280), ("zh_CN", 420)):
-            with browsing(address, viewport={"width": width, "height": 1400}) as visitor:
-                _delete_and_undo(visitor, crowd, language)
-                _every_part(visitor, language, width)
+            visitor.page.set_viewport_size({"width": width, "height": 1400})
+            _delete_and_undo(visitor, crowd, language)
+            _every_part(visitor, language, width)
 
 
 def _delete_and_undo(visitor: Visitor, space: Workspace, language: str) -> None:

@@ -44,8 +44,9 @@ _checked: set[tuple[str, int]] = set()  # databases (path, inode) that this proc
 class Brief(NamedTuple):
     """The little of a run that a list of ten thousand needs."""
 
+    id: str
     state: State
-    pending: bool  # see Run.pending
+    pending: bool  # see Run.pending; as SQLite has it, 0 or 1
     score: float | None
 
 
@@ -124,7 +125,7 @@ class Store:
     def briefs(self, kind: str) -> dict[str, Brief]:
         """All runs of a kind in brief, by id."""
         rows = self._do(lambda db: db.execute(_BRIEFS, (kind,)).fetchall())
-        return {id: Brief(state, bool(pending), score) for id, state, pending, score in rows}
+        return {brief.id: brief for brief in map(Brief._make, rows)}
 
     def submit(self, spec: RunSpec, resolved: Mapping[str, Any]) -> tuple[Run, bool]:
         """The run of a spec, and whether it was there already (queued, running or succeeded).
