@@ -143,13 +143,14 @@ def _plain(word: str) -> bool:
 
 def _inflected(net: Any, word: str, endings: Sequence[tuple[str, str, str]]) -> bool:
     """Whether taking off a regular ending of nouns or verbs leaves another noun or verb."""
-    return any(
+    return word.endswith(tuple(old for _, old, _ in endings)) and any(
         word.endswith(old) and _senses(net, word[: len(word) - len(old)] + new, part) for part, old, new in endings
     )
 
 
 def _synonyms(net: Any, word: str) -> list[str]:
-    senses: list[Any] = max((_senses(net, word, part) for part in _PARTS), key=lambda found: _seen(found, word))
+    parts = [found for part in _PARTS if (found := _senses(net, word, part))]
+    senses: list[Any] = max(parts, key=lambda found: _seen(found, word), default=[]) if len(parts) != 1 else parts[0]
     names = [name for sense in senses[:SENSES] for name in sense.lemma_names()]
     return list(dict.fromkeys(name for name in names if _plain(name) and name != word))
 
@@ -160,9 +161,9 @@ def _senses(net: Any, word: str, part: str) -> list[Any]:
     return [net.synset_from_pos_and_offset(part, offset) for offset in offsets]
 
 
-def _seen(senses: Sequence[Any], word: str) -> tuple[int, bool]:
-    """How often the word was tagged with one of these senses; any sense comes before none."""
-    return sum(lemma.count() for s in senses for lemma in s.lemmas() if lemma.name() == word), bool(senses)
+def _seen(senses: Sequence[Any], word: str) -> int:
+    """How often the word was tagged with one of these senses."""
+    return sum(lemma.count() for s in senses for lemma in s.lemmas() if lemma.name() == word)
 
 
 if __name__ == "__main__":

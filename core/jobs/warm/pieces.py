@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 # "module", or "module:function", called with the workspace's root
-LIGHT: Sequence[str] = ("core.augment.preview", "core.predict", "core.augment.wordnet:prepare")  # before any request
+LIGHT: Sequence[str] = ("core.augment.wordnet:prepare", "core.augment.preview", "core.predict")  # before any request
 PIECES: Sequence[str] = (  # what is asked for first, and what is cheap, first
     "torch",
     "nlpaug.model.char",

@@ -66,7 +66,11 @@ class _Turn:
     @contextmanager
     def loading(self) -> Generator[None]:
         _heard_within(self.setting, LOAD_SECONDS)
-        yield
+        gc.disable()  # it would look through what is made again and again, and find that all of it stays
+        try:
+            yield
+        finally:
+            gc.enable()
         self.check()
         _heard_within(self.setting, max(0.0, self.end - time.monotonic()) + GRACE)
 
@@ -141,14 +145,15 @@ def _load(setting: Setting) -> None:
     """One piece; what can't be loaded is told to those who ask for it."""
     began = time.monotonic()
     _heard_within(setting, LOAD_SECONDS)
+    gc.disable()
     try:
         name = pieces.load_next(setting.root)
     except Exception:  # noqa: BLE001 -- the edge of the process: the traceback goes to the log
         say(traceback.format_exc())
     else:
         say(f"{name} loaded in {time.monotonic() - began:.2f} s")
-    if not pieces.left():
-        gc.freeze()  # what stays for good need not be looked through again
+    gc.freeze()  # what stays for good need not be looked through again
+    gc.enable()
 
 
 def _take(client: Client, clients: Clients, setting: Setting, most: int) -> None:
