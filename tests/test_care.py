@@ -19,7 +19,7 @@ from core.care.tables import by_corpus, by_model, by_project, by_run, owned
 from core.care.trash import bring_back, empty, entries
 from core.care.usage import KINDS, by_kind, usage
 from core.errors import CoreError, message
-from core.jobs.folder import hold
+from core.jobs.folder import Exit, hold
 from core.jobs.trash import delete
 from core.runs import RunSpec
 from core.sample import open_sample
@@ -120,13 +120,13 @@ def test_figures_are_remembered_until_a_folder_changes(space, monkeypatch):
 
 
 def test_an_active_run_is_looked_at_each_time(space):
-    id = space.store.submit(train_spec(0), {"inputs": {}})[0].id
-    for path in (space.run_folder(id), space.root / "runs"):
-        os.utime(path, (1e9, 1e9))
-    usage(space)
-    (space.run_folder(id) / "spec.json").write_bytes(b" " * 50_000)  # grows in place: the folder's stamps stay
+    id = ended(space.store, train_spec(0), state="failed")
     os.utime(space.run_folder(id), (1e9, 1e9))
-    assert by_kind(usage(space))["runs"] > 50_000
+    usage(space)
+    space.store.submit(train_spec(0), {"inputs": {}})
+    (space.run_folder(id) / "log.txt").write_bytes(b" " * 50_000)
+    os.utime(space.run_folder(id), (1e9, 1e9))  # what grows in place leaves the folder's stamps as they were
+    assert by_kind(usage(space))["logs"] > 50_000
 
 
 def test_who_has_no_patience_hears_how_many_are_left(space):
@@ -270,6 +270,8 @@ def test_a_run_that_goes_on_meanwhile_keeps_its_checkpoints(space):
     assert space.store.claim(ids["failed"])
     assert clean(space, batch, quiet).left == 2  # queued, running, and ended at another attempt
     assert (space.run_folder(ids["failed"]) / "checkpoints").is_dir()
+    assert space.store.end(ids["failed"], Exit(2, "failed", time.time()))  # these are of a later attempt
+    assert clean(space, batch, quiet).left == 2
 
 
 def test_a_run_whose_process_lives_is_left_alone(space):
