@@ -171,6 +171,19 @@ def test_what_belongs_to_a_project(opened, tmp_path):
     assert next(line for line in lines if line.what == "synonym").projects == ("newsroom",)
 
 
+def test_a_project_has_what_its_runs_came_from(space):
+    read = ended(space.store, RunSpec("import", {"file": f"file:{'0' * 64}"}), result={"corpora": {"train": "1" * 64}})
+    made = ended(space.store, RunSpec("augment", {"of": f"corpus:{'1' * 64}"}), result={"corpus": CORPUS})
+    mine, other = (ended(space.store, train_spec(seed), result={"best_dev": 0.5}) for seed in (0, 1))
+    look = ended(space.store, RunSpec("evaluate", {"model:0": f"run:{mine}"}), result={"models": 1})
+    ended(space.store, RunSpec("evaluate", {"model:0": f"run:{mine}", "model:1": f"run:{other}"}), result={"models": 2})
+    projects.create(space, "Mine", "corpus:gone")
+    projects.record(space, "mine", {"event": "launch", "group": "g", "mix": "m", "seeds": {mine: 0}})
+    [(_, belongs)] = owned(space, usage(space)).values()
+    assert belongs.runs == {read, made, mine, look}
+    assert belongs.files == {"0" * 64} and belongs.corpora >= {"1" * 64, CORPUS} and belongs.names == {"gone"}
+
+
 def test_encoders_and_what_began_with_them(space):
     full(space)
     (space.models / ("ef" * 32)).mkdir()
