@@ -219,7 +219,8 @@ def run_of(data: Mapping[str, Any], id: str, kind: str, name: str) -> Run:
     found = _built(Ended, data, name)
     if (found.id, found.kind) != (id, kind):
         raise wrong(name, "not of this run")
-    return Run(id, kind, "succeeded", found.attempt, 0, found.submitted, found.started, found.ended)
+    times = {"submitted": found.submitted, "started": found.started, "ended": found.ended}
+    return Run(id=id, kind=kind, state="succeeded", attempt=found.attempt, position=0, **times)
 
 
 def result_of(data: Mapping[str, Any], kind: str, name: str) -> Imported | Pool | Trained | Evaluated:
