@@ -172,7 +172,7 @@ def test_the_browser_facing_side_stays_light():
     assert not loaded_by(light) & set(HEAVY)
 
 
-LIGHT_JOBS = ("dispatch", "faults", "folder", "process", "run", "store", "watch")
+LIGHT_JOBS = ("database", "dispatch", "faults", "folder", "process", "run", "store", "watch")
 
 
 def test_the_supervisor_is_lighter_still():

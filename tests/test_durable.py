@@ -20,8 +20,8 @@ from conftest import environment
 from invariants import REPOSITORY, check, digest, interrupted, kill, processes, slots, spec_of, submit, until, wait
 
 from core.errors import CoreError
+from core.jobs import database
 from core.jobs import folder as folders
-from core.jobs import store as stores
 from core.jobs.dispatch import MARK, cancel, dispatch, reconcile
 from core.jobs.folder import last_metrics, read_json
 from core.jobs.process import Identity, alive, boot_id, boottime, identity, marked, send
@@ -615,7 +615,7 @@ def test_what_was_last_committed_is_gone(store: Store, monkeypatch: pytest.Monke
     assert {run.id for run in crashed.list()} == set(ids)
     assert list(copy.glob("runs.db.aside-*"))
     check(crashed, ids)
-    monkeypatch.setattr(stores, "_checked", set())
+    monkeypatch.setattr(database, "_checked", set())
     assert {run.id for run in Store(store.root).list()} == set(ids)
 
 

@@ -27,12 +27,13 @@ from invariants import (
 )
 
 from core.errors import CoreError
+from core.jobs import database
 from core.jobs import folder as folders
-from core.jobs import store as stores
+from core.jobs.database import journal_mode
 from core.jobs.dispatch import cancel, dispatch, reconcile
 from core.jobs.folder import last_metrics, read_json, tail
 from core.jobs.run import Exit
-from core.jobs.store import Store, journal_mode
+from core.jobs.store import Store
 from core.jobs.trainer import Context
 from core.runs import ENDED, RunSpec
 
@@ -276,7 +277,7 @@ def test_the_database_is_made_anew_from_the_folders(store: Store, damage: str):
     assert store.get(lost).state == "interrupted"
     assert bool(list(store.root.glob("runs.db.aside-*"))) == (damage not in ("deleted", "folder copied"))
     with closing(sqlite3.connect(store.path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (stores.VERSION,)
+        assert db.execute("PRAGMA user_version").fetchone() == (database.VERSION,)
 
 
 def test_a_store_in_use_survives_the_loss_of_its_database(store: Store):
@@ -300,7 +301,7 @@ def test_a_newer_database_is_refused_and_left_alone(store: Store):
 
 
 def test_a_locked_database_is_waited_for_and_then_said(store: Store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(stores, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
     with closing(sqlite3.connect(store.path, isolation_level=None)) as db:
         db.execute("BEGIN EXCLUSIVE")
         with pytest.raises(CoreError) as caught:
@@ -385,7 +386,8 @@ def test_inputs_lie_in_the_workspace_or_where_they_were_said_to(tmp_path: Path):
 
 RUN = {"core.errors", "core.runs", "core.jobs.process"}
 FOLDER = {"core.errors", "core.runs", "core.jobs.run"}
-STORE = {*FOLDER, "core.jobs", "core.jobs.folder"}
+DATABASE = {*FOLDER, "core.jobs.folder"}
+STORE = {*DATABASE, "core.jobs", "core.jobs.database"}
 DISPATCH = {*STORE, "core.jobs.store", "core.jobs.process", "core.jobs.machine"}  # machine: only where something waits
 LIGHT = {
     "process": set(),
@@ -393,6 +395,7 @@ LIGHT = {
     "run": RUN,
     "folder": FOLDER,
     "watch": {"core.jobs.folder"},
+    "database": DATABASE,
     "store": STORE,
     "dispatch": DISPATCH,
     "supervisor": {*DISPATCH, "core.jobs.dispatch", "core.jobs.watch"},

@@ -4,31 +4,18 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import closing
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar, cast
+from typing import Any, Literal, NamedTuple
 
 from core.errors import CoreError
 from core.jobs import faults
-from core.jobs.folder import DRAFT, derived, disk_full, locked, note, noted, sync_folder, write_json
+from core.jobs.database import Database, put, run_of, select
+from core.jobs.folder import derived, note, noted, write_json
 from core.jobs.run import Exit, Run, after, again
 from core.runs import KINDS, MOVES, RunSpec, State
 
-T = TypeVar("T")
-
-VERSION = 2  # PRAGMA user_version
-BUSY_SECONDS = 5.0
 SAME: frozenset[State] = frozenset({"queued", "running", "succeeded"})  # in these, a spec submitted again *is* that run
-_COLUMNS = tuple(field.name for field in fields(Run))
-_SCHEMA = f"""
-CREATE TABLE runs (id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,
-    position INTEGER NOT NULL, submitted REAL NOT NULL, {", ".join(_COLUMNS[6:])}) WITHOUT ROWID;
-CREATE INDEX runs_order ON runs (position DESC, submitted DESC, id);
-CREATE INDEX runs_pending ON runs (state, due_at);
-PRAGMA user_version = {VERSION};
-"""
-_PUT = f"INSERT OR REPLACE INTO runs VALUES ({', '.join(':' + name for name in _COLUMNS)})"
 _ORDER = "ORDER BY position DESC, submitted DESC, id"
 _LIST = f"SELECT * FROM runs WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR state = ?2) {_ORDER} LIMIT ?3"
 _PENDING = f"SELECT * FROM runs WHERE state IN ('queued', 'running') OR due_at IS NOT NULL {_ORDER}"
@@ -37,8 +24,6 @@ _AMONG = "id IN (SELECT value FROM json_each(?))"
 _FIND = f"SELECT * FROM runs WHERE {_AMONG} ORDER BY submitted DESC, id LIMIT ?"
 _BESIDES = f"SELECT * FROM runs WHERE NOT {_AMONG} {_ORDER} LIMIT ?"
 _BRIEFS = "SELECT id, state, state IN ('queued', 'running') OR due_at IS NOT NULL, score FROM runs WHERE kind = ?"
-_REMADE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN})
-_checked: set[tuple[str, int]] = set()  # databases (path, inode) that this process has looked through
 
 
 class Brief(NamedTuple):
@@ -51,44 +36,19 @@ class Brief(NamedTuple):
 
 
 class Store:
-    """The runs of one workspace. Many processes and threads may use it at once: it holds no connection.
-
-    Raises CoreError `database_newer`, `database_busy` (after 5 s), `disk_full`. A database that is missing, older or
-    corrupt is set aside and made anew from the run folders.
-    """
+    """The runs of one workspace. Many processes and threads may use it at once. Raises what core.jobs.database does."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        self.path = self.root / "runs.db"
-        self._guard = self.root / "runs.db.lock"  # shared by all users; whoever makes the database anew has it alone
-        if self._known():
-            self._do(lambda db: None)  # its version may have changed
-            return
-        _private(self.root / "runs")
-        if self._beside("-shm").exists() and not self._beside("-wal").exists():
-            self.rebuild()  # what was last committed is gone with the file that held it
-        self._do(_settle)
-        self._known(add=True)
-
-    def _known(self, add: bool = False) -> bool:
-        """Whether this process has looked through this database before."""
-        try:
-            key = (str(self.path), self.path.stat().st_ino)
-        except OSError:
-            return False
-        if add:
-            _checked.add(key)
-        return key in _checked
-
-    def _beside(self, suffix: str) -> Path:
-        return Path(f"{self.path}{suffix}")
+        self._database = Database(self.root)
+        self._do, self.path, self.rebuild = self._database.do, self._database.path, self._database.rebuild
 
     def folder(self, id: str) -> Path:
         return self.root / "runs" / id
 
     def get(self, id: str) -> Run:
         """Raises CoreError `run_unknown`."""
-        run = self._do(lambda db: _select(db, id))
+        run = self._do(lambda db: select(db, id))
         if run is None:
             raise CoreError("run_unknown", {"id": id})
         return run
@@ -96,31 +56,31 @@ class Store:
     def list(self, kind: str | None = None, state: State | None = None, limit: int | None = None) -> tuple[Run, ...]:
         """The runs of a kind and state, the last submitted first."""
         rows = self._do(lambda db: db.execute(_LIST, (kind, state, -1 if limit is None else limit)).fetchall())
-        return tuple(_of_row(row) for row in rows)
+        return tuple(run_of(row) for row in rows)
 
     def pending(self) -> tuple[Run, ...]:
         """The runs that run, wait for a slot or go on by themselves, the last submitted first."""
-        return tuple(_of_row(row) for row in self._do(lambda db: db.execute(_PENDING).fetchall()))
+        return tuple(run_of(row) for row in self._do(lambda db: db.execute(_PENDING).fetchall()))
 
     def since(self, time: float) -> tuple[Run, ...]:
         """The runs that ended (were interrupted, too) at a time or after it; unix seconds."""
-        return tuple(_of_row(row) for row in self._do(lambda db: db.execute(_SINCE, (time,)).fetchall()))
+        return tuple(run_of(row) for row in self._do(lambda db: db.execute(_SINCE, (time,)).fetchall()))
 
     def find(self, ids: Collection[str], limit: int | None = None) -> tuple[Run, ...]:
         """Those of some runs that exist, the last submitted first."""
         asked = (json.dumps([*ids]), -1 if limit is None else limit)
-        return tuple(_of_row(row) for row in self._do(lambda db: db.execute(_FIND, asked).fetchall()))
+        return tuple(run_of(row) for row in self._do(lambda db: db.execute(_FIND, asked).fetchall()))
 
     def besides(self, ids: Collection[str], limit: int) -> tuple[Run, ...]:
         """The newest of all runs but those, the last submitted first."""
         asked = (json.dumps([*ids]), limit)
-        return tuple(_of_row(row) for row in self._do(lambda db: db.execute(_BESIDES, asked).fetchall()))
+        return tuple(run_of(row) for row in self._do(lambda db: db.execute(_BESIDES, asked).fetchall()))
 
     def starting(self, prefix: str) -> tuple[Run, ...]:
         """The runs whose ids begin so."""
         asked = (prefix, prefix + "\U0010ffff")
         query = "SELECT * FROM runs WHERE id >= ? AND id < ?"
-        return tuple(_of_row(row) for row in self._do(lambda db: db.execute(query, asked).fetchall()))
+        return tuple(run_of(row) for row in self._do(lambda db: db.execute(query, asked).fetchall()))
 
     def briefs(self, kind: str) -> dict[str, Brief]:
         """All runs of a kind in brief, by id."""
@@ -134,7 +94,7 @@ class Store:
         """
         folder = self.folder(spec.id)
         reused = False
-        _private(folder)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
         def change(found: Run | None, db: sqlite3.Connection) -> Run | None:
             nonlocal reused
@@ -238,7 +198,7 @@ class Store:
 
         def work(db: sqlite3.Connection) -> None:
             for id in places:
-                run = _select(db, id)
+                run = select(db, id)
                 if run is None:
                     raise CoreError("run_unknown", {"id": id})
                 if run.pending:
@@ -273,18 +233,13 @@ class Store:
             for id, run in found.items():
                 if run is None:
                     raise CoreError("run_unknown", {"id": id})
-                there = _select(db, id)
+                there = select(db, id)
                 if there is None:
-                    _put(db, run)
+                    put(db, run)
                 known.append(there or run)
             return tuple(known)
 
         return self._do(work, write=True)
-
-    def rebuild(self) -> None:
-        """Set the database aside and make it anew from the run folders."""
-        with locked(self._guard):
-            self._remake()
 
     def _change(
         self, id: str, change: Callable[[Run | None, sqlite3.Connection], Run | None], name: str
@@ -298,7 +253,7 @@ class Store:
         folder = self.folder(id)
 
         def work(db: sqlite3.Connection) -> tuple[Run | None, Run | None]:
-            row = _select(db, id)
+            row = select(db, id)
             before = noted(folder) or row if (folder / "spec.json").exists() else None
             now = change(before, db)
             if now is not None:
@@ -307,7 +262,7 @@ class Store:
                 faults.point(f"{name}.noted")
             known = now or before
             if known is not None and known != row:
-                _put(db, known)
+                put(db, known)
             return before, now
 
         before, now = self._do(work, write=True)
@@ -316,121 +271,3 @@ class Store:
         if known is None:
             raise CoreError("run_unknown", {"id": id})
         return now is not None, known
-
-    def _do(self, work: Callable[[sqlite3.Connection], T], write: bool = False) -> T:
-        for second in (False, True):
-            try:
-                with locked(self._guard, shared=True), closing(self._open()) as db:
-                    return _transaction(db, work) if write else work(db)
-            except (sqlite3.DatabaseError, _UnusableError, OSError) as error:
-                if second or not _unusable(error):
-                    raise _translated(error) from error
-            self._restore()
-        raise AssertionError
-
-    def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(f"{self.path.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-        try:
-            version = int(db.execute("PRAGMA user_version").fetchone()[0])
-            if version > VERSION:
-                raise CoreError("database_newer", {"found": version, "known": VERSION}, "hint_database_newer")
-            if version < VERSION:
-                raise _UnusableError
-            db.execute("PRAGMA synchronous = FULL")
-        except BaseException:
-            db.close()
-            raise
-        return db
-
-    def _restore(self) -> None:
-        """Make the database anew, unless somebody else just did."""
-        with locked(self._guard):
-            try:
-                with closing(self._open()) as db:
-                    _settle(db)
-            except (sqlite3.DatabaseError, _UnusableError) as error:
-                if not _unusable(error):
-                    raise _translated(error) from error
-                self._remake()
-
-    def _remake(self) -> None:
-        stamp = time.time_ns()
-        for suffix in ("", "-journal", "-wal", "-shm"):
-            part = self._beside(suffix)
-            if part.exists():
-                part.rename(f"{self.path}.aside-{stamp}{suffix}")
-        fresh = self.root / f"{DRAFT}runs.db"
-        fresh.unlink(missing_ok=True)
-        fresh.touch(mode=0o600)
-        found = (derived(folder) for folder in sorted((self.root / "runs").iterdir()) if folder.is_dir())
-        with closing(sqlite3.connect(fresh, isolation_level=None)) as db:
-            db.executescript(f"BEGIN; {_SCHEMA}")
-            for run in found:
-                if run is not None:
-                    _put(db, run)
-            db.execute("COMMIT")
-        fresh.rename(self.path)
-        sync_folder(self.root)
-
-
-class _UnusableError(Exception):
-    """A database that must be made anew from the folders."""
-
-
-def journal_mode(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str:
-    """WAL only where SQLite's reset race is mended (3.51.3, 3.50.7, 3.44.6)."""
-    mended = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
-    return "wal" if mended else "delete"
-
-
-def _settle(db: sqlite3.Connection) -> None:
-    """Check a database that is met for the first time, and put it into the journal mode of this SQLite."""
-    if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-        raise _UnusableError
-    if db.execute("PRAGMA journal_mode").fetchone()[0] != journal_mode():
-        db.execute(f"PRAGMA journal_mode = {journal_mode()}")
-
-
-def _transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        result = work(db)
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    return result
-
-
-def _select(db: sqlite3.Connection, id: str) -> Run | None:
-    row = db.execute("SELECT * FROM runs WHERE id = ?", (id,)).fetchone()
-    return None if row is None else _of_row(row)
-
-
-def _of_row(row: tuple[Any, ...]) -> Run:
-    run = Run(*row)
-    return run if run.error is None else replace(run, error=json.loads(cast(str, run.error)))
-
-
-def _put(db: sqlite3.Connection, run: Run) -> None:
-    error = None if run.error is None else json.dumps(run.error)
-    db.execute(_PUT, {name: getattr(run, name) for name in _COLUMNS} | {"error": error})
-
-
-def _private(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _unusable(error: Exception) -> bool:
-    return isinstance(error, _UnusableError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _REMADE
-
-
-def _translated(error: Exception) -> Exception:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return CoreError("database_busy", {"seconds": BUSY_SECONDS}, "hint_database_busy")
-    full = isinstance(error, OSError) and disk_full(error)
-    if full or code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        return CoreError("disk_full", {"what": str(error)}, "hint_disk_full")
-    return error
