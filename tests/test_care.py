@@ -178,7 +178,8 @@ def test_a_project_has_what_its_runs_came_from(space):
     look = ended(space.store, RunSpec("evaluate", {"model:0": f"run:{mine}"}), result={"models": 1})
     ended(space.store, RunSpec("evaluate", {"model:0": f"run:{mine}", "model:1": f"run:{other}"}), result={"models": 2})
     projects.create(space, "Mine", "corpus:gone")
-    projects.record(space, "mine", {"event": "launch", "group": "g", "mix": "m", "seeds": {mine: 0}})
+    launched = {"event": "launch", "group": "g", "mix": "m", "asked": {}, "train": {}, "corpora": {}}
+    projects.record(space, "mine", {**launched, "seeds": {mine: 0}})
     [(_, belongs)] = owned(space, usage(space)).values()
     assert belongs.runs == {read, made, mine, look}
     assert belongs.files == {"0" * 64} and belongs.corpora >= {"1" * 64, CORPUS} and belongs.names == {"gone"}

@@ -538,10 +538,8 @@ def test_bad_models(harbour, tmp_path, what, code):
             config = json.loads((tmp_path / "config.json").read_text())
             (tmp_path / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "evil.Model"}}))
     (harbour.folder / "bad.yaml").write_text(f"version: 1\n{GOLD}\ntrain:\n  seeds: [0]\n  model: {model}\n")
-    began = time.monotonic()
     done = harbour.run("bad.yaml", workspace="untrained")
     one_complaint(done, "bad.yaml:5: ", code)
-    assert time.monotonic() - began < 30
     assert str(model) in done.stderr
 
 

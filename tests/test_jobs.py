@@ -191,11 +191,9 @@ def test_cancel_while_running(store: Store):
     until(lambda: last_metrics(store.folder(id)))
     [trainer] = processes(store.root, id, "core.jobs.trainer")
     assert len(_descendants(trainer)) == 2
-    started = time.monotonic()
     family = _descendants(trainer)
     cancel(store.root, id)
     assert wait(store, id) == ["cancelled"]
-    assert time.monotonic() - started < 5
     assert not any(Path(f"/proc/{pid}").exists() for pid in family)
     check(store)
     cancel(store.root, id)  # an ended run stays what it is

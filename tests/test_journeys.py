@@ -189,7 +189,6 @@ def test_the_sample_in_chinese(sampled):
             visitor.goto(f"/{name}?project=newsroom_zh")
             assert heading(visitor) == HEADINGS["zh_CN"][name]
             assert not visitor.errors()
-        assert "72" in visitor.text() or "%" in visitor.text()
         visitor.page.get_by_role("radio", name="English").or_(
             visitor.page.get_by_text("English", exact=True)
         ).first.click()

@@ -4,7 +4,6 @@ import ast
 import gettext
 import json
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,14 +189,13 @@ NINE = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     ],
     ids=lambda value: repr(value)[:30],
 )
+@pytest.mark.timeout(60)  # texts that grow when they are expanded would need hours
 def test_what_is_no_yaml_for_us_is_refused_with_its_line(write, text, code, row):
     path = write(text)
-    began = time.monotonic()
     with pytest.raises(CoreError) as raised:
         load(path, "demo.yaml")
     error = rendered(raised.value)
     assert (error.code, error.values["file"], error.values.get("row")) == (code, "demo.yaml", row)
-    assert time.monotonic() - began < 15
 
 
 def test_a_huge_file_is_not_read_to_its_end(tmp_path: Path):
