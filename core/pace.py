@@ -10,8 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from core.jobs.dispatch import slots
 from core.jobs.folder import Run, events, json_lines, last_metrics, metrics_file, read_object
-from core.jobs.machine import gpus
 from core.jobs.process import boottime
 from core.params import build
 from core.training.settings import TrainParams
@@ -116,7 +116,7 @@ def seconds_each(workspace: Workspace, train: TrainParams, model: str = "") -> f
 
 def seconds_all(workspace: Workspace, runs: int, train: TrainParams, model: str = "") -> float:
     """About how long several trainings like that take, side by side as there are slots."""
-    return -(-runs // _slots(workspace.root)) * seconds_each(workspace, train, model)
+    return -(-runs // _at_once(workspace.root)) * seconds_each(workspace, train, model)
 
 
 def _whole(asked: Asked, known: Sequence[Known]) -> float:
@@ -189,19 +189,18 @@ def time_left(workspace: Workspace) -> dict[str, float]:
     known += [one for run in running if (one := _so_far(workspace.run_folder(run.id), run.attempt)) is not None]
     slow = max((_slowness(workspace, run, known) for run in running), default=1.0)
     ends = {run.id: _left(workspace, run, known, slow) for run in running}
-    slots = [*ends.values()] + [0.0] * (_slots(workspace.root) - len(ends))
-    heapq.heapify(slots)
+    busy = [*ends.values()] + [0.0] * (_at_once(workspace.root) - len(ends))
+    heapq.heapify(busy)
     for run in (run for run in pending if run.state != "running"):
         ready = 0.0 if run.due_at is None else max(0.0, run.due_at - boottime())
-        ends[run.id] = max(ready, heapq.heappop(slots)) + _left(workspace, run, known, slow)
-        heapq.heappush(slots, ends[run.id])
+        ends[run.id] = max(ready, heapq.heappop(busy)) + _left(workspace, run, known, slow)
+        heapq.heappush(busy, ends[run.id])
     return ends
 
 
-def _slots(root: Path) -> int:
-    """How many trainings run at once, as core.jobs.dispatch counts them."""
-    asked = (read_object(root / "slots.json") or {}).get("train")
-    return max(1, len(gpus()) or (asked if isinstance(asked, int) else 1))
+def _at_once(root: Path) -> int:
+    """How many trainings run side by side."""
+    return max(1, len(slots(root)["train"]))
 
 
 def _left(workspace: Workspace, run: Run, known: Sequence[Known], slow: float) -> float:

@@ -10,9 +10,9 @@ import pytest
 
 from core import bulk
 from core import project as projects
-from core.__main__ import parser
 from core.board import SORTS, STATES, Entry, Opened, View, best_dev, board, opened, selected
 from core.bulk import touched
+from core.commands.arguments import parser
 from core.corpus import Corpus, Schema
 from core.errors import CoreError
 from core.formats.importing import Source

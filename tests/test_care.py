@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from core import project as projects
-from core.__main__ import _CLEAN, main
+from core.__main__ import main
 from core.care import batches
 from core.care.cleaning import CHOICES, clean, plan
 from core.care.folders import measure
 from core.care.tables import by_corpus, by_model, by_project, by_run, owned
 from core.care.trash import bring_back, empty, entries
 from core.care.usage import KINDS, by_kind, usage
+from core.commands.arguments import CLEAN
 from core.errors import CoreError, message
 from core.jobs.folder import Exit, hold
 from core.jobs.trash import delete
@@ -479,7 +480,7 @@ def test_the_run_goes_on_after_it_was_killed(space, monkeypatch):
 
 def test_commands(space, core, capsys, tmp_path):
     ids = full(space)
-    assert ("disk", tuple(CHOICES)) == ("disk", _CLEAN)
+    assert ("disk", tuple(CHOICES)) == ("disk", CLEAN)
 
     def disk(*more: object, status: int = 0) -> dict:
         assert main(["disk", *map(str, more), "--json", "--workspace", str(space.root)]) == status

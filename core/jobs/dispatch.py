@@ -1,6 +1,5 @@
 """Starting queued runs while a slot is free, ending rows whose processes are gone, going on, and cancelling."""
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -11,13 +10,14 @@ from pathlib import Path
 
 from core.errors import CoreError
 from core.jobs import faults
-from core.jobs.folder import PROCESSES, cancel_file, exit_of, held, hold, locked, mark_of, read_object
+from core.jobs.folder import PROCESSES, cancel_file, exit_of, held, hold, locked, mark_of, read_object, take
 from core.jobs.process import Identity, alive, boottime, marked, send
 from core.jobs.run import Exit, Run
 from core.jobs.store import Store
 
 CODE = Path(__file__).resolve().parents[2]  # the folder that holds the package `core`
 MARK = "PEIBI_ATTEMPT"  # in the environment of every process of an attempt: which one it belongs to
+_WAITER = "resume.lock"  # held by the one process that waits for what goes on by itself
 _LOCK_SECONDS = 1.0  # how long a lock that somebody only looks at is waited for
 _GONE_SECONDS = 2.0  # how long processes that were killed are waited for
 _LONGEST_NAP = 5.0  # seconds between two looks of the process that waits for what goes on by itself
@@ -40,9 +40,9 @@ def dispatch(root: Path) -> list[str]:
             if run.due:
                 store.resume(run.id)
         queued = [run for run in reversed(store.pending()) if run.state == "queued"]
-        slots = _slots(store.root) if queued else {}
+        lanes = slots(store.root) if queued else {}
         for run in queued:
-            free = next((slot for slot in slots.get(run.lane, ()) if slot not in taken), None)
+            free = next((slot for slot in lanes.get(run.lane, ()) if slot not in taken), None)
             if free is not None and _start(store, run, free):
                 taken.add(free)
                 started.append(run.id)
@@ -62,7 +62,7 @@ def look_after(root: Path) -> CoreError | None:
     return None
 
 
-def _slots(root: Path) -> Mapping[str, Sequence[str]]:
+def slots(root: Path) -> Mapping[str, Sequence[str]]:
     """The slots by lane: one a GPU for trainings, without one those of the processor, and those of light work.
 
     `slots.json` in the workspace may say how many: {"train": 2, "light": 4}; a number for trainings counts where
@@ -170,23 +170,12 @@ def _lock(folder: Path) -> int | None:
 
 def _wait_elsewhere(root: Path) -> None:
     """See to it that one process of this workspace waits for the runs that go on by themselves."""
-    waiter = _only(root)
+    waiter = take(root / _WAITER)
     if waiter is None:
         return
     with open(waiter, "rb", buffering=0), open(os.devnull, "wb") as nowhere:
         command = [sys.executable, "-m", "core.jobs.dispatch", str(root), str(waiter)]
         _children.append(spawn(command, log=nowhere.fileno(), keep=(waiter,)))
-
-
-def _only(root: Path) -> int | None:
-    """The lock of the process that waits, as an open file; None where one waits already."""
-    descriptor = os.open(root / "resume.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def wait_for_due(root: Path) -> None:
@@ -213,7 +202,7 @@ def main(arguments: Sequence[str]) -> None:
         wait_for_due(root)
         os.close(waiter)
         left = (root / "runs.db").exists() and any(run.due_at is not None for run in Store(root).pending())
-        waiter = _only(root) if left else None  # what was interrupted just when this one gave up
+        waiter = take(root / _WAITER) if left else None  # what was interrupted just when this one gave up
 
 
 if __name__ == "__main__":

@@ -159,8 +159,13 @@ def tail(log: Path, size: int = 65536) -> str:
 
 
 def hold(folder: Path) -> int | None:
-    """The lock of a run as an open file, None where somebody holds it. Free once every process that has it ended."""
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """The lock of a run as an open file, None where somebody holds it."""
+    return take(folder / "lock")
+
+
+def take(lock: Path) -> int | None:
+    """A lock as an open file, None where somebody has it. Free once every process that has it ended."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
