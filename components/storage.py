@@ -12,6 +12,7 @@ from components.words import raw, said, said_raw, t, visible
 from core.care import batches, tables, trash
 from core.care.cleaning import CHOICES, Plan, plan
 from core.care.usage import KINDS, Usage, by_kind, usage
+from core.jobs.folder import read_json
 from core.output import size_text
 from core.runs import RunSpec
 from core.workspace import Workspace
@@ -195,7 +196,7 @@ def _what_goes(name: str, planned: Plan) -> None:
     if not items:
         return
     size = size_text(sum(item.bytes for item in items))
-    with st.expander(f"{said(f'clean_{name}')} · {t('{n} items, {size}', n=len(items), size=size)}"):
+    with st.expander(f"{said(f'clean_{name}')} · {t('{size} (items: {n})', n=len(items), size=size)}"):
         st.markdown(said(f"cost_{name}"))
         rows = [{"path": visible(item.path), "size": size_text(item.bytes)} for item in items[:_MOST]]
         config = {
@@ -206,22 +207,25 @@ def _what_goes(name: str, planned: Plan) -> None:
 
 
 def _going_on(space: Workspace) -> None:
-    """The cleaning that was started last, while it goes on; and the way back once it is done."""
+    """The cleaning that was started last, while it goes on; and the way back once it ended, however it did."""
     known = space.store.find([st.query_params.get(_RUN, "")])
     if not known:
         return
     [run] = known
     watch(space, run, t("Cleaning up"), "storage_cleaning")
-    if run.state != "succeeded":
+    if run.pending:
         return
-    done = space.result(run.id)
-    if not (space.trash / done["batch"]).is_dir():
+    name = read_json(space.run_folder(run.id) / "spec.json")["params"]["batch"]
+    if not (space.trash / name).is_dir():
+        return
+    done = batches.lying(space, batches.read(space, name))
+    if not done.items:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(t("Moved to the trash: {n} items, {size}.", n=done["items"], size=size_text(done["bytes"])))
+        st.markdown(t("Moved to the trash: {size} (items: {n}).", n=done.items, size=size_text(done.bytes)))
         if st.button(t("Undo"), key="storage_undo", icon=":material/undo:"):
             with telling():
-                trash.bring_back(space, done["batch"])
+                trash.bring_back(space, name)
                 del st.query_params[_RUN]
                 st.rerun()
 

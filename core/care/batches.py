@@ -118,7 +118,12 @@ def carry_out(workspace: Workspace, batch: Batch, allowed: Check, step: Step) ->
                     faults.point("clean.moved")
         sync_folder(place)
         step(len(batch.items), len(batch.items))
-    there = [item for item in batch.items if os.path.lexists(place / item.path)]
+    return lying(workspace, batch)
+
+
+def lying(workspace: Workspace, batch: Batch) -> Moved:
+    """What of a batch lies in the trash now."""
+    there = [item for item in batch.items if os.path.lexists(workspace.trash / batch.name / item.path)]
     return Moved(len(there), sum(item.bytes for item in there), len(batch.items) - len(there))
 
 
