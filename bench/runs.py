@@ -145,19 +145,19 @@ def first_page(space: Workspace, times: int) -> Claim:
     for _ in range(times):
         done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
         seconds += [(wall, busy) for wall, busy in json.loads(done.stdout)]
-    return claim(f"first page of the board, {_size(space)}", seconds)
+    return _timing(f"first page of the board, {_size(space)}", seconds)
 
 
 def next_page(space: Workspace) -> Claim:
-    return claim(f"next page, {_size(space)}", _both(lambda: _page(space, View(), 2)))
+    return _timing(f"next page, {_size(space)}", _both(lambda: _page(space, View(), 2)))
 
 
 def search(space: Workspace) -> Claim:
-    return claim(f"search in the names, {_size(space)}", _both(lambda: _page(space, View("archive 00"), 1)))
+    return _timing(f"search in the names, {_size(space)}", _both(lambda: _page(space, View("archive 00"), 1)))
 
 
 def sort(space: Workspace) -> Claim:
-    return claim(f"best on dev first, {_size(space)}", _both(lambda: _page(space, View(sort="dev"), 1)))
+    return _timing(f"best on dev first, {_size(space)}", _both(lambda: _page(space, View(sort="dev"), 1)))
 
 
 def as_before(space: Workspace) -> Claim:
@@ -199,7 +199,7 @@ def pages(space: Workspace) -> list[Claim]:
     for page in ("home", "mix", "runs", "compare"):
         at.switch_page(f"pages/{page}.py").run()
         assert not at.exception, at.exception
-        claims.append(claim(f"the page {page} drawn again, {_size(space)}", _both(at.run, 5)))
+        claims.append(_timing(f"the page {page} drawn again, {_size(space)}", _both(at.run, 5)))
     return claims
 
 
@@ -297,7 +297,7 @@ def _timed(act: Callable[[], object], times: int = TIMES) -> list[float]:
     return [seconds for seconds, _ in _both(act, times)]
 
 
-def claim(name: str, measured: list[tuple[float, float]]) -> Claim:
+def _timing(name: str, measured: list[tuple[float, float]]) -> Claim:
     """The median in milliseconds; the detail has the 95th percentile, and what of it the processor worked.
 
     On a machine that does other things at the same time the latter is what the code costs.
@@ -307,7 +307,7 @@ def claim(name: str, measured: list[tuple[float, float]]) -> Claim:
     p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
     detail = {"p95_ms": round(1000 * p95, 1), "processor_ms": round(1000 * statistics.median(busy), 1)}
     detail |= {"seconds": _rounded(list(seconds))}
-    return {"name": name, "value": 1000 * statistics.median(seconds), "unit": "ms", "detail": detail}
+    return _claim(name, 1000 * statistics.median(seconds), "ms", **detail)
 
 
 def _rounded(seconds: list[float]) -> list[float]:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from components.features import features
 from components.frame import enter, need_project
 from components.models import bundled, hub, installed, suits, trained, try_run
 from components.words import t
@@ -16,6 +17,7 @@ try_run(space, project, found)
 st.subheader(t("Does the encoder suit the text?"), anchor=False)
 st.caption(t("The encoder is the pre-trained model that every run of this project begins with."))
 suits(space, project)
+features(space, project)
 st.subheader(t("What is there"), anchor=False)
 st.caption(t("Encoders that come with Peibi"))
 bundled(space)

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import streamlit as st
 from conftest import HARBOUR
+from invariants import until
+from streamlit.testing.v1 import AppTest
 
 from core.formats import ReadOptions, read
 from core.models import loading
+from core.sample import open_sample
 from core.training import features
 from core.workspace import Workspace
 
@@ -39,3 +43,24 @@ def test_the_states_are_those_of_the_encoder(tmp_path, core, tiny_model):
     events = (tmp_path / "w" / "runs" / done.json["run"] / "events.jsonl").read_text().splitlines()
     assert sum(json.loads(line)["to"] == "running" for line in events) == 1
     assert os.path.getsize(Path(done.json["files"]["states"])) > found.states.nbytes
+
+
+def test_from_the_models_page(tmp_path, monkeypatch):
+    monkeypatch.setenv("PEIBI_HOME", str(tmp_path))
+    st.cache_resource.clear()
+    space = Workspace.open(tmp_path)
+    open_sample(space, "newsroom")
+    at = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=60)
+    at.query_params["lang"] = "en"
+    at.run().switch_page("pages/models.py").run()
+    at.button(key="models_features").click().run()
+    [run] = space.store.list(kind="features")
+    until(lambda: not space.store.get(run.id).pending)
+    at.run()
+    [code] = [code.value for code in at.code if "numpy" in code.value]
+    given: dict[str, np.ndarray] = {}
+    exec(code, given)
+    found = features.read(space.run_folder(run.id))
+    assert (given["states"] == found.states).all() and (given["rows"] == found.rows).all()
+    assert len(found.states) == space.result(run.id)["words"] > 1000
+    st.cache_resource.clear()

@@ -11,18 +11,11 @@ from core.errors import CoreError, Issue, Value, message
 from core.formats import read as read_file
 from core.formats.protocol import ReadOptions
 from core.models.catalogue import install
-from core.output import (
-    issue_json,
-    issue_line,
-    plain,
-    score_table,
-)
-from core.params import build, canonical
+from core.output import issue_json, issue_line, plain, score_table
 from core.pipeline import pools_of, scores_of
 from core.recipe import Data, FileIngredient, Recipe
-from core.runs import RunSpec
 from core.scores import Scores
-from core.training.features import ROWS, STATES, FeaturesParams
+from core.training.features import ROWS, STATES, spec_of
 
 
 def score_file(args: Namespace, at: Setting) -> Answer:
@@ -84,9 +77,7 @@ def features(args: Namespace, at: Setting) -> Answer:
                     ingredients={"rows": rows})  # fmt: skip
     corpus = pools_of(at.workspace, recipe, at.watch)[0]["rows"]
     model = install(args.model, at.workspace.models, Path.cwd())
-    params = canonical(build(FeaturesParams, {"layers": args.layers} if args.layers else {}, "features"))
-    inputs = {"data": f"corpus:{corpus.id}", "model": f"model:{model.identity}"}
-    spec = RunSpec("features", inputs, params)
+    spec = spec_of(corpus.id, model.identity, args.layers or ())
     result = delivered(spec, at)
     folder = at.workspace.run_folder(spec.id)
     files = {"states": str(folder / STATES), "rows": str(folder / ROWS)}

@@ -1,5 +1,6 @@
 """The run kind `features`: what an encoder, as it was pre-trained, makes of every word of a corpus."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,8 +10,8 @@ from pydantic import Field
 
 from core import corpus as corpora
 from core.models import loading
-from core.params import CLOSED, build
-from core.runs import RunContext
+from core.params import CLOSED, build, canonical
+from core.runs import RunContext, RunSpec
 from core.tasks import task as task_of
 from core.tasks.protocol import Encoded
 from core.training import batching
@@ -42,6 +43,12 @@ class Features:
 
     states: np.ndarray
     rows: np.ndarray
+
+
+def spec_of(corpus: str, model: str, layers: Sequence[int] = ()) -> RunSpec:
+    """The run over a stored corpus and an installed encoder, by their ids; no layers: those of FeaturesParams."""
+    params = canonical(build(FeaturesParams, {"layers": [*layers]} if layers else {}, "features"))
+    return RunSpec("features", {"data": f"corpus:{corpus}", "model": f"model:{model}"}, params)
 
 
 def read(folder: Path) -> Features:
