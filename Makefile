@@ -10,7 +10,7 @@ DEV_HASH := $(shell cat requirements.txt requirements-dev.txt constraints.txt 2>
 READY := $(VENV)/ready-$(HASH)
 READY_DEV := $(VENV)/ready-dev-$(DEV_HASH)
 
-.PHONY: run demo sample test lint types unit bench faults pictures catalogues lock clean
+.PHONY: run demo sample test lint types unit whole bench faults pictures catalogues lock clean
 
 run: $(READY)
 	@$(PY) -m core sample newsroom_zh --workspace "$${PEIBI_HOME:-workspace}"
@@ -34,7 +34,10 @@ types: $(READY_DEV)
 	$(VENV)/bin/pyright --pythonpath $(PY)
 
 unit: $(READY_DEV)
-	$(PY) -m pytest -n 2 --dist loadfile
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+whole: $(READY_DEV)
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --whole
 
 bench: $(READY_DEV)
 	@mkdir -p bench/results

@@ -17,13 +17,30 @@ HARBOUR = ROOT / "core" / "samples" / "harbour" / "harbour.conll"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
+SLOWEST = ("test_journeys", "test_contract", "test_kill", "test_durable", "test_app_survives", "test_demo", "test_warm")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--whole", action="store_true", help="the whole fault suite (make faults), not only its core")
+    parser.addoption("--whole", action="store_true", help="every test and repetition (make whole), not only the core")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "whole: slow, and another test shows nearly the same: only with --whole")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The slowest files first, so that the workers end at the same time; and the core alone without --whole."""
+    rank = {name: at for at, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+    if not config.getoption("--whole"):
+        dropped = [item for item in items if item.get_closest_marker("whole")]
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if not item.get_closest_marker("whole")]
 
 
 @pytest.fixture(scope="session")
 def whole(request: pytest.FixtureRequest) -> bool:
-    """Whether the whole fault suite is asked for, or the part of it that every test run has."""
+    """Whether every repetition is asked for, or as many as every test run has."""
     return bool(request.config.getoption("--whole"))
 
 

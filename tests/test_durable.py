@@ -138,6 +138,10 @@ STRUCK = {  # fault point -> who passes it
     **dict.fromkeys(("resume.noted", "resume.kept"), "resume"),
     **dict.fromkeys(("cancel.noted", "cancel.kept"), "cancel"),
 }
+CORE = (  # of these in every test run
+    *("submit.noted", "claim.noted", "spawn.done", "supervisor.ready"),
+    *("supervisor.exit", "end.noted", "resume.noted", "cancel.noted"),
+)
 
 
 def test_every_point_of_the_way_is_struck_below():
@@ -151,7 +155,9 @@ def test_every_point_of_the_way_is_struck_below():
     assert points == set(STRUCK)
 
 
-@pytest.mark.parametrize("point", STRUCK)
+@pytest.mark.parametrize(
+    "point", [point if point in CORE else pytest.param(point, marks=pytest.mark.whole) for point in STRUCK]
+)
 def test_struck_on_its_way(store: Store, point: str):
     """kill -9 in submit, claim, spawn, supervise, end, resume, cancel: the next one who comes finishes it."""
     spec, who = spec_of(steps=3, checkpoint_every=1), STRUCK[point]
@@ -400,10 +406,9 @@ def test_a_run_goes_on_three_times_and_then_says_why():
     assert after(replace(run, state="running"), Exit(4, "succeeded", 1.0, score=0.5)).score == 0.5
 
 
-def test_a_poison_run_ends(store: Store, whole: bool):
-    """One start and three resumes, for real; the whole suite only, it waits for every back-off."""
-    if not whole:
-        pytest.skip("takes all back-offs: make faults")
+@pytest.mark.whole
+def test_a_poison_run_ends(store: Store):
+    """One start and three resumes, for real: it waits for every back-off."""
     id = submit(store, steps=9, checkpoint_every=2, fail_at=5, failure="killed")
     dispatch(store.root)
     assert wait(store, id, seconds=120) == ["failed"]

@@ -14,6 +14,7 @@ from invariants import check
 from core.jobs.store import Store
 
 STEPS = 14
+WHOLE = pytest.mark.whole
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,9 @@ def until_step(workspace: Path, step: int) -> None:
     raise AssertionError("the training never came that far")
 
 
-@pytest.mark.parametrize("fault", ["step:7", "checkpoint.written:2", "finished:1"])
+@pytest.mark.parametrize(
+    "fault", ["step:8", *(pytest.param(p, marks=WHOLE) for p in ("checkpoint.written:2", "finished:1"))]
+)
 def test_trainer_killed_at_a_named_point(recipe, undisturbed, tmp_path, fault):
     """The run goes on by itself, and the command that waits for it does not notice."""
     done = run(recipe, tmp_path, PEIBI_FAULT=fault)
@@ -91,17 +94,14 @@ def test_trainer_killed_at_a_named_point(recipe, undisturbed, tmp_path, fault):
     store = Store(tmp_path)
     assert (store.get(trained["id"]).attempt, store.get(trained["id"]).resumes) == (2, 1)
     check(store, [trained["id"]])
+    if fault == "step:8":  # it does not begin again
+        metrics = (tmp_path / "runs" / trained["id"] / "metrics-2.jsonl").read_text()
+        steps = [line for line in metrics.split("\n") if '"loss"' in line]
+        assert '"step": 8, "loss"' in steps[0]  # the checkpoint of step 7 (a look at dev) was the last
+        assert len(steps) == STEPS - 7
 
 
-def test_a_killed_trainer_does_not_begin_again(recipe, tmp_path):
-    done = run(recipe, tmp_path, PEIBI_FAULT="step:8")
-    folder = tmp_path / "runs" / done.json["runs"][0]["id"]
-    steps = [line for line in (folder / "metrics-2.jsonl").read_text().split("\n") if '"loss"' in line]
-    assert '"step": 8, "loss"' in steps[0]  # the checkpoint of step 7 (a look at dev) was the last
-    assert len(steps) == STEPS - 7
-
-
-@pytest.mark.parametrize("victim", ["core.jobs.trainer", "core.jobs.supervisor"])
+@pytest.mark.parametrize("victim", [pytest.param("core.jobs.trainer", marks=WHOLE), "core.jobs.supervisor"])
 def test_process_killed_in_mid_run(recipe, undisturbed, tmp_path, victim):
     first = command(recipe, tmp_path)
     until_step(tmp_path, 2)
@@ -113,6 +113,7 @@ def test_process_killed_in_mid_run(recipe, undisturbed, tmp_path, victim):
     check(Store(tmp_path), [done.json["runs"][0]["id"]])
 
 
+@WHOLE
 @pytest.mark.parametrize("seed", range(3))
 def test_a_trainer_killed_at_some_moment(recipe, undisturbed, tmp_path, seed):
     """kill -9 at moments that nobody chose, up to three times in one run."""

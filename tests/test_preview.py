@@ -4,6 +4,7 @@ import codecs
 import csv
 import gzip
 import io
+import itertools
 import json
 import zipfile
 from contextlib import suppress
@@ -196,6 +197,7 @@ def _zipped() -> bytes:
         (b'{"tokens": ["a"], "tags": [' + b"9" * 5000 + b"]}\n", {"no_usable_rows"}),
         (b'{"tokens": ["\\ud800"], "tags": ["O"]}\n', {"no_usable_rows"}),
     ],
+    ids=itertools.count(),  # the bytes of archives have the time in them, and all workers must see the same names
 )
 def test_what_cannot_be_read_is_refused_with_a_code(data, codes, whole):
     error = refused(data, whole)

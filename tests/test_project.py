@@ -213,6 +213,7 @@ TOLERANCE = 0.06  # of F1: about what another kind of processor, or another numb
 AGREEMENT = 0.95  # of words that must be tagged as in the study
 
 
+@pytest.mark.whole
 def test_one_seed_of_the_study_comes_out_again(tmp_path):
     found = space(tmp_path)
     project = open_sample(found, "newsroom")
