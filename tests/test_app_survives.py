@@ -108,6 +108,7 @@ def test_a_run_outlives_whatever_happens_to_the_app(slow):
         stop(server)
 
 
+@pytest.mark.whole
 def test_ctrl_c_in_the_terminal_of_the_app_ends_the_app_alone(slow):
     from core.launch import launch, plan_launch, standing
     from core.mix import Mix

@@ -129,7 +129,7 @@ def test_from_three_files_to_a_result(tmp_path):
         wait_for(visitor, lambda: len(workspace.store.list(kind="train")) == 2)
         visitor.goto(f"/runs?project={name}")
         visitor.page.reload()
-        visitor.see("gold")
+        visitor.page.get_by_text("gold only").first.wait_for(state="attached")  # a cell of a table on canvas
         wait_for(visitor, lambda: all(run.state == "succeeded" for run in workspace.store.list(kind="train")), 240)
         visitor.goto(f"/compare?project={name}")
         visitor.see("not enough repeats")
@@ -302,7 +302,7 @@ def test_hostile_labels_and_texts_are_shown_as_typed(hostile):
     with browsing(address) as visitor:
         for view in VIEWS:
             visitor.goto(f"{view}{'&' if '?' in view else '?'}project={name}")
-            visitor.page.wait_for_timeout(1500)
+            visitor.page.wait_for_timeout(700)
             assert not visitor.errors(), (view, visitor.errors())
             injected = visitor.page.evaluate(INJECTED)
             assert injected == [], view

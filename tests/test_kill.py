@@ -101,7 +101,8 @@ def test_trainer_killed_at_a_named_point(recipe, undisturbed, tmp_path, fault):
         assert len(steps) == STEPS - 7
 
 
-@pytest.mark.parametrize("victim", [pytest.param("core.jobs.trainer", marks=WHOLE), "core.jobs.supervisor"])
+@WHOLE
+@pytest.mark.parametrize("victim", ["core.jobs.trainer", "core.jobs.supervisor"])
 def test_process_killed_in_mid_run(recipe, undisturbed, tmp_path, victim):
     first = command(recipe, tmp_path)
     until_step(tmp_path, 2)
@@ -138,6 +139,7 @@ def test_command_killed_in_mid_run(recipe, undisturbed, tmp_path):
     assert [r["reused"] for r in again.json["runs"]] == [True]  # it went on by itself
 
 
+@WHOLE
 def test_the_same_spec_in_another_workspace_gives_the_same_bits(recipe, undisturbed, tmp_path):
     done = run(recipe, tmp_path)
     assert (done.json["scores"], weights(tmp_path, done)) == undisturbed

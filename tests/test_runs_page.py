@@ -168,12 +168,14 @@ def said(text: str, language: str) -> str:
 
 @needs_chromium()
 @pytest.mark.timeout(420)
-def test_a_journey_over_many_groups(crowd):
+def test_a_journey_over_many_groups(crowd, whole):
     with served(crowd.root) as address, browsing(address) as visitor:
         for language, width in (("en", 1280), ("zh_CN", 420)):
             visitor.page.set_viewport_size({"width": width, "height": 1400})
-            _delete_and_undo(visitor, crowd, language)
-            _every_part(visitor, language, width)
+            if whole or language == "en":
+                _delete_and_undo(visitor, crowd, language)
+            if whole or language == "zh_CN":
+                _every_part(visitor, language, width)
 
 
 def _delete_and_undo(visitor: Visitor, space: Workspace, language: str) -> None:
