@@ -33,9 +33,8 @@ lint: $(READY_DEV)
 types: $(READY_DEV)
 	$(VENV)/bin/pyright --pythonpath $(PY)
 
-# three workers: on two cores, one of them mostly waits for processes
 unit: $(READY_DEV)
-	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 whole: $(READY_DEV)
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --whole

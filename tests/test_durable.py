@@ -420,7 +420,7 @@ def test_a_poison_run_ends(store: Store):
 def test_a_run_that_waits_to_go_on_can_be_cancelled_and_not_deleted(store: Store):
     from core.jobs.trash import delete
 
-    id = submit(store, steps=300, seconds_per_step=0.02)
+    id = submit(store, steps=3000, seconds_per_step=0.02)
     dispatch(store.root)
     kill(trainer_of(store, id))
     interrupted(store, id)

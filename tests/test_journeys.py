@@ -197,6 +197,7 @@ def test_the_sample_in_chinese(sampled):
         wait_for(visitor, lambda: heading(visitor) == "Storage")
 
 
+@pytest.mark.whole
 def test_two_tabs_see_the_same(sampled):
     workspace, address = sampled
     with browsing(address) as one, SecondTab(one) as two:

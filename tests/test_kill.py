@@ -129,6 +129,7 @@ def test_a_trainer_killed_at_some_moment(recipe, undisturbed, tmp_path, seed):
     check(Store(tmp_path), [done.json["runs"][0]["id"]])
 
 
+@WHOLE
 def test_command_killed_in_mid_run(recipe, undisturbed, tmp_path):
     first = command(recipe, tmp_path)
     until_step(tmp_path, 1)
