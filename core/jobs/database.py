@@ -1,6 +1,7 @@
 """The database of a workspace, runs.db: a cache of the run folders, made anew from them whenever it is of no use."""
 
 import json
+import random
 import sqlite3
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ T = TypeVar("T")
 
 VERSION = 2  # PRAGMA user_version
 BUSY_SECONDS = 5.0
+_LOOKS = (0.001, 0.01)  # seconds between two tries to write
 _COLUMNS = tuple(field.name for field in fields(Run))
 _SCHEMA = f"""
 CREATE TABLE runs (id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,
@@ -144,7 +146,7 @@ def _settle(db: sqlite3.Connection) -> None:
 
 
 def _transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    db.execute("BEGIN IMMEDIATE")
+    _begin(db)
     try:
         result = work(db)
         db.execute("COMMIT")
@@ -153,6 +155,22 @@ def _transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]
             db.execute("ROLLBACK")
         raise
     return result
+
+
+def _begin(db: sqlite3.Connection) -> None:
+    """Take the right to write, within 5 s. SQLite looks for it ten times a second: one of several writers could miss it
+    for seconds, as another one has it nearly always."""
+    end = time.monotonic() + BUSY_SECONDS
+    db.execute("PRAGMA busy_timeout = 0")
+    while True:
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(random.uniform(*_LOOKS))
+    db.execute(f"PRAGMA busy_timeout = {round(1000 * BUSY_SECONDS)}")
 
 
 def select(db: sqlite3.Connection, id: str) -> Run | None:
