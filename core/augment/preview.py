@@ -135,7 +135,7 @@ def _kept_parent(path: Path) -> Parent:
     return Parent.of(corpora.read(path))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)  # every method there is, side by side, with room for other settings
 def _kept_method(path: Path, name: str, params: str, cache: Path) -> Augmenter:
     """`params`: as JSON text, which can be a key."""
     return _method(_kept_parent(path), name, json.loads(params), cache)
