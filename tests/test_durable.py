@@ -7,6 +7,7 @@ import re
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -432,6 +433,21 @@ def test_a_run_that_waits_to_go_on_can_be_cancelled_and_not_deleted(store: Store
     assert delete(store.root, [id]) == [id]
 
 
+def test_cancelled_in_the_moment_in_which_it_is_interrupted(store: Store):
+    """Asked after its supervisor saw how it ended, and before that was written down; and just after that."""
+    gone = Exit(1, "interrupted", time.time(), error={"code": "run_killed"})
+    ids = [submit(store, steps=seed + 1) for seed in range(2)]
+    for id in ids:
+        assert store.claim(id)
+    cancel(store.root, ids[0])
+    assert store.end(ids[0], gone) and store.get(ids[0]).state == "cancelled"
+    assert store.end(ids[1], gone) and store.get(ids[1]).pending
+    with closing(sqlite3.connect(store.path)) as db, db:  # the row is behind what was written down
+        db.execute("UPDATE runs SET state = 'running', due_at = NULL, due_boot = NULL WHERE id = ?", (ids[1],))
+    cancel(store.root, ids[1])
+    assert store.get(ids[1]).state == "cancelled" and not any(store.get(id).pending for id in ids)
+
+
 def test_a_huge_log_and_a_binary_one(store: Store):
     id = submit(store, steps=2)
     log = store.folder(id) / "log.txt"
@@ -605,7 +621,6 @@ def test_the_clock_jumps(store: Store, jump: float):
 
 def test_what_was_last_committed_is_gone(store: Store, monkeypatch: pytest.MonkeyPatch):
     """The -wal file is deleted while it holds commits: the rows come back from the folders."""
-    import sqlite3
 
     with closing(sqlite3.connect(store.path, isolation_level=None)) as open_all_the_time:
         open_all_the_time.execute("PRAGMA journal_mode = wal")

@@ -127,6 +127,7 @@ def points() -> list[str]:
     return sorted(set(re.findall(r"\bpoint\(\"([a-z_.]+)\"\)", text)))
 
 
+@pytest.mark.whole
 def test_killed_at_every_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """At the n-th pass of every point, n = 1 and on until a run passes; all points of one n side by side."""
     left, struck = points(), 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.errors import CoreError
 from core.jobs import faults
-from core.jobs.folder import PROCESSES, cancel_file, exit_of, held, hold, locked, mark_of, read_object, take
+from core.jobs.folder import PROCESSES, exit_of, held, hold, locked, mark_of, read_object, take
 from core.jobs.process import Identity, alive, boottime, marked, send
 from core.jobs.run import Exit, Run
 from core.jobs.store import Store
@@ -114,14 +114,7 @@ def cancel(root: Path, id: str) -> None:
 
     Raises CoreError `run_unknown`.
     """
-    store = Store(root)
-    while True:
-        run = store.get(id)
-        if run.state == "running":
-            cancel_file(store.folder(id), run.attempt).touch()
-        elif run.pending and not store.cancel(id):
-            continue  # it was started in between
-        return
+    Store(root).cancel(id)
 
 
 def settled(root: Path, ids: Collection[str]) -> bool:

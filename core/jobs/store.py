@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from core.errors import CoreError
 from core.jobs import faults
 from core.jobs.database import Database, put, run_of, select
-from core.jobs.folder import derived, note, noted, write_json
+from core.jobs.folder import cancel_file, derived, note, noted, write_json
 from core.jobs.run import Exit, Run, after, again
 from core.runs import KINDS, MOVES, RunSpec, State
 
@@ -129,9 +129,14 @@ class Store:
         return self._change(id, change, new)[0]
 
     def cancel(self, id: str) -> bool:
-        """Cancel a run that waits, for a slot or to go on by itself; False where it doesn't."""
+        """Cancel a run that waits, for a slot or to go on by itself. One that runs is asked to stop; False for that.
+
+        Nothing comes in between: either its end sees that it was asked, or this sees that it has ended.
+        """
 
         def change(run: Run | None, _: sqlite3.Connection) -> Run | None:
+            if run is not None and run.state == "running":
+                cancel_file(self.folder(id), run.attempt).touch()
             if run is None or not run.pending or run.state == "running":
                 return None
             return replace(run, state="cancelled", ended=time.time(), error=None, due_boot=None, due_at=None)
@@ -154,7 +159,12 @@ class Store:
         """Record how an attempt ended, and whether the run goes on by itself; False where that is known already."""
 
         def change(run: Run | None, _: sqlite3.Connection) -> Run | None:
-            return after(run, exit) if run and (run.state, run.attempt) == ("running", exit.attempt) else None
+            if run is None or (run.state, run.attempt) != ("running", exit.attempt):
+                return None
+            now = after(run, exit)
+            if now.pending and cancel_file(self.folder(id), exit.attempt).exists():  # asked while it was ending
+                return replace(now, state="cancelled", error=None, resumes=run.resumes, due_boot=None, due_at=None)
+            return now
 
         return self._change(id, change, "end")[0]
 

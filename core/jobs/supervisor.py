@@ -112,11 +112,11 @@ def _record(attempt: Attempt, exit: Exit) -> None:
     if now is None or now.attempt == attempt.number:
         write_json(attempt.folder / "exit.json", asdict(exit))
         faults.point("supervisor.exit")
-    for path in (attempt.cancel, stalled_file(attempt.folder, attempt.number)):
-        path.unlink(missing_ok=True)
+    stalled_file(attempt.folder, attempt.number).unlink(missing_ok=True)
     os.close(attempt.lock)
     faults.point("supervisor.freed")
     Store(attempt.root).end(attempt.id, exit)
+    attempt.cancel.unlink(missing_ok=True)
 
 
 def judge(attempt: Attempt, code: int, kernel_killed: bool = False) -> tuple[State, Mapping[str, Any] | None]:
