@@ -97,6 +97,7 @@ FAULTS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
                 "test_cancel_while_queued",
                 "test_cancel_while_running",
                 "test_a_run_that_waits_to_go_on_can_be_cancelled_and_not_deleted",
+                "test_cancelled_in_the_moment_in_which_it_is_interrupted",
             ),
         ),
         "double click": (
