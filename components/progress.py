@@ -4,7 +4,7 @@ import streamlit as st
 
 from components.words import t, told
 from core.errors import CoreError
-from core.jobs.dispatch import cancel, look_after
+from core.jobs.dispatch import look_after
 from core.jobs.folder import Run, last_metrics, share_done, tail
 from core.workspace import Workspace
 
@@ -34,7 +34,7 @@ def _going(space: Workspace, run_id: str, what: str, key: str) -> None:
     text = t("Waiting: {what}", what="") + what if run.state == "queued" else what
     left.progress(done or 0.0, text=text if done is None else f"{text} · {done:.0%}")
     if right.button(t("Cancel"), key=f"{key}_cancel", icon=":material/stop_circle:", width="stretch"):
-        cancel(space.root, run_id)
+        space.store.cancel(run_id)
         st.rerun(scope="fragment")
 
 

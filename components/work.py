@@ -11,7 +11,6 @@ from core import project as projects
 from core.board import places
 from core.errors import CoreError
 from core.groups import launched
-from core.jobs.dispatch import cancel
 from core.jobs.folder import Run, last_metrics, read_object, share_done, tail
 from core.params import digest
 from core.workspace import Workspace
@@ -104,7 +103,7 @@ def _one(space: Workspace, run: Run) -> None:
         st.error(told(CoreError.from_json(run.error)), icon=":material/error:")
     if run.pending:
         if st.button(t("Cancel"), key="runs_work_cancel", icon=":material/stop_circle:"):
-            cancel(space.root, run.id)
+            space.store.cancel(run.id)
             st.rerun()
     elif run.state != "succeeded" and st.button(t("Try again"), key="runs_work_again", icon=":material/refresh:"):
         space.resubmit(run.id)

@@ -7,7 +7,6 @@ from typing import Literal
 
 from core.board import Entry
 from core.jobs import trash
-from core.jobs.dispatch import cancel
 from core.jobs.folder import Run, read_object, write_json
 from core.jobs.store import Brief
 from core.params import digest
@@ -68,7 +67,7 @@ def do(workspace: Workspace, act: Act, ids: Sequence[str], seconds: float) -> Se
     while left and (not done or time.monotonic() < end):
         done.append(left.pop(0))
         if act == "cancel":
-            cancel(workspace.root, done[-1])
+            workspace.store.cancel(done[-1])
         elif act != "resume":
             workspace.store.move(done[-1:], act)
         else:

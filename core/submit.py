@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import CoreError
-from core.jobs.dispatch import cancel, dispatch, settled
+from core.jobs.dispatch import dispatch, settled
 from core.jobs.folder import Run
 from core.runs import RunSpec
 from core.workspace import Workspace
@@ -65,7 +65,7 @@ def cancel_all(workspace: Workspace, ids: Sequence[str]) -> None:
     """Cancel runs, and wait until they have stopped."""
     known = [run.id for run in workspace.store.find(ids)]
     for run_id in known:
-        cancel(workspace.root, run_id)
+        workspace.store.cancel(run_id)
     while not settled(workspace.root, known):
         dispatch(workspace.root)
         time.sleep(_POLL)

@@ -126,8 +126,7 @@ def test_ctrl_c_in_the_terminal_of_the_app_ends_the_app_alone(slow):
     seen = len(last_metrics(space.run_folder(run)))
     until(lambda: len(last_metrics(space.run_folder(run))) > seen)
     assert space.store.get(run).state == "running"
-    from core.jobs.dispatch import cancel
 
-    cancel(space.root, run)
+    space.store.cancel(run)
     until(lambda: not space.store.get(run).pending and not processes(space.root, run))
     check(space.store, [run])

@@ -23,7 +23,7 @@ from invariants import REPOSITORY, check, digest, interrupted, kill, processes, 
 from core.errors import CoreError
 from core.jobs import database
 from core.jobs import folder as folders
-from core.jobs.dispatch import MARK, cancel, dispatch, reconcile
+from core.jobs.dispatch import MARK, dispatch, reconcile
 from core.jobs.folder import last_metrics, read_json
 from core.jobs.process import Identity, alive, boot_id, boottime, identity, marked, send
 from core.jobs.run import BACK_OFF, GPU_FULL, MOST_HALVINGS, Exit, Run, after, again
@@ -35,7 +35,7 @@ from core.workspace import Workspace
 DRIVE = """
 import sys
 from pathlib import Path
-from core.jobs.dispatch import cancel, dispatch
+from core.jobs.dispatch import dispatch
 from core.jobs.store import Store
 from core.runs import RunSpec
 import json
@@ -46,7 +46,7 @@ for spec in map(json.loads, specs):
         store.submit(RunSpec.from_json(spec), {"inputs": {}})
         print(RunSpec.from_json(spec).id, flush=True)
     elif act == "cancel":
-        cancel(store.root, RunSpec.from_json(spec).id)
+        store.cancel(RunSpec.from_json(spec).id)
     dispatch(store.root)
 if not specs:
     dispatch(store.root)
@@ -254,7 +254,7 @@ def test_what_a_killed_supervisor_leaves_is_ended(store: Store):
     assert len(marked(MARK, mark)) == 2  # the kernel ended the trainer only
     reconcile(store)
     assert marked(MARK, mark) == [] and store.get(id).state == "interrupted"
-    cancel(store.root, id)
+    store.cancel(id)
     check(store, [id])
 
 
@@ -373,7 +373,7 @@ def test_a_run_sees_the_gpu_of_its_slot_only(store: Store):
         trainer = trainer_of(store, id)
         assert b"CUDA_VISIBLE_DEVICES=3" in Path(f"/proc/{trainer}/environ").read_bytes().split(b"\0")
         assert store.get(id).slot == "gpu:3"
-        cancel(store.root, id)
+        store.cancel(id)
     assert wait(store, id) == ["cancelled"]
 
 
@@ -428,7 +428,7 @@ def test_a_run_that_waits_to_go_on_can_be_cancelled_and_not_deleted(store: Store
     with pytest.raises(CoreError) as caught:
         delete(store.root, [id])
     assert caught.value.code == "run_active"
-    cancel(store.root, id)
+    store.cancel(id)
     assert wait(store, id) == ["cancelled"]
     assert delete(store.root, [id]) == [id]
 
@@ -439,12 +439,12 @@ def test_cancelled_in_the_moment_in_which_it_is_interrupted(store: Store):
     ids = [submit(store, steps=seed + 1) for seed in range(2)]
     for id in ids:
         assert store.claim(id)
-    cancel(store.root, ids[0])
+    store.cancel(ids[0])
     assert store.end(ids[0], gone) and store.get(ids[0]).state == "cancelled"
     assert store.end(ids[1], gone) and store.get(ids[1]).pending
     with closing(sqlite3.connect(store.path)) as db, db:  # the row is behind what was written down
         db.execute("UPDATE runs SET state = 'running', due_at = NULL, due_boot = NULL WHERE id = ?", (ids[1],))
-    cancel(store.root, ids[1])
+    store.cancel(ids[1])
     assert store.get(ids[1]).state == "cancelled" and not any(store.get(id).pending for id in ids)
 
 
@@ -514,7 +514,7 @@ def test_files_that_may_not_grow(store: Store):
     assert (app.returncode == 1 and "disk_full" in told) or "disk" in told.lower()
     assert 0 < len(said.split()) < len(specs)
     for run in store.pending():
-        cancel(store.root, run.id)
+        store.cancel(run.id)
     wait(store, *said.split())
     check(store, said.split())
 

@@ -16,7 +16,7 @@ import pytest
 from invariants import REPOSITORY, check, digest, interrupted, processes, slots, submit, until, wait, wanted
 
 from core.jobs import faults
-from core.jobs.dispatch import cancel, dispatch
+from core.jobs.dispatch import dispatch
 from core.jobs.folder import hold, last_metrics, tail
 from core.jobs.store import Store
 from core.training import checkpoints
@@ -67,7 +67,7 @@ def test_terminate_the_trainer_from_outside(store: Store):
     os.kill(running(store, id), signal.SIGTERM)
     interrupted(store, id)
     assert store.get(id).error["values"] == {"signal": "SIGTERM"}
-    cancel(store.root, id)  # it would go on by itself
+    store.cancel(id)  # it would go on by itself
     assert wait(store, id) == ["cancelled"]
     check(store, [id])
 
@@ -105,7 +105,7 @@ def test_a_hung_trainer_is_killed(store: Store):
         supervisor = subprocess.Popen(command, cwd=REPOSITORY, pass_fds=(lock,), stdout=log, stderr=log)
     os.close(lock)
     until(lambda: "hanging" in tail(store.folder(id) / "log.txt"))
-    cancel(store.root, id)
+    store.cancel(id)
     assert supervisor.wait(10) == 0
     assert wait(store, id) == ["cancelled"]
     assert json.loads((store.folder(id) / "exit.json").read_text())["signal"] == "SIGKILL"

@@ -30,7 +30,7 @@ from core.errors import CoreError
 from core.jobs import database
 from core.jobs import folder as folders
 from core.jobs.database import journal_mode
-from core.jobs.dispatch import cancel, dispatch, reconcile
+from core.jobs.dispatch import dispatch, reconcile
 from core.jobs.folder import last_metrics, read_json, tail
 from core.jobs.run import Exit
 from core.jobs.store import Store
@@ -177,7 +177,7 @@ def test_only_one_dispatcher_acts_at_a_time(store: Store):
 
 def test_cancel_while_queued(store: Store):
     id = submit(store, steps=2)
-    cancel(store.root, id)
+    store.cancel(id)
     assert store.get(id).state == "cancelled"
     assert dispatch(store.root) == []
     store.path.unlink()
@@ -192,11 +192,11 @@ def test_cancel_while_running(store: Store):
     [trainer] = processes(store.root, id, "core.jobs.trainer")
     assert len(_descendants(trainer)) == 2
     family = _descendants(trainer)
-    cancel(store.root, id)
+    store.cancel(id)
     assert wait(store, id) == ["cancelled"]
     assert not any(Path(f"/proc/{pid}").exists() for pid in family)
     check(store)
-    cancel(store.root, id)  # an ended run stays what it is
+    store.cancel(id)  # an ended run stays what it is
     run, reused = store.submit(spec_of(steps=1000, seconds_per_step=0.05, children=2), {})
     assert (run.state, reused) == ("queued", False)
 
@@ -216,7 +216,7 @@ def test_cancel_at_any_moment_ends_in_one_state(store: Store, whole: bool):
         dispatch(store.root)
         for id in ids[at : at + 4]:
             time.sleep(rng.uniform(0, 0.3))
-            cancel(store.root, id)
+            store.cancel(id)
     assert set(wait(store, *ids, seconds=240)) <= {"cancelled", "succeeded"}
     ends = [[e for e in folders.events(store.folder(id)) if e["to"] in ENDED] for id in ids]
     assert [len(end) for end in ends] == races * [1]
@@ -224,25 +224,25 @@ def test_cancel_at_any_moment_ends_in_one_state(store: Store, whole: bool):
 
 
 def test_unknown_run(store: Store):
-    for act in (store.get, lambda id: cancel(store.root, id), lambda id: store.transition(id, {"queued"}, "running")):
+    for act in (store.get, store.cancel, store.claim):
         with pytest.raises(CoreError) as caught:
             act("nobody")
         assert caught.value.code == "run_unknown"
 
 
-def test_transition_is_compare_and_set(store: Store):
+def test_a_change_is_compare_and_set(store: Store):
     id = submit(store, steps=2)
-    assert not store.transition(id, {"running"}, "failed")
+    assert not store.end(id, Exit(0, "failed", 1.0))
     assert store.claim(id).attempt == 1
     assert store.claim(id) is None
-    assert not store.transition(id, {"running"}, "failed", of_attempt=2)
-    assert store.transition(id, {"running"}, "failed", of_attempt=1)
+    assert not store.end(id, Exit(2, "failed", 1.0))
+    assert store.end(id, Exit(1, "failed", 1.0))
     assert [e["to"] for e in lines(store.folder(id) / "events.jsonl")] == ["queued", "running", "failed"]
 
 
 def test_list(store: Store):
     ids = [submit(store, steps=2, seed=seed) for seed in range(3)]
-    cancel(store.root, ids[0])
+    store.cancel(ids[0])
     assert [run.id for run in store.list()] == ids[::-1]
     assert [run.id for run in store.list(kind="selftest", limit=1)] == ids[2:]
     assert [run.id for run in store.list(state="cancelled")] == ids[:1]
@@ -254,8 +254,8 @@ def test_the_database_is_made_anew_from_the_folders(store: Store, damage: str):
     failed, _, cancelled = (submit(store, steps=2, seed=seed, fail_at=1) for seed in range(3))
     lost = submit(store, steps=2)
     store.claim(failed)
-    store.transition(failed, {"running"}, "failed", ended=time.time(), error=CoreError("selftest_failed").to_json())
-    cancel(store.root, cancelled)
+    store.end(failed, Exit(1, "failed", time.time(), error=CoreError("selftest_failed").to_json()))
+    store.cancel(cancelled)
     before = store.list()
     store.claim(lost)  # and then nothing lives that could carry it out
     if damage == "deleted":
@@ -418,7 +418,7 @@ def test_a_row_called_running_without_processes_is_ended(store: Store):
     for id in (never, ended, stopped):
         store.claim(id)
     folders.write_json(store.folder(ended) / "exit.json", vars(Exit(1, "succeeded", 5.0, 0)))
-    cancel(store.root, stopped)
+    store.cancel(stopped)
     assert reconcile(store) == []
     assert [store.get(id).state for id in (never, ended, stopped)] == ["interrupted", "succeeded", "cancelled"]
     assert store.get(never).error["code"] == "run_lost"

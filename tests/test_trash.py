@@ -72,7 +72,7 @@ def test_a_run_that_an_active_one_reads_stays(tmp_path):
     model = ended(store)
     reader = queued(store, 1, **{"model:0": f"run:{model}"})
     assert code_of(lambda: delete(tmp_path, [model])) == "run_in_use"
-    assert store.transition(reader, {"queued"}, "cancelled", ended=1.0)
+    assert store.cancel(reader)
     assert delete(tmp_path, [model]) == [model]
 
 

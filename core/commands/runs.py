@@ -13,14 +13,10 @@ from core.board import Entry, board, places
 from core.commands.answer import Answer, Setting, known
 from core.commands.board import named
 from core.errors import CoreError, message
-from core.jobs.dispatch import cancel as cancel_run
 from core.jobs.folder import Run, last_metrics, read_object, stalled_file, tail
 from core.jobs.trash import delete as delete_runs
 from core.jobs.trash import restore as restore_runs
-from core.output import (
-    plain,
-    table,
-)
+from core.output import plain, table
 from core.pace import time_left
 from core.submit import wait
 from core.training.first_batch import FILE as FIRST_BATCH
@@ -134,7 +130,7 @@ def _asked(names: Sequence[str], act: Literal["cancel", "resume", "delete", "mov
 def cancel(args: Namespace, at: Setting) -> Answer:
     ids = _asked(args.runs, "cancel", at)
     for id in ids:
-        cancel_run(at.workspace.root, id)
+        at.workspace.store.cancel(id)
     return _states(wait(at.workspace, ids, at.watch), at)
 
 

@@ -1,4 +1,4 @@
-"""Starting queued runs while a slot is free, ending rows whose processes are gone, going on, and cancelling."""
+"""Starting queued runs while a slot is free, ending rows whose processes are gone, and going on."""
 
 import os
 import signal
@@ -107,14 +107,6 @@ def _supervisor(folder: Path, attempt: int) -> Identity | None:
     """Who supervises an attempt; None where that was not written yet."""
     found = read_object(folder / PROCESSES) or {}
     return Identity(**found["supervisor"]) if found.get("attempt") == attempt else None
-
-
-def cancel(root: Path, id: str) -> None:
-    """Ask a run to stop: one that waits is cancelled at once, a running one at its next step, an ended one stays.
-
-    Raises CoreError `run_unknown`.
-    """
-    Store(root).cancel(id)
 
 
 def settled(root: Path, ids: Collection[str]) -> bool:

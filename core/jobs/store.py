@@ -116,28 +116,18 @@ class Store:
 
         return self._change(spec.id, change, "submit")[1], reused
 
-    def transition(
-        self, id: str, old: Collection[State], new: State, *, of_attempt: int | None = None, **fields: Any
-    ) -> bool:
-        """Compare and set: `new` where the state is in `old` (and the attempt is `of_attempt`), otherwise False."""
-
-        def change(run: Run | None, _: sqlite3.Connection) -> Run | None:
-            if run is None or run.state not in old or of_attempt not in (None, run.attempt):
-                return None
-            return replace(run, state=new, **fields)
-
-        return self._change(id, change, new)[0]
-
     def cancel(self, id: str) -> bool:
-        """Cancel a run that waits, for a slot or to go on by itself. One that runs is asked to stop; False for that.
+        """Cancel a run that waits, for a slot or to go on by itself; one that runs is asked to stop at its next step.
 
-        Nothing comes in between: either its end sees that it was asked, or this sees that it has ended.
+        False where it was not cancelled there and then: it runs, or has ended. Nothing comes in between: either the
+        end of an attempt sees that it was asked, or this sees that it has ended. Raises CoreError `run_unknown`.
         """
 
         def change(run: Run | None, _: sqlite3.Connection) -> Run | None:
-            if run is not None and run.state == "running":
+            if run is None or not run.pending:
+                return None
+            if run.state == "running":
                 cancel_file(self.folder(id), run.attempt).touch()
-            if run is None or not run.pending or run.state == "running":
                 return None
             return replace(run, state="cancelled", ended=time.time(), error=None, due_boot=None, due_at=None)
 
