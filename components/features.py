@@ -6,11 +6,12 @@ from components import facts
 from components.frame import telling
 from components.progress import watch
 from components.words import raw, t
+from core.jobs.folder import read_json
 from core.models.catalogue import install
 from core.output import size_text
 from core.project import Project
 from core.shelf import folder_of
-from core.training.features import ROWS, STATES, spec_of
+from core.training.features import ROWS, STATES, size_of, spec_of
 from core.workspace import Workspace
 
 _RUN = "features"  # in the address: the run
@@ -19,9 +20,12 @@ _RUN = "features"  # in the address: the run
 def features(space: Workspace, project: Project) -> None:
     """A button that starts the run over the training sentences; then where the files lie and how they are read."""
     stage = facts.project_standing(space, project).stage
-    name, home = project.recipe.train.model, space.root / "projects" / project.slug
+    if stage is None:
+        return
+    corpus, name = stage.imported["corpora"]["train"], project.recipe.train.model
+    home = space.root / "projects" / project.slug
     folder = folder_of(space, name, home)
-    if stage is None or folder is None:
+    if folder is None:
         return
     with st.expander(
         t("Take along what the encoder makes of every word"),
@@ -34,13 +38,15 @@ def features(space: Workspace, project: Project) -> None:
                 "nearest neighbours or a classifier of your own. It runs in the background."
             )
         )
-        if st.button(t("Write the files"), key="models_features"):
+        size = size_text(size_of(space.corpus_path(corpus), folder))
+        if st.button(t("Write the files: {size}", size=size), key="models_features"):
             with telling():
                 model = folder.name if folder.parent == space.models else install(name, space.models, home).identity
-                spec = spec_of(stage.imported["corpora"]["train"], model)
-                st.query_params[_RUN] = space.submit(spec)[0].id
+                st.query_params[_RUN] = space.submit(spec_of(corpus, model))[0].id
                 st.rerun()
         for run in space.store.find([st.query_params.get(_RUN, "")]):
+            if read_json(space.run_folder(run.id) / "spec.json")["inputs"].get("data") != f"corpus:{corpus}":
+                continue  # of another project
             watch(space, run, t("Reading every word"), "models_features")
             if run.state == "succeeded":
                 _written(space, run.id)

@@ -5,7 +5,7 @@ import streamlit as st
 from components.words import t, told
 from core.errors import CoreError
 from core.jobs.dispatch import look_after
-from core.jobs.folder import Run, last_metrics, share_done, tail
+from core.jobs.folder import Run, cancel_file, last_metrics, share_done, tail
 from core.workspace import Workspace
 
 EVERY = 1.0  # seconds between two looks
@@ -31,9 +31,17 @@ def _going(space: Workspace, run_id: str, what: str, key: str) -> None:
         look_after(space.root)
     done = share_done(last_metrics(space.run_folder(run_id)))
     left, right = st.columns([5, 1], vertical_alignment="center")
-    text = t("Waiting: {what}", what="") + what if run.state == "queued" else what
+    asked = run.state == "running" and cancel_file(space.run_folder(run_id), run.attempt).exists()
+    text = what
+    if run.state == "queued":
+        text = t("Waiting: {what}", what="") + what
+    elif asked:
+        text = t("Stopping: {what}", what="") + what
     left.progress(done or 0.0, text=text if done is None else f"{text} · {done:.0%}")
-    if right.button(t("Cancel"), key=f"{key}_cancel", icon=":material/stop_circle:", width="stretch"):
+    stop = right.button(
+        t("Cancel"), key=f"{key}_cancel", icon=":material/stop_circle:", width="stretch", disabled=asked
+    )
+    if stop:
         space.store.cancel(run_id)
         st.rerun(scope="fragment")
 

@@ -144,16 +144,27 @@ def _likest(asked: Asked, known: Sequence[Known]) -> list[Known]:
 
 
 def _references(workspace: Workspace) -> list[Known]:
-    """The newest finished trainings that say how long they took, as a sample's don't."""
+    """The newest finished trainings of this machine; where there are none, those that came with a sample or archive."""
     runs = workspace.store.list(kind="train", state="succeeded", limit=_REMEMBERED)
-    found = (_finished(workspace.run_folder(run.id), run.attempt, run.ended) for run in runs)
-    return [one for one in found if one is not None]
+    found = [_finished(workspace.run_folder(run.id), run.attempt, run.ended) for run in runs]
+    here = [one for one in found if one is not None]
+    return here or [one for run in runs if (one := _by_its_whole(workspace.run_folder(run.id), run)) is not None]
 
 
 @lru_cache(maxsize=256)
 def _finished(folder: Path, attempt: int, ended: float | None) -> Known | None:
     """What is known of a run that ended then: it will not change."""
     return _so_far(folder, attempt)
+
+
+def _by_its_whole(folder: Path, run: Run) -> Known | None:
+    """What is known of a finished training of which no times of steps were kept."""
+    asked, steps = asked_of(folder), max((line["step"] for line in last_metrics(folder)), default=0)
+    if asked is None or not steps or run.seconds is None:
+        return None
+    looks = len(asked.train.evaluation_steps(steps)) + 1
+    step = max(0.0, run.seconds - STARTING - _SAVING) / (steps + looks * _LOOK_IN_STEPS)
+    return Known(asked, Pace(STARTING, step, None), steps)
 
 
 def _so_far(folder: Path, attempt: int) -> Known | None:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import CoreError
+from core.params import build
 from core.runs import POOL, RunSpec
+from core.training.features import FeaturesParams, size_of
 
 _LEAST = 1 << 20  # bytes: log, metrics, events
 _IMPORTED, _AUGMENTED = 6, 2  # a stored corpus against the text it was read from; a child against its parent
@@ -38,6 +40,10 @@ def needed(root: Path, spec: RunSpec) -> int:
         return _LEAST + _AUGMENTED * int(spec.params.get("copies", 1)) * inputs.get("of", 0)
     if spec.kind == "evaluate":
         return _LEAST + inputs.get("data", 0) * sum(role.startswith("model:") for role in inputs)
+    if spec.kind == "features":
+        data, base = (spec.inputs[role].partition(":")[2] for role in ("data", "model"))
+        layers = build(FeaturesParams, spec.params, "features").layers
+        return _LEAST + size_of(root / "corpora" / f"{data}.arrow", root / "models" / base, layers)
     return _LEAST + sum(size for role, size in inputs.items() if not role.startswith(POOL))
 
 

@@ -11,8 +11,13 @@ from conftest import HARBOUR
 from invariants import until
 from streamlit.testing.v1 import AppTest
 
+from core.care.cleaning import plan
+from core.care.usage import by_kind, usage
 from core.formats import ReadOptions, read
+from core.jobs.folder import read_json
 from core.models import loading
+from core.room import needed
+from core.runs import RunSpec
 from core.sample import open_sample
 from core.training import features
 from core.workspace import Workspace
@@ -64,3 +69,15 @@ def test_from_the_models_page(tmp_path, monkeypatch):
     assert (given["states"] == found.states).all() and (given["rows"] == found.rows).all()
     assert len(found.states) == space.result(run.id)["words"] > 1000
     st.cache_resource.clear()
+
+
+def test_the_room_that_it_needs_is_known_before_it_starts(tmp_path, core, tiny_model):
+    at = ("--workspace", tmp_path / "w", "--json", "--model", tiny_model, "--layers", "0,2,99")
+    done = core("features", HARBOUR, *at, folder=tmp_path)
+    space = Workspace.open(tmp_path / "w")
+    spec = RunSpec.from_json(read_json(space.run_folder(done.json["run"]) / "spec.json"))
+    size = features.read(space.run_folder(done.json["run"])).states.nbytes
+    assert size == done.json["words"] * 64 * 2 and size <= needed(space.root, spec) < size + (2 << 20)
+    found = usage(space)
+    assert size <= by_kind(found)["features"] < size + (1 << 16)
+    assert [item.path for item in plan(space, found, ["features"]).items] == [f"runs/{done.json['run']}"]

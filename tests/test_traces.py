@@ -310,3 +310,11 @@ def test_show_and_move_on_the_command_line(tmp_path, core):
     assert "平均使用 1.5 个核心" in text and "开始第 1 次尝试" in text
     refused = core("move", ids[1], "--first", "--json", *at, folder=tmp_path)
     assert (refused.status, refused.json["error"]["code"]) == (2, "run_not_waiting")
+
+
+def test_where_nothing_was_trained_here_a_samples_own_times_are_the_best_guess(tmp_path: Path):
+    space = Workspace.open(tmp_path)
+    open_sample(space, "newsroom")
+    [group, *_] = groups(space, "newsroom")
+    took = statistics.median(run.seconds or 0 for run in space.store.list(kind="train", state="succeeded"))
+    assert seconds_each(space, group.train) == pytest.approx(took, rel=0.15)

@@ -121,6 +121,12 @@ def _archives(look: _Look) -> Iterator[Item]:
             yield Item(f"files/{file}", size, "archives")
 
 
+def _features(look: _Look) -> Iterator[Item]:
+    """Hidden states that were written, with their runs, or those would count as done."""
+    for run, _, _ in look.ended("features"):
+        yield Item(f"runs/{run.id}", look.usage.runs[run.id].bytes, "features", run.id, run.attempt)
+
+
 def _cache(look: _Look) -> Iterator[Item]:
     for name in look.usage.cache.names():
         if name and name != MEMORY:
@@ -141,6 +147,7 @@ CHOICES: Mapping[str, Callable[[_Look], Iterator[Item]]] = {
     "weights": _weights,
     "logs": _logs,
     "archives": _archives,
+    "features": _features,
     "cache": _cache,
     "unused": _unused,
 }

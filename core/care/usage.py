@@ -19,12 +19,14 @@ from core.care.facts import Facts, facts
 from core.care.folders import Tree, measure, settled, unchanged
 from core.jobs.folder import read_object, write_text
 from core.runs import ACTIVE
+from core.training.features import ROWS, STATES
 from core.workspace import Workspace
 
 MEMORY = "disk-use.json"  # in `cache`
-_VERSION = 1
+_VERSION = 2
 KINDS = (  # the lines of the table, in its order
-    *("weights", "checkpoints", "predictions", "logs", "archives", "runs"),  # of runs; the last is all else in them
+    # of runs; the last is all else in them
+    *("weights", "checkpoints", "predictions", "features", "logs", "archives", "runs"),
     *("corpora", "uploads", "unused", "models", "projects", "cache", "trash", "other"),
 )
 YOUNG = 3600.0  # seconds in which what nothing refers to may be on its way into a run
@@ -100,6 +102,8 @@ def part_of_run(path: str) -> str:
         return "predictions"
     if name == "log.txt" or name.startswith("metrics-"):
         return "logs"
+    if name in (STATES, ROWS):
+        return "features"
     return "archives" if name.endswith(".zip") else "runs"
 
 

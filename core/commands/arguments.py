@@ -17,7 +17,7 @@ A first look, from a clean clone:
 Exit status: 0 all runs succeeded; 1 a run ended failed, cancelled or interrupted (the same command resumes it);
 2 something in recipe, files, model folder or workspace needs mending; 130 interrupted.
 """
-CLEAN = ("spare_checkpoints", "checkpoints", "weights", "logs", "archives", "cache", "unused")
+CLEAN = ("spare_checkpoints", "checkpoints", "weights", "logs", "archives", "features", "cache", "unused")
 _ON_RUNS = (
     ("cancel", "cancel runs; what they have done so far is kept", ""),
     ("resume", "go on with runs that ended without success", "From the last checkpoint, in the background."),

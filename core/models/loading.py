@@ -53,6 +53,13 @@ def longest_input(folder: Path, wanted: int) -> int:
     return wanted if positions is None else min(wanted, int(positions) - offset)
 
 
+def hidden_states(folder: Path) -> tuple[int, int]:
+    """How wide the model's hidden states are, and the number of the last: an estimate where its family is unusual."""
+    config = json.loads((folder / "config.json").read_text())
+    width = config.get("hidden_size") or config.get("dim") or config.get("d_model") or 1024
+    return int(width), int(config.get("num_hidden_layers") or config.get("n_layers") or 12)
+
+
 def network(folder: Path, head: str, classes: Sequence[str]) -> "torch.nn.Module":
     """The pre-trained encoder with a fresh head of the given classes, float32. The caller seeds torch before."""
     import torch

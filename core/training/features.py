@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from core import corpus as corpora
+from core.corpus import pc
 from core.models import loading
 from core.params import CLOSED, build, canonical
 from core.runs import RunContext, RunSpec
@@ -49,6 +50,13 @@ def spec_of(corpus: str, model: str, layers: Sequence[int] = ()) -> RunSpec:
     """The run over a stored corpus and an installed encoder, by their ids; no layers: those of FeaturesParams."""
     params = canonical(build(FeaturesParams, {"layers": [*layers]} if layers else {}, "features"))
     return RunSpec("features", {"data": f"corpus:{corpus}", "model": f"model:{model}"}, params)
+
+
+def size_of(data: Path, base: Path, layers: Sequence[int] = FeaturesParams.layers) -> int:
+    """Bytes that the states of a corpus take. `base`: the encoder."""
+    words = pc.sum(pc.list_value_length(corpora.read(data).table.column("tokens"))).as_py() or 0
+    width, last = loading.hidden_states(base)
+    return int(words) * width * len({min(layer, last) for layer in layers}) * np.dtype(np.float16).itemsize
 
 
 def read(folder: Path) -> Features:
