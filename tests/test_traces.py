@@ -2,6 +2,7 @@
 
 import json
 import os
+import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +15,17 @@ from core import corpus as corpora
 from core.bulk import do
 from core.errors import CoreError
 from core.formats import ReadOptions, read
+from core.groups import groups
 from core.history import told
 from core.jobs.folder import append_line, hold, metrics_file, read_object, resources_file, write_json
 from core.jobs.run import Exit, Run
 from core.jobs.selftest import SelftestParams
 from core.jobs.store import Store
-from core.pace import PER_TOKEN, Pace, pace_of, seconds_left, time_left
+from core.pace import PER_TOKEN, Pace, pace_of, seconds_each, seconds_left, time_left
 from core.params import canonical
 from core.report.mistakes import judged, ordered
 from core.runs import RunSpec
+from core.sample import open_sample
 from core.tasks import task
 from core.traces import Sample, curves, silent, trace, usage
 from core.training.first_batch import FILE, MOST_PIECES, first_batch, keep, of_json
