@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # The index of CPU builds of torch that pytorch.org names under "Get Started"; empty: the ordinary index.
 TORCH_INDEX ?=
 
@@ -34,10 +35,10 @@ types: $(READY_DEV)
 	$(VENV)/bin/pyright --pythonpath $(PY)
 
 unit: $(READY_DEV)
-	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
 
 whole: $(READY_DEV)
-	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --whole
+	$(PYTEST) --whole
 
 bench: $(READY_DEV)
 	@mkdir -p bench/results

@@ -86,6 +86,7 @@ def kind_words(kind: str) -> str:
         "export": raw("writing an archive"),
         "unpack": raw("bringing a project in"),
         "clean": raw("cleaning up"),
+        "doctor": raw("looking through the workspace"),
         "selftest": raw("self-test"),
     }
     return words.get(kind, kind)

@@ -41,6 +41,7 @@ KINDS: Mapping[str, Kind] = {
     "export": Kind("core.archive.export:run", "core.archive.export:ExportParams", 1),
     "unpack": Kind("core.archive.unpack:run", "core.archive.unpack:UnpackParams", 1),
     "clean": Kind("core.care.cleaning:run", "core.care.cleaning:CleanParams", 1),
+    "doctor": Kind("core.care.mending:run", "core.care.mending:DoctorParams", 1),
     "selftest": Kind("core.jobs.selftest:run", "core.jobs.selftest:SelftestParams", 1),
 }
 

@@ -151,11 +151,12 @@ class Workspace:
         What the spec leaves open (where inputs lie, device, precision, threads, versions) is settled here, once.
         Raises CoreError `no_room` where the disk has no place for what it writes.
         """
-        run, reused = self._queue(spec, outside or {})
+        run, reused = self.queue(spec, outside or {})
         dispatch(self.root)
         return run, reused
 
-    def _queue(self, spec: RunSpec, outside: Mapping[str, str]) -> tuple[Run, bool]:
+    def queue(self, spec: RunSpec, outside: Mapping[str, str]) -> tuple[Run, bool]:
+        """`submit` without starting it: for a run that wants another one done after it."""
         if not any(run.state in SAME for run in self.store.find([spec.id])):
             refuse_without_room(self.root, spec)
         return self.store.submit(spec, self._resolved(spec, outside))
@@ -169,7 +170,7 @@ class Workspace:
     def queue_again(self, run_id: str) -> Run:
         """`resubmit` without starting it: for many at once, with one `dispatch` at the end."""
         spec = RunSpec.from_json(read_json(self.run_folder(run_id) / "spec.json"))
-        return self._queue(spec, {})[0]
+        return self.queue(spec, {})[0]
 
     def dispatch(self) -> None:
         """Start what waits, as far as slots are free."""

@@ -1,8 +1,8 @@
-"""Storage: what takes how much room, cleaning up and taking that back, and projects as archives."""
+"""Storage: what takes how much room, cleaning up and taking that back, projects as archives, and what is damaged."""
 
 import streamlit as st
 
-from components import storage, transfer
+from components import checkup, storage, transfer
 from components.address import choice
 from components.frame import chosen, enter
 from components.words import t
@@ -17,6 +17,7 @@ words = {
     "clean": t("Clean up"),
     "trash": t("Trash"),
     "archive": t("Take a project along"),
+    "check": t("Check"),
 }
 view = choice(
     st.segmented_control, t("View"), list(words), key="store", show=words.__getitem__, label_visibility="collapsed"
@@ -27,6 +28,8 @@ elif view == "clean":
     storage.clean_up(space)
 elif view == "trash":
     storage.trashed(space)
+elif view == "check":
+    checkup.check_up(space)
 else:
     transfer.export(space, chosen(space))
     transfer.bring(space)

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,27 @@ def core() -> Callable[..., Done]:
         return ended(start(arguments, folder, env), timeout)
 
     return call
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[..., Any]]:
+    """A page of the app in this process: open_page(root of the workspace, "runs", scope="all") -> AppTest, run once."""
+    import streamlit as st
+    from streamlit.testing.v1 import AppTest
+
+    def opened(root: Path, name: str, **query: str) -> AppTest:
+        monkeypatch.setenv("PEIBI_HOME", str(root))
+        page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        page.query_params.update({"lang": "en", **query})
+        page.run().switch_page(f"pages/{name}.py")
+        page.query_params.update(query)  # switching the page drops them
+        page.run()
+        assert not page.exception
+        return page
+
+    st.cache_resource.clear()
+    yield opened
+    st.cache_resource.clear()
 
 
 @pytest.fixture(scope="session")

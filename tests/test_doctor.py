@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from invariants import until
 
 from core import project as projects
 from core.__main__ import main
@@ -281,6 +282,27 @@ def test_command(copy, capsys):
     assert said(capsys, space, "--mend")[0] == 0 and rows(space) == kept
     assert main(["doctor", "--workspace", str(space.root), "--lang", "zh_CN"]) == 0
     assert "工作区" in capsys.readouterr().out
+
+
+def test_the_page_looks_and_mends(copy, open_page):
+    space, ids = copy
+    damaged_corpus(space, ids)
+    row(space, ids["good"], state="failed")
+    page = open_page(space.root, "storage", store="check")
+    looks: list[str] = []
+    for key in ("storage_check", "storage_mend"):
+        page.button(key=key).click().run()
+        [run] = [run for run in space.store.list(kind="doctor") if run.id not in looks]
+        looks.append(run.id)
+        until(lambda: not space.store.pending())  # what is made anew as well
+        page.run()
+        assert not page.exception and space.store.get(run.id).state == "succeeded"
+        if key == "storage_check":
+            codes = {line["code"] for line in space.result(run.id)["findings"]}
+            assert codes == {"finding_corpus", "finding_row_differs"}
+            assert len(page.dataframe[0].value) == 2
+    assert space.result(looks[1])["aside"] and any("Mended: " in text.value for text in page.success)
+    assert examine(space) == []
 
 
 def rows_of(space: Workspace) -> dict[str, tuple[object, ...]]:

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import streamlit as st
 from conftest import HARBOUR
 from invariants import until
-from streamlit.testing.v1 import AppTest
 
 from core.care.cleaning import plan
 from core.care.usage import by_kind, usage
@@ -50,14 +48,11 @@ def test_the_states_are_those_of_the_encoder(tmp_path, core, tiny_model):
     assert os.path.getsize(Path(done.json["files"]["states"])) > found.states.nbytes
 
 
-def test_from_the_models_page(tmp_path, monkeypatch):
-    monkeypatch.setenv("PEIBI_HOME", str(tmp_path))
-    st.cache_resource.clear()
+def test_from_the_models_page(tmp_path, open_page):
     space = Workspace.open(tmp_path)
+    open_sample(space, "newsroom_zh")
     open_sample(space, "newsroom")
-    at = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=60)
-    at.query_params["lang"] = "en"
-    at.run().switch_page("pages/models.py").run()
+    at = open_page(tmp_path, "models")
     at.button(key="models_features").click().run()
     [run] = space.store.list(kind="features")
     until(lambda: not space.store.get(run.id).pending)
@@ -68,7 +63,8 @@ def test_from_the_models_page(tmp_path, monkeypatch):
     found = features.read(space.run_folder(run.id))
     assert (given["states"] == found.states).all() and (given["rows"] == found.rows).all()
     assert len(found.states) == space.result(run.id)["words"] > 1000
-    st.cache_resource.clear()
+    other = open_page(tmp_path, "models", project="newsroom_zh", features=run.id)
+    assert not any("numpy" in code.value for code in other.code)  # they are another project's words
 
 
 def test_the_room_that_it_needs_is_known_before_it_starts(tmp_path, core, tiny_model):

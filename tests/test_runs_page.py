@@ -3,8 +3,6 @@
 import gettext
 import os
 import re
-from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,10 +14,9 @@ from core.jobs.run import Exit
 from core.params import digest
 from core.workspace import Workspace
 from tests.browser import WAIT, Visitor, browsing, needs_chromium, served
+from tests.conftest import ROOT
 from tests.crowd import fill
 
-APP = str(Path(__file__).parents[1] / "app.py")
-PATIENCE = 60  # seconds a page may take on a busy machine
 ROW, BORDER = 35, 17  # pixels: of a table's row; from a table's left edge to its ticks
 
 
@@ -33,17 +30,9 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture
-def page(crowd: Workspace, monkeypatch: pytest.MonkeyPatch) -> Generator[AppTest]:
+def page(crowd: Workspace, open_page) -> AppTest:
     """The Runs page over all projects."""
-    import streamlit as st
-
-    monkeypatch.setenv("PEIBI_HOME", str(crowd.root))
-    st.cache_resource.clear()
-    at = AppTest.from_file(APP, default_timeout=PATIENCE)
-    at.query_params["scope"] = "all"
-    at.query_params["lang"] = "en"
-    yield at.run().switch_page("pages/runs.py").run()
-    st.cache_resource.clear()
+    return open_page(crowd.root, "runs", scope="all")
 
 
 def mixes(at: AppTest) -> list[str]:
@@ -162,7 +151,7 @@ PARTS = {  # each way to look at a group of the sample, and how what it says beg
 
 def said(text: str, language: str) -> str:
     """A sentence of the app in a language."""
-    folder = Path(APP).parent / "components" / "locale"
+    folder = ROOT / "components" / "locale"
     return gettext.translation("app", folder, [language], fallback=True).gettext(text).format(seed=0)
 
 

@@ -4,9 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from invariants import until
-from streamlit.testing.v1 import AppTest
 
 from core import project as projects
 from core.care.batches import Item, begin, carry_out
@@ -16,7 +14,6 @@ from core.sample import open_sample
 from core.workspace import Workspace
 from tests.browser import WAIT, browsing, needs_chromium, served
 
-APP = str(Path(__file__).parents[1] / "app.py")
 pytestmark = [needs_chromium(), pytest.mark.timeout(420)]
 
 
@@ -70,9 +67,7 @@ def test_clean_up_undo_trash_and_take_along(tmp_path: Path):
         assert "Traceback" not in visitor.text()
 
 
-def test_a_clean_up_that_was_cancelled_half_way_can_be_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PEIBI_HOME", str(tmp_path / "ws"))
-    st.cache_resource.clear()
+def test_a_clean_up_that_was_cancelled_half_way_can_be_undone(tmp_path: Path, open_page):
     space = Workspace.open(tmp_path / "ws")
     open_sample(space, "newsroom")
     for name in ("moved", "left"):
@@ -82,12 +77,7 @@ def test_a_clean_up_that_was_cancelled_half_way_can_be_undone(tmp_path: Path, mo
     carry_out(space, batch, lambda some: [item for item in some if item.path == "cache/moved"], lambda done, of: None)
     id = space.store.submit(RunSpec("clean", {}, {"batch": batch.name}), {})[0].id
     assert space.store.cancel(id)
-    at = AppTest.from_file(APP, default_timeout=60)
-    at.query_params["lang"] = "en"
-    at.run().switch_page("pages/storage.py")
-    at.query_params.update({"store": "clean", "cleaning": id})
-    at.run()
-    assert not at.exception and any("(items: 1)" in text.value for text in at.markdown)
+    at = open_page(space.root, "storage", store="clean", cleaning=id)
+    assert any("(items: 1)" in text.value for text in at.markdown)
     at.button(key="storage_undo").click().run()
     assert (space.root / "cache" / "moved").exists() and not (space.trash / batch.name).exists()
-    st.cache_resource.clear()

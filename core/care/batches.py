@@ -102,7 +102,7 @@ def alone(workspace: Workspace, name: str) -> Generator[None]:
 
 # those of some items that may move now; asked a second time when nothing can be started any more
 Check = Callable[[Sequence[Item]], Iterable[Item]]
-Step = Callable[[int, int], None]  # items looked at, of all; may raise to stop
+Step = Callable[[int, int], None]  # things done, of all; may raise to stop
 
 
 def carry_out(workspace: Workspace, batch: Batch, allowed: Check, step: Step) -> Moved:

@@ -72,14 +72,19 @@ class _Ward:
                 yield run, folder
 
 
-def examine(workspace: Workspace) -> list[Finding]:
-    """Everything that is wrong, database first; while that is broken, nothing is said of its rows."""
+def examine(workspace: Workspace, step: batches.Step = lambda done, of: None) -> list[Finding]:
+    """Everything that is wrong, database first; while that is broken, nothing is said of its rows.
+
+    `step` is told how many of the checks are done, of all; it may raise to stop.
+    """
     found = list(_database(workspace))
     if found:
         return found
     ward = _Ward(workspace, {run.id: run for run in workspace.store.list()})
-    for check in CHECKS.values():
+    for number, check in enumerate(CHECKS.values()):
+        step(number, len(CHECKS))
         found += check(ward)
+    step(len(CHECKS), len(CHECKS))
     return found
 
 

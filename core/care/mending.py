@@ -1,20 +1,43 @@
 """Mending what core.care.doctor finds. Nothing is deleted: what is set aside lies in the trash as one batch."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.care import batches, trash
 from core.care.batches import Item
-from core.care.doctor import Finding
+from core.care.doctor import Finding, examine
 from core.care.facts import facts
 from core.care.folders import measure
 from core.errors import CoreError
 from core.jobs import trash as deleted
 from core.jobs.folder import read_json
-from core.runs import RunSpec
+from core.params import CLOSED, build
+from core.runs import RunContext, RunSpec
 from core.workspace import Workspace
 
 _MAKERS = ("import", "augment")  # in the order in which what they made can be made again
+
+
+@dataclass(frozen=True)
+class Mended:
+    """`aside`: the batch of what was set aside; `again`: runs that make anew what was damaged, in order."""
+
+    found: list[Finding]
+    aside: str | None
+    again: list[RunSpec]
+
+
+def examine_and_mend(workspace: Workspace, step: batches.Step = lambda done, of: None) -> Mended:
+    """Look, and mend what is found; twice where the database was broken: only then it is known what else is."""
+    found = examine(workspace, step)
+    aside, again = mend(workspace, found)
+    if any(finding.mend == "rebuild" for finding in found):
+        more = examine(workspace, step)
+        found += more
+        second, again = mend(workspace, more)
+        aside = second or aside
+    return Mended(found, aside, again)
 
 
 def mend(workspace: Workspace, found: Sequence[Finding]) -> tuple[str | None, list[RunSpec]]:
@@ -107,3 +130,32 @@ def _remade(workspace: Workspace, lost: set[str]) -> list[RunSpec]:
                 specs.append(spec)
                 lost = lost - made
     return specs
+
+
+@dataclass(frozen=True)
+class DoctorParams:
+    """`asked`: when, in nanoseconds since 1970, so that each look is a run of its own; `mend`: mend what is found."""
+
+    __pydantic_config__ = CLOSED
+    asked: int
+    mend: bool = False
+
+
+def run(ctx: RunContext) -> None:
+    """The run kind `doctor`. What must be made anew is queued, to be done after this."""
+    params = build(DoctorParams, ctx.spec.params, "doctor")
+    workspace = Workspace(ctx.root)
+
+    def step(done: int, of: int) -> None:
+        ctx.check_cancelled()
+        ctx.metric(step=done, total=of)
+
+    if not params.mend:
+        ctx.finish({"findings": [asdict(finding) for finding in examine(workspace, step)]})
+        return
+    done = examine_and_mend(workspace)
+    for spec in done.again:
+        workspace.queue(spec, {})
+    left = examine(workspace, step)
+    told = {"mended": len([finding for finding in done.found if finding not in left]), "aside": done.aside}
+    ctx.finish({"findings": [asdict(finding) for finding in left]} | told)

@@ -5,9 +5,10 @@ import sqlite3
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 
 from core.care.doctor import Finding, examine
-from core.care.mending import mend
+from core.care.mending import Mended, examine_and_mend
 from core.commands.answer import Answer, Setting, delivered
 from core.errors import CoreError, message
 from core.jobs.machine import Machine
@@ -20,12 +21,12 @@ Check = tuple[str, bool, str]  # what, whether it is well, and a figure
 
 def doctor(args: Namespace, at: Setting) -> Answer:
     """What this installation and workspace are, and whether they work; what was mended counts as well."""
-    found = examine(at.workspace)
-    batch = None
-    left = found
-    if args.mend and found:
-        batch = _mended(found, at)
-        left = examine(at.workspace)
+    done = examine_and_mend(at.workspace) if args.mend else Mended(examine(at.workspace), None, [])
+    for spec in done.again:
+        with suppress(RunEnded, CoreError):  # it stays a finding
+            delivered(spec, at)
+    found, batch = done.found, done.aside
+    left = examine(at.workspace) if args.mend and found else found
     checks = _checks(args, at)
     status = 0 if all(good for _, good, _ in checks) and not left else 1
     data = {
@@ -35,21 +36,6 @@ def doctor(args: Namespace, at: Setting) -> Answer:
         "aside": batch,
     }
     return Answer(data, _text(checks, found, left, batch, args.mend, at.language), status)
-
-
-def _mended(found: list[Finding], at: Setting) -> str | None:
-    """Mend, twice where the database was broken: only then it is known what else is. -> the batch of what went aside"""
-    batch, again = mend(at.workspace, found)
-    if any(finding.mend == "rebuild" for finding in found):
-        found += examine(at.workspace)
-        more, again = mend(at.workspace, found[1:])
-        batch = more or batch
-    for spec in again:
-        try:
-            delivered(spec, at)
-        except (RunEnded, CoreError):  # it stays a finding
-            continue
-    return batch
 
 
 def _checks(args: Namespace, at: Setting) -> list[Check]:
