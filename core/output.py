@@ -93,7 +93,9 @@ def plain(text: str) -> str:
 
 
 def size_text(size: int) -> str:
-    """Bytes as KB, MB or GB of 1000 each."""
+    """Bytes as such, or as KB, MB or GB of 1000 each."""
+    if size < 1_000:
+        return f"{size} B"
     if size < 1_000_000:
         return f"{size / 1000:.1f} KB"
     return f"{size / 1e6:.1f} MB" if size < 1_000_000_000 else f"{size / 1e9:.2f} GB"
