@@ -1,4 +1,4 @@
-"""The Compare page's parts: what is compared, the figures, the table, and the looks at test."""
+"""The Compare page's choice and its looks at test: which split, which baseline, which mixes, and which one closely."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,48 +7,55 @@ import streamlit as st
 
 from components import facts
 from components.address import choice, several
-from components.frame import PAGES
 from components.progress import watch
-from components.verdicts import measured, metric_help, metric_words, split_words, verdict
-from components.words import duration, escape, raw, t, visible
-from core import contrast, launch, pace
+from components.verdicts import split_words
+from components.words import escape, t, visible
+from core import contrast, launch
+from core.evaluation.comparison import Comparison
 from core.groups import Group
 from core.mixing import added
 from core.project import Project
-from core.recipe_text import mix_data
 from core.report import contrast as lined
-from core.report import figures
-from core.report.contrast import METRICS, Line
-from core.report.finding import ENOUGH_SEEDS, Metric, finding
+from core.report.finding import Finding, findings
+from core.settle import sequential_pairs
 from core.workspace import Workspace
 
-_NOTHING = 0.01  # F1 below which a model has learned nothing
-_MOST = 6  # mixes that are compared at once
+_MOST = 50  # mixes that are compared at once
 _TOLD = 3  # mixes that can't be compared and are named
-_STILL = {"displayModeBar": False}
-_ADVISED = 8  # repeats
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What is compared. `titles`, `colours`: of all groups, by id and by title; `others`: without the baseline."""
+    """What is compared. `titles`, `colours`: of all groups, by id and by title; `others`: without the baseline;
+    `by_looking`: ids of those whose repeats were added until something was seen; `rule`: of counting."""
 
     split: str
     baseline: Group
     others: tuple[Group, ...]
     titles: Mapping[str, str]
     colours: Mapping[str, str]
+    by_looking: frozenset[str] = frozenset()
+    rule: str = "strict"
 
     def title(self, group: Group) -> str:
         return self.titles[group.id]
 
+    def comparisons(self, space: Workspace) -> Mapping[str, Comparison]:
+        """Every mix against the baseline, by title."""
+        return {self.title(g): facts.comparison(space, self.baseline, g, self.split, self.rule) for g in self.others}
 
-def choose(project: Project, found: Sequence[Group]) -> Chosen:
+    def findings(self, space: Workspace) -> Mapping[str, Finding]:
+        """What the mixes do, by title, judged together; by the always-valid rule where one of them grew by looking."""
+        looked = any(group.id in self.by_looking for group in self.others)
+        return findings(self.comparisons(space), sequential=looked)
+
+
+def choose(space: Workspace, project: Project, found: Sequence[Group]) -> Chosen:
     """Split, baseline and mixes, as the address says. `found`: groups with finished runs, at least one."""
     titles = contrast.titles(found)
     by_id = {group.id: group for group in found}
     usual = contrast.gold_only(found) or found[0]
-    left, right = st.columns([1, 2])
+    left, right, last = st.columns([2, 3, 2])
     with right:
         id = choice(
             st.selectbox,
@@ -72,11 +79,39 @@ def choose(project: Project, found: Sequence[Group]) -> Chosen:
                 "Test is for the last word: each look is counted."
             ),
         )
+    with last:
+        rule = _rule()
     like = [group for group in found if group.id != id and not contrast.other_splits(group, baseline)]
     others = [by_id[other] for other in _mixes(like, titles)] if like else []
     _not_comparable(found, baseline, titles, others)
     names = {titles[group.id]: list(added(group.mix)) for group in found}
-    return Chosen(split, baseline, tuple(others), titles, lined.colours(names, list(project.ingredients)))
+    pairs = sequential_pairs(space, project.slug)
+    looked = frozenset(group.id for group in others if (baseline.id, group.id) in pairs)
+    colours = lined.colours(names, list(project.ingredients))
+    return Chosen(split, baseline, tuple(others), titles, colours, looked, rule)
+
+
+def _rule() -> str:
+    """How mentions are counted. `tag` has no labels of its own to be looked at closely, so it is left to the tables."""
+    words = {
+        "strict": t("borders and label"),
+        "exact": t("borders alone"),
+        "partial": t("overlap counts half"),
+        "type": t("label and overlap"),
+        "token": t("word by word"),
+    }
+    return choice(
+        st.selectbox,
+        t("Right is"),
+        list(words),
+        key="rule",
+        show=words.__getitem__,
+        help=t(
+            "What counts as a mention found. Usual is: the right borders and the right label. The others say what of "
+            "the mistakes is a matter of borders or of labels. It holds for verdicts, figures and the table; sentences "
+            "and the closer views keep the usual rule."
+        ),
+    )
 
 
 def _mixes(like: Sequence[Group], titles: Mapping[str, str]) -> list[str]:
@@ -111,18 +146,40 @@ def _not_comparable(
         )
     if len(apart) > _TOLD:
         st.caption(t("The same holds for {n} more mixes.", n=len(apart) - _TOLD))
-    for group in others:
-        if group.train != baseline.train:
-            st.caption(
-                t(
-                    "{mix} was trained with other settings than {baseline} (steps: {here}, {there}): a difference may "
-                    "come from them.",
-                    mix=titles[group.id],
-                    baseline=titles[baseline.id],
-                    here=group.train.steps,
-                    there=baseline.train.steps,
-                )
+    unlike = [group for group in others if group.train != baseline.train]
+    for group in unlike[:_TOLD]:
+        st.caption(
+            t(
+                "{mix} was trained with other settings than {baseline} (steps: {here}, {there}): a difference may "
+                "come from them.",
+                mix=titles[group.id],
+                baseline=titles[baseline.id],
+                here=group.train.steps,
+                there=baseline.train.steps,
             )
+        )
+    if len(unlike) > _TOLD:
+        st.caption(t("The same holds for {n} more mixes.", n=len(unlike) - _TOLD))
+
+
+def focus(space: Workspace, chosen: Chosen) -> Group | None:
+    """The mix that is looked at closely; without a choice, the best on dev. None where there is no other mix."""
+    if not chosen.others:
+        return None
+    others = {group.id: group for group in chosen.others}
+    if len(others) == 1:
+        return chosen.others[0]
+    best = next(iter(contrast.by_dev(space, chosen.others)), chosen.others[0])
+    id = choice(
+        st.selectbox,
+        t("Mix beside the baseline"),
+        list(others),
+        key="against",
+        default=best.id,
+        show=lambda id: visible(chosen.titles[id]),
+        help=t("Everything below is about this one. Without a choice of yours it is the best on dev."),
+    )
+    return others[id]
 
 
 def evaluated(space: Workspace, project: Project, chosen: Chosen) -> Chosen | None:
@@ -176,85 +233,3 @@ def _test(space: Workspace, project: Project, chosen: Chosen) -> None:
                 names=", ".join(bare),
             )
         )
-
-
-def verdicts(space: Workspace, project: Project, chosen: Chosen) -> None:
-    """A sentence for each mix; where there are too few repeats, how many more, how long, and the way to them."""
-    if facts.scores(space, chosen.baseline, chosen.split).metrics["f1"].mean < _NOTHING:
-        st.warning(
-            t("The baseline found next to nothing: it was trained too briefly. Raise the training steps on Mix."),
-            icon=":material/warning:",
-        )
-    found = [
-        finding(chosen.title(group), facts.comparison(space, chosen.baseline, group, chosen.split))
-        for group in chosen.others
-    ]
-    for one in found:
-        st.markdown(verdict(one))
-    judged = [one for one in found if one.seeds >= ENOUGH_SEEDS]
-    if judged:
-        st.caption(measured(min(judged, key=lambda one: one.seeds), chosen.split))
-    for group in (chosen.baseline, *chosen.others):
-        have = len(contrast.repeats(space, group, chosen.split))
-        if have < ENOUGH_SEEDS:
-            _more_repeats(space, project, chosen.title(group), group, have)
-
-
-def _more_repeats(space: Workspace, project: Project, title: str, group: Group, have: int) -> None:
-    seconds = pace.seconds_all(space, _ADVISED - have, group.train)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            t(
-                "{mix} has {have} repeats: {n} more, which makes {all}, take about {time}.",
-                mix=title,
-                have=have,
-                n=_ADVISED - have,
-                all=_ADVISED,
-                time=duration(seconds),
-            ),
-            width="stretch",
-        )
-        if st.button(t("Add repeats"), key=f"compare_more_{group.id}", icon=":material/tune:"):
-            st.session_state["mix_load"] = {"mix": mix_data(group.mix), "name": group.name}
-            st.switch_page(PAGES["mix"], query_params={"project": project.slug})
-
-
-def figure(space: Workspace, chosen: Chosen) -> None:
-    """Differences with their intervals, or the rates themselves."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        metric = metric_choice()
-        kinds = {"forest": t("Differences"), "bars": t("Rates")}
-        kind = choice(st.segmented_control, t("Figure"), list(kinds), key="figure", show=kinds.__getitem__)
-    name = metric_words(metric)
-    if kind == "forest" and chosen.others:
-        found = {chosen.title(g): facts.comparison(space, chosen.baseline, g, chosen.split) for g in chosen.others}
-        rows = lined.forest_rows(found, metric, chosen.colours, raw("all labels"))
-        drawn = figures.forest(rows, raw("{metric}: points more or less than the baseline", metric=name))
-        alt = raw("{metric}: differences to the baseline, by label and mix", metric=name)
-    else:
-        rates, labels = lined.rates(lines(space, chosen), metric, raw("all labels"))
-        drawn = figures.bars(rates, labels, name, chosen.colours)
-        alt = raw("{metric} by label and mix", metric=name)
-    st.plotly_chart(drawn, key="compare_figure", width="stretch", config=_STILL, alt=alt)
-
-
-def metric_choice() -> Metric:
-    value = choice(
-        st.segmented_control,
-        t("Measure"),
-        METRICS,
-        key="metric",
-        show=lambda metric: escape(metric_words(metric)),
-        help="\n\n".join(escape(metric_help(metric)) for metric in METRICS),
-    )
-    return next(metric for metric in METRICS if metric == value)
-
-
-def lines(space: Workspace, chosen: Chosen) -> list[Line]:
-    """All that is known of the choice, label by label."""
-    scored = {g.id: facts.scores(space, g, chosen.split) for g in (chosen.baseline, *chosen.others)}
-    others = {
-        chosen.title(g): (scored[g.id], facts.comparison(space, chosen.baseline, g, chosen.split))
-        for g in chosen.others
-    }
-    return lined.lines((chosen.title(chosen.baseline), scored[chosen.baseline.id]), others)

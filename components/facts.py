@@ -8,15 +8,14 @@ import streamlit as st
 from core import corpus as corpora
 from core import groups as grouped
 from core.corpus import Corpus
-from core.evaluation.comparison import Comparison, compare
-from core.evaluation.scoring import score
+from core.evaluation.comparison import Comparison, Measured, compare, measure
 from core.groups import Group
 from core.launch import Standing, standing
 from core.models import fit as fits
 from core.project import Project
 from core.report import browse, composition, mistakes, portrait
 from core.report.mistakes import Judged
-from core.scores import Counts, Scores
+from core.scores import Counts
 from core.shelf import folder_of
 from core.training import predictions
 from core.workspace import Workspace
@@ -57,38 +56,32 @@ def pool_ids(found: Standing) -> Mapping[str, str]:
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def _counts(root: Path, runs: tuple[str, ...], corpus_id: str, split: str, _group: Group) -> Sequence[Counts]:
-    return grouped.counts_of(Workspace(root), _group, split)
+def _counts(
+    root: Path, runs: tuple[str, ...], corpus_id: str, split: str, rule: str, _group: Group
+) -> Sequence[Counts]:
+    return grouped.counts_of(Workspace(root), _group, split, rule)
 
 
-def counts(space: Workspace, group: Group, split: str) -> Sequence[Counts]:
+def counts(space: Workspace, group: Group, split: str, rule: str = "strict") -> Sequence[Counts]:
     """The counts of a group's evaluated runs. Raises CoreError `nothing_evaluated`."""
     runs = tuple(grouped.evaluated(space, group, split))
-    return _counts(space.root, runs, group.corpora.get(split, ""), split, group)
+    return _counts(space.root, runs, group.corpora.get(split, ""), split, rule, group)
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _comparison(
-    root: Path, baseline: tuple[str, ...], other: tuple[str, ...], split: str, _pair: tuple[Group, Group]
-) -> Comparison:
-    space = Workspace(root)
-    return compare(counts(space, _pair[0], split), counts(space, _pair[1], split))
+@st.cache_resource(max_entries=512, show_spinner=False)
+def _measured(root: Path, runs: tuple[str, ...], corpus_id: str, split: str, rule: str, _group: Group) -> Measured:
+    return measure(grouped.counts_of(Workspace(root), _group, split, rule))
 
 
-def comparison(space: Workspace, baseline: Group, other: Group, split: str) -> Comparison:
-    """The difference of two groups on a split, with seed-and-row intervals."""
-    runs = [tuple(grouped.evaluated(space, group, split)) for group in (baseline, other)]
-    return _comparison(space.root, runs[0], runs[1], split, (baseline, other))
+def measured(space: Workspace, group: Group, split: str, rule: str = "strict") -> Measured:
+    """What comparisons need of a group on a split. Raises CoreError `nothing_evaluated`."""
+    runs = tuple(grouped.evaluated(space, group, split))
+    return _measured(space.root, runs, group.corpora.get(split, ""), split, rule, group)
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _scores(root: Path, runs: tuple[str, ...], split: str, _group: Group) -> Scores:
-    return score(counts(Workspace(root), _group, split))
-
-
-def scores(space: Workspace, group: Group, split: str) -> Scores:
-    """The scores of a group on a split."""
-    return _scores(space.root, tuple(grouped.evaluated(space, group, split)), split, group)
+def comparison(space: Workspace, baseline: Group, other: Group, split: str, rule: str = "strict") -> Comparison:
+    """The difference of two groups on a split."""
+    return compare(*(measured(space, group, split, rule) for group in (baseline, other)))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

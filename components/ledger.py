@@ -9,9 +9,11 @@ from components import facts
 from components.address import choice
 from components.comparison import Chosen
 from components.entities import Line, entities
+from components.slices import rows_in, where
 from components.words import escape, raw, t, visible
 from core import contrast
 from core.groups import Group
+from core.project import Project
 from core.report import browse
 from core.report.ledger import Entry, ledger
 from core.workspace import Workspace
@@ -22,13 +24,15 @@ _WAYS = ("both", "fixed", "broken")
 
 
 @st.fragment
-def sentences(space: Workspace, chosen: Chosen) -> None:
-    """Where one mix differs from the baseline on one label."""
+def sentences(space: Workspace, project: Project, chosen: Chosen, other: Group) -> None:
+    """Where one mix differs from the baseline, on one label or all, in all sentences or those with certain mentions."""
     counts = facts.counts(space, chosen.baseline, chosen.split)
-    if not chosen.others or not counts[0].names:
+    if not counts[0].names:
         return
-    label, other = _subject(counts[0].names, chosen)
-    found = ledger(counts, facts.counts(space, other, chosen.split), label)
+    label = _label(counts[0].names)
+    found = _within(
+        space, project, chosen, other, label, ledger(counts, facts.counts(space, other, chosen.split), label)
+    )
     ways = {
         "both": t("All ({n})", n=len(found)),
         "fixed": t("Fixed ({n})", n=sum(entry.change == "fixed" for entry in found)),
@@ -46,7 +50,7 @@ def sentences(space: Workspace, chosen: Chosen) -> None:
         seed = _repeat(space, chosen, other)
     shown = [entry for entry in found if way in ("both", entry.change)]
     if not shown:
-        st.info(t("There is no such sentence for {label}.", label=label))
+        st.info(t("There is no such sentence for {label}.", label=label or raw("all labels")))
         return
     pages = -(-len(shown) // _PAGE)
     page = st.pagination(pages, key=f"compare_page_{pages}") if pages > 1 else 1
@@ -57,30 +61,42 @@ def sentences(space: Workspace, chosen: Chosen) -> None:
             baseline=chosen.title(chosen.baseline),
             mix=chosen.title(other),
             seed=seed,
-            label=label,
+            label=label or raw("all labels"),
         )
     )
     _show(space, chosen, other, int(seed), shown[(page - 1) * _PAGE : page * _PAGE])
 
 
-def _subject(labels: Sequence[str], chosen: Chosen) -> tuple[str, Group]:
-    """The label and the mix that are looked at."""
-    left, right = st.columns([2, 1])
-    with left:
-        few = len(labels) <= _FEW_LABELS
-        label = choice(
-            st.pills if few else st.selectbox, t("Label"), labels, key="label", show=escape if few else visible
-        )
-    with right:
-        others = {group.id: group for group in chosen.others}
-        id = choice(
-            st.selectbox,
-            t("Mix beside the baseline"),
-            list(others),
-            key="against",
-            show=lambda id: visible(chosen.titles[id]),
-        )
-    return label, others[id]
+def _label(labels: Sequence[str]) -> str:
+    """The label that is looked at."""
+    few = len(labels) <= _FEW_LABELS
+    shown = escape if few else visible
+    return choice(
+        st.pills if few else st.selectbox,
+        t("Label"),
+        ["", *labels],
+        key="label",
+        show=lambda label: shown(label) if label else t("all labels"),
+    )
+
+
+def _within(
+    space: Workspace, project: Project, chosen: Chosen, other: Group, label: str, found: Sequence[Entry]
+) -> Sequence[Entry]:
+    """Those of the sentences that have a mention of the kind that is asked for."""
+    names, ground = where(space, project, chosen, other)
+    part = choice(
+        st.selectbox,
+        t("Only sentences with mentions that are"),
+        ["", *names],
+        key="with",
+        show=lambda part: names[part] if part else raw("of any kind"),
+        help=t(
+            "In gold, or in what a run marked. *Seen in gold* and *new*: the same words stand in gold train, or not."
+        ),
+    )
+    rows = rows_in(space, chosen, other, ground, part, label) if part else None
+    return found if rows is None else [entry for entry in found if entry.row in rows]
 
 
 def _repeat(space: Workspace, chosen: Chosen, other: Group) -> str:

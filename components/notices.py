@@ -82,6 +82,7 @@ def kind_words(kind: str) -> str:
         "augment": raw("building a pool"),
         "train": raw("training"),
         "evaluate": raw("looking at test"),
+        "robustness": raw("trying noise and other names"),
         "features": raw("hidden states of words"),
         "export": raw("writing an archive"),
         "unpack": raw("bringing a project in"),

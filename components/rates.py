@@ -4,31 +4,35 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from components.comparison import Chosen, lines
-from components.verdicts import metric_help, metric_words
+from components import facts
+from components.comparison import Chosen
+from components.verdicts import all_verdicts, metric_help, metric_words, verdict_words
 from components.words import points, raw, t, visible
 from core.project import Project
 from core.report import contrast as lined
 from core.report.contrast import METRICS, Line
-from core.report.finding import ENOUGH_SEEDS
+from core.report.finding import Finding
 from core.scores import FEW, Interval
 from core.workspace import Workspace
 
 
-def table(space: Workspace, project: Project, chosen: Chosen) -> None:
-    """Every figure, to sort and to download; a click on a row chooses its label and mix for the sentences below."""
-    found = lines(space, chosen)
+def table(space: Workspace, project: Project, chosen: Chosen, found: Mapping[str, Finding]) -> None:
+    """Every figure, to sort and to download; a click on a row chooses its label and mix for what stands above.
+
+    `found`: of the mixes, by title.
+    """
+    told = _lines(space, chosen, found)
     ids = {chosen.title(group): group.id for group in chosen.others}
 
     def pick() -> None:
         for at in st.session_state["compare_table"].selection.rows:
-            if found[at].label:
-                st.session_state["label"] = found[at].label
-            if found[at].mix in ids:
-                st.session_state["against"] = ids[found[at].mix]
+            if told[at].label:
+                st.session_state["label"] = told[at].label
+            if told[at].mix in ids:
+                st.session_state["against"] = ids[told[at].mix]
 
     st.dataframe(
-        [_row(line) for line in found],
+        [_row(line) for line in told],
         key="compare_table",
         on_select=pick,
         selection_mode="single-row",
@@ -48,10 +52,12 @@ def table(space: Workspace, project: Project, chosen: Chosen) -> None:
         "difference": raw("difference"),
         "difference_low": raw("difference, 95 % from"),
         "difference_high": raw("difference, 95 % to"),
+        "verdict": raw("verdict"),
     }
+    verdicts = all_verdicts()
     st.download_button(
         t("Download the table"),
-        lambda: lined.spreadsheet(found, words),
+        lambda: lined.spreadsheet(told, words, verdicts),
         file_name=f"{project.slug}-{chosen.split}.csv",
         mime="text/csv",
         key="compare_csv",
@@ -59,6 +65,15 @@ def table(space: Workspace, project: Project, chosen: Chosen) -> None:
         on_click="ignore",
         help=t("All figures as a CSV file for a spreadsheet; shares from 0 to 1."),
     )
+
+
+def _lines(space: Workspace, chosen: Chosen, found: Mapping[str, Finding]) -> list[Line]:
+    """All that is known of the choice, label by label."""
+    scored = {g.id: facts.measured(space, g, chosen.split, chosen.rule) for g in (chosen.baseline, *chosen.others)}
+    comparisons = chosen.comparisons(space)
+    others = {chosen.title(g): g.id for g in chosen.others}
+    told = {title: (scored[id], comparisons[title], found[title]) for title, id in others.items()}
+    return lined.lines((chosen.title(chosen.baseline), scored[chosen.baseline.id]), told)
 
 
 def _row(line: Line) -> dict[str, object]:
@@ -73,8 +88,9 @@ def _row(line: Line) -> dict[str, object]:
         row[metric] = None if value is None else 100 * value
         row[f"{metric}_ends"] = _ends(interval)
         row[f"{metric}_gap"] = None if gap is None else 100 * gap.value
-        enough = line.repeats >= ENOUGH_SEEDS
-        row[f"{metric}_gap_ends"] = _ends(gap.interval, signed=True) if gap is not None and enough else None
+        judged = line.judged.get(metric)
+        row[f"{metric}_gap_ends"] = _ends(judged.interval, signed=True) if judged else None
+        row[f"{metric}_verdict"] = verdict_words(judged) if judged else None
     return row
 
 
@@ -108,4 +124,5 @@ def _columns() -> Mapping[str, object]:
         config[f"{metric}_gap_ends"] = column.TextColumn(
             raw("{metric}, difference, 95 %", metric=name), help=raw("The 95 % interval of the difference, in points.")
         )
+        config[f"{metric}_verdict"] = column.TextColumn(raw("{metric}, verdict", metric=name))
     return config

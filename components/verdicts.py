@@ -1,10 +1,10 @@
-"""What a comparison of two mixes says, in words: gains, losses, what is not shown, and how sure that is."""
+"""What a comparison of mixes says, in words: gains, losses, what is not shown, and how sure that is."""
 
 from collections.abc import Mapping, Sequence
 
 from components.words import language, points, raw, t
-from core.contrast import harms
-from core.report.finding import ENOUGH_SEEDS, Effect, Finding
+from core.evaluation.verdicts import ENOUGH_SEEDS, Judged, Verdict
+from core.report.finding import Finding
 from core.scores import FEW
 
 _NAMED = 3  # effects of one kind that a sentence names
@@ -17,24 +17,44 @@ _MARKS: Mapping[str, Mapping[str, str]] = {
 
 def verdict_sentence(found: Finding, split: str) -> str:
     """A finding as Markdown, with its figures and what they were measured on; names of mixes and labels are escaped."""
-    if found.seeds < ENOUGH_SEEDS:
-        return verdict(found)
-    return verdict(found) + _mark("between") + measured(found, split)
+    return verdict(found) + _mark("between") + measured(split) if found.enough else verdict(found)
 
 
-def measured(found: Finding, split: str) -> str:
+def measured(split: str) -> str:
     """What a finding stands on, for Markdown sinks."""
-    return t("Measured on {split}, at least {n} repeats each.", split=split_words(split), n=found.seeds)
+    return t("Measured on {split}.", split=split_words(split))
 
 
 def verdict(found: Finding) -> str:
     """A finding as Markdown, with its figures alone."""
-    parts = [_few(found)] if found.seeds < ENOUGH_SEEDS else [_effects(found)]
-    if found.none_shown and (found.gains or found.losses):
-        parts.append(t("For {labels} no difference is shown.", labels=_listed(found.none_shown)))
+    if not found.enough:
+        have, least = found.seeds, ENOUGH_SEEDS
+        parts = [t("**{mix}**: not enough repeats to judge, {n} of at least {least}.", mix=found.name, n=have,
+                   least=least)]  # fmt: skip
+    else:
+        parts = [_head(found), *_effects(found), *_none(found)]
     if found.too_few:
         parts.append(t("Too few to judge, under {few} mentions: {labels}.", few=FEW, labels=_listed(found.too_few)))
     return _mark("between").join(parts)
+
+
+def verdict_words(found: Judged | Verdict) -> str:
+    """A verdict in a word or two, as it is."""
+    words: Mapping[Verdict, str] = {
+        "better": raw("better"),
+        "worse": raw("worse"),
+        "same": raw("same"),
+        "open": raw("can't tell"),
+        "few_mentions": raw("too few"),
+        "few_repeats": raw("few repeats"),
+    }
+    return words[found.verdict if isinstance(found, Judged) else found]
+
+
+def all_verdicts() -> Mapping[Verdict, str]:
+    """The words of every verdict."""
+    verdicts: tuple[Verdict, ...] = ("better", "worse", "same", "open", "few_mentions", "few_repeats")
+    return {one: verdict_words(one) for one in verdicts}
 
 
 def split_words(split: str) -> str:
@@ -59,79 +79,111 @@ def metric_help(metric: str) -> str:
 def interval_help() -> str:
     """What the interval of a difference means, for Markdown sinks."""
     return t(
-        "The comparison is done again 2000 times, each time with sentences and repeats drawn anew from those there "
-        "are. 95 of 100 results lie in the interval. If it leaves out zero, chance alone is an unlikely reason for the "
-        "difference."
+        "A training begins with chance, and a test set is a sample: with other repeats and other sentences the "
+        "difference would be another. In 95 of 100 such cases the interval holds the true one. If it leaves out "
+        "zero, chance alone is an unlikely reason for the difference."
     )
 
 
-def caution() -> str:
-    """How far intervals are to be trusted, for Markdown sinks."""
+def caution(sequential: bool = False) -> str:
+    """How verdicts are made, for Markdown sinks."""
+    if sequential:
+        return t(
+            "Repeats were added until the question was settled, so intervals are wider here: they hold however often "
+            "one looks."
+        )
     return t(
-        "Where two mixes are equally good, about 11 of 100 comparisons with 5 repeats still show a difference, and "
-        "about 7 of 100 with 8 repeats: 8 are better. Intervals are not corrected for many labels: the more of them "
-        "you look at, the more often one leaves out zero by chance."
+        "A verdict is corrected for the number of labels and mixes that are looked at together: a wrong one among "
+        "them turns up in at most 5 of 100 comparisons. So an interval may leave out zero where the verdict is "
+        "*can't tell*. *Same* means: shown to differ by less than 2 points."
     )
 
 
-def _few(found: Finding) -> str:
-    have, least = found.seeds, ENOUGH_SEEDS
-    return t("**{mix}**: not enough repeats to judge, {n} of at least {least}.", mix=found.name, n=have, least=least)
+def _head(found: Finding) -> str:
+    """The answer over all labels together."""
+    one = found.overall
+    if one is None or one.verdict == "few_mentions":
+        return t("**{mix}**: too few mentions to judge.", mix=found.name)
+    values = {"mix": found.name, "margin": f"{100 * found.margin:g}", "figures": _figures(one, found.repeats)}
+    nowhere = not (found.gains or found.losses)
+    words: Mapping[tuple[Verdict, bool], str] = {
+        ("better", False): t("**{mix}** is better: F1 {figures}.", **values),
+        ("better", True): t("**{mix}** is better, but by less than {margin} points: F1 {figures}.", **values),
+        ("worse", False): t("**{mix}** is worse: F1 {figures}.", **values),
+        ("worse", True): t("**{mix}** is worse, but by less than {margin} points: F1 {figures}.", **values),
+        ("open", False): t("**{mix}**: over all labels no difference is shown: F1 {figures}.", **values),
+        ("open", True): t("**{mix}**: no difference is shown: F1 {figures}.", **values),
+    }
+    if one.verdict == "same":
+        return t(
+            "**{mix}**: no difference is shown, over all labels it is the same within {margin} points: F1 {figures}.",
+            **values,
+        )
+    return words[one.verdict, nowhere if one.verdict == "open" else one.small]
 
 
-def _effects(found: Finding) -> str:
-    gains, losses = (_several(effects) for effects in (found.gains, found.losses))
-    if not gains and not losses:
-        return t("**{mix}**: no difference is shown.", mix=found.name)
-    if not losses:
-        return t("**{mix}** helps:", mix=found.name) + gains
-    if harms(found):
-        harm = t("**{mix}** does harm:", mix=found.name) + losses
-        return harm + _mark("between") + t("What it gains:") + gains if gains else harm
-    return t("**{mix}** helps:", mix=found.name) + gains + _mark("between") + t("What it costs:") + losses
+def _figures(one: Judged, repeats: tuple[int, int] | None = None) -> str:
+    """A difference with its interval, as it is. `repeats`: of both groups, where they are to be said."""
+    values = {"points": points(one.difference.value)}
+    if one.interval is None:
+        return raw("{points} points", **values)
+    values |= {"low": points(one.interval[0]), "high": points(one.interval[1])}
+    if repeats is None:
+        return raw("{points} points, 95 %: {low} to {high}", **values)
+    if len({*repeats}) == 1:
+        return raw("{points} points (95 %: {low} to {high}, {n} repeats each)", n=repeats[0], **values)
+    return raw(
+        "{points} points (95 %: {low} to {high}, {before} and {after} repeats)",
+        before=repeats[0],
+        after=repeats[1],
+        **values,
+    )
 
 
-def _several(effects: Sequence[Effect]) -> str:
-    """The largest effects, and how many more there are, as the rest of a sentence; empty where there is none."""
+def _effects(found: Finding) -> list[str]:
+    """What single labels gain and lose."""
+    out: list[str] = []
+    if found.gains:
+        out.append(t("What it gains:") + _several(found.gains))
+    if found.losses:
+        out.append(t("What it costs:") + _several(found.losses))
+    return out
+
+
+def _none(found: Finding) -> list[str]:
+    """The labels of which nothing, or sameness, is shown."""
+    out: list[str] = []
+    unsaid = [label for label in found.none_shown if label not in found.same]
+    if found.same:
+        margin = f"{100 * found.margin:g}"
+        out.append(t("The same within {margin} points: {labels}.", margin=margin, labels=_listed(found.same)))
+    told = found.gains or found.losses or found.same
+    if unsaid and not told and found.overall and found.overall.verdict in ("better", "worse"):
+        out.append(t("In no single label is it shown: {labels}.", labels=_listed(unsaid)))
+    elif unsaid and told:
+        out.append(t("For {labels} no difference is shown.", labels=_listed(unsaid)))
+    return out
+
+
+def _several(effects: Sequence[Judged]) -> str:
+    """The largest effects, and how many more there are, as the rest of a sentence."""
     told = [_effect(effect) for effect in effects[:_NAMED]]
     if len(effects) > _NAMED:
         told.append(t("{n} more", n=len(effects) - _NAMED))
-    return _mark("between") + _mark("part").join(told) + _mark("stop") if told else ""
+    return _mark("between") + _mark("part").join(told) + _mark("stop")
 
 
-def _effect(effect: Effect) -> str:
-    low, high = effect.difference.interval or (0.0, 0.0)  # an effect has one
-    figures = {
-        "points": points(effect.difference.value),
-        "low": points(low),
-        "high": points(high),
-        "label": effect.label,
-    }
+def _effect(effect: Judged) -> str:
+    values = {"label": effect.label, "figures": _figures(effect)}
     if effect.difference.value > 0:
         words = {
-            "recall": t(
-                "finds more mentions of **{label}** (recall {points} points, 95 % interval {low} to {high})",
-                **figures,
-            ),
-            "precision": t(
-                "what it marks as **{label}** is right more often "
-                "(precision {points} points, 95 % interval {low} to {high})",
-                **figures,
-            ),
-            "f1": t("better over all labels (F1 {points} points, 95 % interval {low} to {high})", **figures),
+            "recall": t("more mentions of **{label}** found (recall {figures})", **values),
+            "precision": t("marks of **{label}** right more often (precision {figures})", **values),
         }
     else:
         words = {
-            "recall": t(
-                "misses more mentions of **{label}** (recall {points} points, 95 % interval {low} to {high})",
-                **figures,
-            ),
-            "precision": t(
-                "what it marks as **{label}** is right less often "
-                "(precision {points} points, 95 % interval {low} to {high})",
-                **figures,
-            ),
-            "f1": t("worse over all labels (F1 {points} points, 95 % interval {low} to {high})", **figures),
+            "recall": t("more mentions of **{label}** missed (recall {figures})", **values),
+            "precision": t("marks of **{label}** right less often (precision {figures})", **values),
         }
     return words[effect.metric]
 

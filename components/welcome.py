@@ -1,18 +1,20 @@
 """The Home page's parts: what the sample's runs say, how to get data, and what was worked on last."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from components import facts
 from components.frame import PAGES, telling
-from components.verdicts import interval_help, metric_help, metric_words, split_words, verdict_sentence
+from components.verdicts import all_verdicts, interval_help, metric_help, metric_words, split_words, verdict_sentence
 from components.words import raw, said_raw, t, visible
 from core import contrast
 from core.groups import Group, evaluated
 from core.project import names
 from core.recent import recent_projects, recent_runs, sample_rows
-from core.report import figures
-from core.report.contrast import colours, forest_rows
-from core.report.finding import Finding
+from core.report.contrast import colours
+from core.report.finding import Finding, findings
+from core.report.forest import forest, label_rows
 from core.sample import Sample, open_sample, samples
 from core.workspace import Workspace
 
@@ -57,10 +59,11 @@ def _told(space: Workspace) -> Told | None:
     tested = [group for group in others if evaluated(space, group, "test")]
     split = "test" if tested and evaluated(space, baseline, "test") else "dev"
     candidates = tested if split == "test" else others
+    titles = contrast.titles(found)
     with st.spinner(t("Comparing the sample's mixes")):
-        best, worst = contrast.best_and_worst(
-            space, candidates, lambda group: facts.comparison(space, baseline, group, split)
-        )
+        comparisons = {group.id: facts.comparison(space, baseline, group, split) for group in candidates}
+        found_by_id = {id: replace(one, name=titles[id]) for id, one in findings(comparisons).items()}
+        best, worst = contrast.best_and_worst(contrast.by_dev(space, candidates), found_by_id)
     return None if best is None else (space, baseline, best[0], split, best[1], worst[1] if worst else None)
 
 
@@ -69,10 +72,9 @@ def _finding(space: Workspace, baseline: Group, best: Group, split: str, found: 
     st.markdown(verdict_sentence(found, split), help=interval_help())
     if worst:
         st.markdown(verdict_sentence(worst, split))
-    comparison = facts.comparison(space, baseline, best, split)
-    colour = colours({best.name: list(best.mix.parts)}, list(best.mix.parts))
-    claimed = next((effect.metric for effect in (*found.gains, *found.losses)), "recall")
-    rows = forest_rows({best.name: comparison}, claimed, colour, raw("all labels"))
+    title, claimed = found.name, next((one.metric for one in (*found.gains, *found.losses)), "recall")
+    colour = colours({title: list(best.mix.parts)}, list(best.mix.parts))[title]
+    rows = label_rows(found, claimed, colour, raw("all labels"), all_verdicts())
     axis = raw(
         "{metric} on {split}: points more or less than {baseline}",
         metric=metric_words(claimed),
@@ -80,7 +82,7 @@ def _finding(space: Workspace, baseline: Group, best: Group, split: str, found: 
         baseline=baseline.name,
     )
     st.plotly_chart(
-        figures.forest(rows, axis),
+        forest(rows, axis),
         key="home_forest",
         width="stretch",
         config={"displayModeBar": False},

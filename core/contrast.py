@@ -2,22 +2,23 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from core.board import best_dev
 from core.errors import CoreError
-from core.evaluation.comparison import Comparison
+from core.evaluation.verdicts import ENOUGH_SEEDS
 from core.groups import Group, evaluated, groups
 from core.jobs.folder import Run, read_object
+from core.mix import GOLD, Mix
 from core.mixing import added
 from core.project import events
-from core.report.finding import ENOUGH_SEEDS, Finding, finding
+from core.report.finding import Finding
 from core.workspace import Workspace
 
 
 def finished(workspace: Workspace, project: str) -> list[Group]:
-    """The groups with a run that succeeded, the first launched first."""
-    return [group for group in groups(workspace, project) if group.finished]
+    """The groups with a run that succeeded, the first launched first; without the points of gold's learning curve."""
+    return [group for group in groups(workspace, project) if group.finished and not group.curve]
 
 
 def titles(found: Sequence[Group]) -> dict[str, str]:
@@ -27,9 +28,15 @@ def titles(found: Sequence[Group]) -> dict[str, str]:
 
 
 def gold_only(found: Sequence[Group]) -> Group | None:
-    """The group that trained on gold alone; of several the one with the most finished runs."""
-    alone = [group for group in found if not added(group.mix)]
+    """The group that trained on all of gold alone; of several the one with the most finished runs."""
+    alone = [group for group in found if not added(group.mix) and not group.curve and _whole(group.mix)]
     return max(alone, key=lambda group: len(group.finished), default=None)
+
+
+def _whole(mix: Mix) -> bool:
+    """Whether every gold sentence is in; of an amount in rows or shares nobody can tell without the data."""
+    amount, unit = mix.requested()[GOLD]
+    return unit == "times_gold" and amount >= 1
 
 
 def other_splits(group: Group, baseline: Group) -> list[str]:
@@ -63,26 +70,17 @@ def by_dev(workspace: Workspace, found: Sequence[Group]) -> list[Group]:
 
 
 def best_and_worst(
-    workspace: Workspace, found: Sequence[Group], compared: Callable[[Group], Comparison]
+    order: Sequence[Group], found: Mapping[str, Finding]
 ) -> tuple[tuple[Group, Finding] | None, tuple[Group, Finding] | None]:
     """The mix that is best on dev, and the one that is worst there if it does harm, with what they are found to do.
 
-    `found`: comparable with the baseline, without it; `compared`: the comparison of one of them with the baseline.
+    `order`: of `by_dev`, the baseline left out; `found`: by id, judged together.
     """
-    order = by_dev(workspace, found)
     if not order:
         return None, None
     best, worst = order[0], order[-1]
-    first = best, finding(best.name, compared(best))
-    if worst is best:
-        return first, None
-    last = finding(worst.name, compared(worst))
-    return first, ((worst, last) if harms(last) else None)
-
-
-def harms(found: Finding) -> bool:
-    """Whether a mix loses without gaining, or loses over all labels together."""
-    return bool(found.losses) and (not found.gains or any(not effect.label for effect in found.losses))
+    last = found[worst.id]
+    return (best, found[best.id]), ((worst, last) if worst is not best and last.harms else None)
 
 
 def looks(workspace: Workspace, project: str) -> list[float]:

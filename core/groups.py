@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from core import corpus as corpora
 from core.corpus import Corpus
 from core.errors import CoreError
@@ -38,6 +40,7 @@ class Launched:
     corpora: Mapping[str, str]
     time: float
     members: Mapping[int, tuple[str, ...]]  # run ids by seed, as launched; by seed
+    curve: bool = False  # launched as a point of gold's learning curve, with a part of gold alone
 
     @property
     def runs(self) -> list[str]:
@@ -71,6 +74,7 @@ class Group:
     train: TrainParams
     corpora: Mapping[str, str]
     runs: Mapping[int, Run]
+    curve: bool = False  # a point of gold's learning curve: no mix that anybody would choose
 
     @property
     def finished(self) -> list[str]:
@@ -123,7 +127,10 @@ def _read(workspace: Workspace, project: str) -> History:
 
 def _launched(event: Mapping[str, Any], members: Mapping[int, tuple[str, ...]]) -> Launched:
     time = float(event.get("time", 0.0))
-    return Launched(event["group"], event["mix"], event["asked"], event["train"], event["corpora"], time, members)
+    curve = event.get("curve") is True
+    return Launched(
+        event["group"], event["mix"], event["asked"], event["train"], event["corpora"], time, members, curve
+    )
 
 
 @lru_cache(maxsize=256)
@@ -153,7 +160,7 @@ def group_of(launched: Launched, known: Mapping[str, Run]) -> Group | None:
             runs[seed] = min(reversed(there), key=lambda run: BEST_FIRST.index(run.state))
     if not runs:
         return None
-    return Group(launched.id, launched.name, launched.mix, launched.train, launched.corpora, runs)
+    return Group(launched.id, launched.name, launched.mix, launched.train, launched.corpora, runs, launched.curve)
 
 
 def launched(workspace: Workspace, project: str) -> Mapping[str, tuple[str, str, int]]:
@@ -174,11 +181,11 @@ def evaluated(workspace: Workspace, group: Group, split: str) -> list[str]:
     return [run for run in group.finished if predictions.file_of(workspace.run_folder(run), corpus_id).exists()]
 
 
-def counts_of(workspace: Workspace, group: Group, split: str) -> list[Counts]:
+def counts_of(workspace: Workspace, group: Group, split: str, rule: str = "strict") -> list[Counts]:
     """True positives, predictions and gold per row and label, one Counts for each evaluated run.
 
-    Labels: those that occur in the split, sorted; the same for every group of the split. Raises CoreError
-    `nothing_evaluated`.
+    Labels: those that occur in the split, sorted; the same for every group of the split. `rule`: of the task's rules.
+    Raises CoreError `nothing_evaluated`.
     """
     runs = evaluated(workspace, group, split)
     if not runs:
@@ -186,8 +193,12 @@ def counts_of(workspace: Workspace, group: Group, split: str) -> list[Counts]:
     data = split_of(workspace, group, split)
     names = tuple(sorted(used_labels(data)))
     task = task_of(data.schema.task)
-    kept = (predictions.read(predictions.file_of(workspace.run_folder(run), data.id)) for run in runs)
-    return [task.counts(data.table, found.values, names) for found in kept]
+    return [task.counts(data.table, predicted(workspace, run, data), names, rule) for run in runs]
+
+
+def predicted(workspace: Workspace, run: str, data: Corpus) -> pa.ChunkedArray:
+    """What a run predicted for each row of a corpus, list<string>, memory-mapped."""
+    return predictions.column(predictions.file_of(workspace.run_folder(run), data.id))
 
 
 def split_of(workspace: Workspace, group: Group, split: str) -> Corpus:

@@ -1,7 +1,7 @@
 """From a project to its runs: the import, the pools, and trainings of several mixes over the same seeds."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -155,13 +155,17 @@ def _folder(workspace: Workspace, project: Project) -> Path:
     return workspace.root / "projects" / project.slug
 
 
-def launch(workspace: Workspace, project: Project, stage: Stage, plan: Plan) -> list[str]:
-    """Submit the runs of a plan, seed by seed so that all mixes grow together, and note them in the project."""
+def launch(workspace: Workspace, project: Project, stage: Stage, plan: Plan, curve: Collection[str] = ()) -> list[str]:
+    """Submit the runs of a plan, seed by seed so that all mixes grow together, and note them in the project.
+
+    `curve`: names of mixes that are points of gold's learning curve, and no candidates.
+    """
     splits = {split: corpus for split, corpus in stage.imported["corpora"].items() if split in ("dev", "test")}
     for part in plan.mixes:
         seeds = {spec.id: int(spec.params["seed"]) for spec in part.specs}
         event = {"event": LAUNCH, "group": group_id(part.specs[0]), "mix": part.name, "asked": mix_data(part.mix)}
-        record(workspace, project.slug, event | {"train": canonical(part.train), "corpora": splits, "seeds": seeds})
+        event |= {"train": canonical(part.train), "corpora": splits, "seeds": seeds}
+        record(workspace, project.slug, event | ({"curve": True} if part.name in curve else {}))
     ids: list[str] = []
     for specs in zip(*(part.specs for part in plan.mixes), strict=True):
         ids += [workspace.submit(spec)[0].id for spec in specs]
@@ -197,6 +201,7 @@ def retrain(workspace: Workspace, project: Project, group: Group, seeds: Sequenc
         raise CoreError("model_other", {"model": group.train.model})
     event = {"event": LAUNCH, "group": group.id, "mix": group.name, "asked": mix_data(group.mix)}
     event |= {"train": canonical(group.train), "corpora": dict(group.corpora)}
+    event |= {"curve": True} if group.curve else {}
     record(workspace, project.slug, event | {"seeds": {spec.id: seed for seed, spec in specs.items()}})
     return [workspace.submit(spec)[0].id for spec in specs.values()]
 

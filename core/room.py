@@ -12,6 +12,7 @@ from core.runs import POOL, RunSpec
 from core.training.features import FeaturesParams, size_of
 
 _LEAST = 1 << 20  # bytes: log, metrics, events
+_COPIES = 4  # of a split that are marked, by default
 _IMPORTED, _AUGMENTED = 6, 2  # a stored corpus against the text it was read from; a child against its parent
 # Weights and two moments in each checkpoint, three checkpoints while the third is written; the best weights twice
 # while they are replaced; the model.
@@ -38,8 +39,9 @@ def needed(root: Path, spec: RunSpec) -> int:
         return _LEAST + _IMPORTED * sum(inputs.values())
     if spec.kind == "augment":
         return _LEAST + _AUGMENTED * int(spec.params.get("copies", 1)) * inputs.get("of", 0)
-    if spec.kind == "evaluate":
-        return _LEAST + inputs.get("data", 0) * sum(role.startswith("model:") for role in inputs)
+    if spec.kind in ("evaluate", "robustness"):  # what each model marks; of copies, these too
+        models = sum(role.startswith("model:") for role in inputs)
+        return _LEAST + inputs.get("data", 0) * (models if spec.kind == "evaluate" else _COPIES * (1 + models))
     if spec.kind == "features":
         data, base = (spec.inputs[role].partition(":")[2] for role in ("data", "model"))
         layers = build(FeaturesParams, spec.params, "features").layers

@@ -29,7 +29,7 @@ class Kind:
     function: str  # "module:function", called with a RunContext in the trainer process
     params: str  # "module:Class"
     behaviour_version: int
-    slot: Literal["train", "light"] = "light"  # kinds of different slots don't wait for each other
+    slot: Literal["train", "light", "wait"] = "light"  # kinds of different slots don't wait for each other
 
 
 KINDS: Mapping[str, Kind] = {
@@ -37,11 +37,13 @@ KINDS: Mapping[str, Kind] = {
     "augment": Kind("core.augment.pool:run", "core.augment.pool:AugmentParams", 1),
     "train": Kind("core.training.train:run", "core.training.train:TrainRunParams", 1, "train"),
     "evaluate": Kind("core.training.train:evaluate", "core.training.train:EvaluateParams", 1, "train"),
+    "robustness": Kind("core.robustness:run", "core.robustness:RobustnessParams", 1, "train"),
     "features": Kind("core.training.features:run", "core.training.features:FeaturesParams", 1, "train"),
     "export": Kind("core.archive.export:run", "core.archive.export:ExportParams", 1),
     "unpack": Kind("core.archive.unpack:run", "core.archive.unpack:UnpackParams", 1),
     "clean": Kind("core.care.cleaning:run", "core.care.cleaning:CleanParams", 1),
     "doctor": Kind("core.care.mending:run", "core.care.mending:DoctorParams", 1),
+    "settle": Kind("core.settle:run", "core.settle:SettleParams", 1, "wait"),
     "selftest": Kind("core.jobs.selftest:run", "core.jobs.selftest:SelftestParams", 1),
 }
 

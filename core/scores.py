@@ -14,7 +14,7 @@ FEW = 30  # support below which a label's figures say little
 class Counts:
     """True positives, predictions and gold items per row and label.
 
-    *Shapes:* (rows, labels), int32. `names`: the labels, in column order.
+    *Shapes:* (rows, labels), int32; `tp` is float32 where a rule knows half hits. `names`: the labels, in column order.
     """
 
     names: tuple[str, ...]

@@ -1,12 +1,13 @@
-"""Compare: what each mix gains and loses against a baseline, label by label, and the sentences behind it."""
+"""Compare: is a mix really better than the baseline, where, and by how much?"""
 
 import streamlit as st
 
-from components.comparison import choose, evaluated, figure, verdicts
+from components.answer import answer, by_label, standings
+from components.comparison import choose, evaluated, focus
+from components.drawers import drawer
 from components.frame import PAGES, enter, need_project
 from components.ledger import sentences
 from components.rates import table
-from components.verdicts import caution, interval_help
 from components.words import t
 from core.contrast import finished
 
@@ -22,21 +23,21 @@ if not found:
     st.stop()
 if len(found) == 1:
     st.info(t("Only one mix has finished runs. Launch a second one on Mix to compare the two."))
-chosen = evaluated(space, project, choose(project, found))
+chosen = evaluated(space, project, choose(space, project, found))
 if chosen is None:
     st.info(t("The baseline has no predictions for this split yet, so there is nothing to compare."))
     st.stop()
-with st.spinner(t("Drawing sentences and repeats anew, 2000 times for each mix")):
-    verdicts(space, project, chosen)
-    st.subheader(t("By label"), anchor=False, help=interval_help())
-    figure(space, chosen)
-    st.caption(
-        t(
-            "A dot or bar is the mean over repeats, the line its 95 % interval: the question mark above says what "
-            "that is. Grey and hollow: under 30 mentions, too few to judge."
-        )
-    )
-    st.caption(caution())
-    table(space, project, chosen)
-st.subheader(t("The sentences behind it"), anchor=False)
-sentences(space, chosen)
+other = focus(space, chosen)
+if other is not None:
+    judged = chosen.findings(space)
+    one = judged[chosen.title(other)]
+    answer(space, project, chosen, other, judged)
+    if len(chosen.others) > 1:
+        standings(chosen, judged)
+    by_label(chosen, other, one)
+    st.subheader(t("The sentences behind it"), anchor=False)
+    sentences(space, project, chosen, other)
+    st.subheader(t("Look closer"), anchor=False)
+    drawer(space, project, chosen, other)
+    st.subheader(t("All figures"), anchor=False)
+    table(space, project, chosen, judged)

@@ -13,6 +13,7 @@ from core.care.doctor import Mend
 from core.care.trash import Kind
 from core.care.usage import KINDS
 from core.errors import LANGUAGES, message
+from core.evaluation.verdicts import Verdict
 
 CORE = Path(__file__).parents[1] / "core"
 CATALOGUES = {
@@ -32,6 +33,8 @@ FAMILIES = {
     "cost_": tuple(CHOICES),
     "trash_": get_args(Kind),
     "mend_": get_args(Mend),
+    "verdict_": get_args(Verdict),
+    "says_": (*get_args(Verdict), "gains", "losses", "effect", "none", "too_few"),
 }
 
 

@@ -14,15 +14,13 @@ from core.report.curves import curve, curves, usage
 from core.report.figures import (
     AMBER,
     PALETTE,
-    ForestRow,
-    bars,
     colour_of,
-    forest,
     label_colours,
     label_histogram,
     lengths,
     share_bar,
 )
+from core.report.forest import ForestRow, forest
 from core.report.lettering import columns, escape, shown, tick
 
 WORDS = {"axis": "Step", "share": "Cores", "memory": "GB", "loss": "Loss", "dev_f1": "Dev F1", "rows": "rows"}
@@ -34,8 +32,7 @@ def every_figure(name: str) -> dict[str, Any]:
     """One figure of each kind in which every name is `name`."""
     words = dict.fromkeys(WORDS, name)
     return {
-        "forest": forest([ForestRow(name, 0.1, (0.0, 0.2), 40, False, PALETTE[0])], name),
-        "bars": bars({name: {name: (0.5, (0.4, 0.6))}, "gold": {}}, [name], name),
+        "forest": forest([ForestRow(name, 0.1, (0.0, 0.2), 40, "better", PALETTE[0], name)], name),
         "share_bar": share_bar({name: 3, "gold": 9}, {name: PALETTE[0], "gold": AMBER}, words),
         "label_histogram": label_histogram({name: {name: 3}}, [name], name, {}),
         "curve": curve(POINTS, DEV, words),
@@ -120,7 +117,7 @@ def test_lettering_by_example():
 
 
 def test_labels_that_look_alike_or_like_numbers_keep_rows_of_their_own():
-    rows = [ForestRow(label, 0.1, None, 40, False, PALETTE[0]) for label in ("1", "x" * 41, "x" * 42, "2020-01-01")]
+    rows = [ForestRow(label, 0.1, None, 40, "open", PALETTE[0]) for label in ("1", "x" * 41, "x" * 42, "2020-01-01")]
     figure = forest(rows, "points")
     assert data(figure)[-1]["y"] == [0, 1, 2, 3]
     axis = layout(figure)["yaxis"]
@@ -131,34 +128,24 @@ def test_labels_that_look_alike_or_like_numbers_keep_rows_of_their_own():
 def test_a_forest_shows_points_on_a_symmetric_axis():
     figure = forest(
         [
-            ForestRow("PER", 0.25, (0.125, 0.375), 120, False, PALETTE[0]),
-            ForestRow("LOC", -0.25, (-0.5, 0.125), 12, True, PALETTE[1]),
-            ForestRow("ORG", None, None, 0, True, PALETTE[2]),
+            ForestRow("PER", 0.25, (0.125, 0.375), 120, "better", PALETTE[0], "better"),
+            ForestRow("LOC", -0.25, (-0.5, 0.125), 12, "few_mentions", PALETTE[1], "too few"),
+            ForestRow("ORG", 0.0, (-0.125, 0.125), 50, "same", PALETTE[2], "same"),
         ],
         "points",
     )
-    first, second, dots = data(figure)
+    first, second, _, dots, notes = data(figure)
     assert (first["x"], first["y"], first["line"]["color"]) == ([12.5, 37.5], [0, 0], PALETTE[0])
     assert (second["x"], second["y"], second["line"]["color"]) == ([-50, 12.5], [1, 1], GREY)
-    assert (dots["x"], dots["y"]) == ([25, -25], [0, 1])
-    assert dots["marker"]["symbol"] == ["circle", "circle-open"]
-    assert dots["marker"]["color"] == [PALETTE[0], GREY]
-    assert dots["hovertext"][0] == "PER<br>+25.0 [+12.5, +37.5]<br>points · n = 120"
+    assert (dots["x"], dots["y"]) == ([25, -25, 0], [0, 1, 2])
+    assert dots["marker"]["symbol"] == ["triangle-right", "circle-open", "square"]
+    assert dots["marker"]["color"] == [PALETTE[0], GREY, PALETTE[2]]
+    assert dots["hovertext"][0] == "PER<br>+25.0 [+12.5, +37.5]<br>better<br>points · n = 120"
     low, high = layout(figure)["xaxis"]["range"]
-    assert low == -high and 50 < high < 60
+    assert low == -high and high == 75
     assert layout(figure)["yaxis"]["ticktext"] == ["PER", "LOC", "ORG"]
-
-
-def test_bars_hold_rates_and_whiskers():
-    groups = {"gold": {"PER": (0.5, (0.25, 0.625)), "LOC": (None, None)}, "mix": {"LOC": (1.0, (0.75, 1.0))}}
-    figure = bars(groups, ["PER", "LOC"], "recall")
-    gold, mix = data(figure)
-    assert (gold["x"], gold["y"], gold["marker"]["color"]) == ([50], [0], AMBER)
-    assert (gold["error_x"]["arrayminus"], gold["error_x"]["array"]) == ([25], [12.5])
-    assert (mix["x"], mix["y"], mix["marker"]["color"]) == ([100], [1], PALETTE[0])
-    assert (mix["error_x"]["arrayminus"], mix["error_x"]["array"]) == ([25], [0])
-    assert gold["hovertext"] == ["PER<br>gold<br>50.0 % [25.0, 62.5]"]
-    assert layout(figure)["xaxis"]["range"] == [0, 100]
+    assert layout(figure)["yaxis2"]["ticktext"][1] == "too few<br>n = 12"
+    assert notes["yaxis"] == "y2" and layout(figure)["yaxis2"]["range"] == layout(figure)["yaxis"]["range"]
 
 
 def test_a_share_bar_adds_up():
@@ -241,7 +228,7 @@ def test_figures_are_transparent_titleless_and_the_same_every_time(kind):
 
 @pytest.mark.parametrize(
     "empty",
-    [forest([], "points"), bars({}, [], "x"), share_bar({}, {}, WORDS), curve([], [], WORDS), usage([], [], WORDS)],
+    [forest([], "points"), share_bar({}, {}, WORDS), curve([], [], WORDS), usage([], [], WORDS)],
 )
 def test_nothing_to_show_is_an_empty_figure(empty):
     assert all(not trace.get("x") for trace in data(empty))
@@ -249,7 +236,7 @@ def test_nothing_to_show_is_an_empty_figure(empty):
 
 def test_height_grows_with_rows():
     few, many = (
-        forest([ForestRow(str(i), 0.1, None, 40, False, GREY) for i in range(n)], "points").layout.height
+        forest([ForestRow(str(i), 0.1, None, 40, "open", GREY) for i in range(n)], "points").layout.height
         for n in (3, 20)
     )
-    assert many - few == 17 * 30
+    assert many - few == 17 * 36

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 
-from core.evaluation.scoring import score
+from core.evaluation.scoring import METRICS, bootstrap, score
+from core.scores import Counts
 from core.tasks import task
 from core.tasks.tagging import COLUMNS, Span, spans
 
@@ -83,3 +84,26 @@ def test_interval_is_the_same_every_time():
     gold = [[str(t) for t in rng.choice(["B-PER", "O", "B-LOC"], 6)] for _ in range(60)]
     pred = [[str(t) for t in rng.choice(["B-PER", "O", "B-LOC"], 6)] for _ in range(60)]
     assert score([counts(gold, pred)]).to_json() == score([counts(gold, pred)]).to_json()
+
+
+def test_draws_are_those_of_the_same_streams_one_row_at_a_time():
+    rng = np.random.default_rng(0)
+    gold = rng.binomial(2, 0.3, (5, 2))
+    gold[3] = 0  # a row that holds nothing
+    found = [rng.binomial(gold, 0.6) for _ in range(3)]
+    runs = [Counts(("LOC", "PER"), tp, tp + (gold > 0) * rng.binomial(1, 0.4, gold.shape), gold) for tp in found]
+    drawn = bootstrap(runs, 270, np.random.default_rng(1), np.random.default_rng(2))
+    rows, seeds = np.random.default_rng(1), np.random.default_rng(2)
+    picks = [*rows.integers(0, 5, size=(250, 5)), *rows.integers(0, 5, size=(20, 5))]
+    repeats = [*seeds.integers(0, 3, size=(250, 3)), *seeds.integers(0, 3, size=(20, 3))]
+    for draw, (row, seed) in enumerate(zip(picks, repeats, strict=True)):
+        for which, labels, column in (("micro", [0, 1], ()), ("label", [0], (0,)), ("label", [1], (1,))):
+            rates = []
+            for run in (runs[s] for s in seed):
+                tp, pred, true = (int(getattr(run, n)[row][:, labels].sum()) for n in ("tp", "pred", "gold"))
+                p, r = (tp / pred if pred else 0.0), (tp / true if true else 0.0)
+                rates.append((p, r, 2 * p * r / (p + r) if p + r else 0.0))
+            absent = which == "label" and not gold[row][:, labels].any()
+            expected = [np.nan] * 3 if absent else np.mean(rates, axis=0)
+            mine = [getattr(drawn[which], metric)[(draw, *column)] for metric in METRICS]
+            assert mine == pytest.approx(expected, nan_ok=True)

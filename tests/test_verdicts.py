@@ -3,27 +3,33 @@
 import numpy as np
 import pytest
 
-from components.verdicts import verdict, verdict_sentence
-from core.contrast import harms
-from core.evaluation.comparison import Difference, compare
-from core.evaluation.scoring import score
-from core.report.contrast import colours, forest_rows, lines, rates, spreadsheet
-from core.report.figures import AMBER, PALETTE, forest
-from core.report.finding import Effect, Finding
+from components.verdicts import all_verdicts, verdict, verdict_sentence
+from core.evaluation.comparison import Difference, compare, measure
+from core.evaluation.verdicts import Judged
+from core.report.contrast import colours, lines, spreadsheet
+from core.report.figures import AMBER, PALETTE
+from core.report.finding import Finding, findings
+from core.report.forest import forest, label_rows, mix_rows, reach
 from core.report.ledger import Entry, ledger
 from core.scores import Counts
 
 
-def effect(label, metric, value, low, high):
-    return Effect(label, metric, Difference(value, (low, high)))
+def judged(label, metric, value, low, high, verdict):
+    p = None if verdict in ("few_mentions", "few_repeats") else 0.01
+    return Judged(label, metric, 100, Difference(value), None if low is None else (low, high), verdict, p)
 
 
-MORE = effect("organisation", "recall", 0.041, 0.012, 0.07)
-WRONG = effect("place", "precision", -0.02, -0.035, -0.004)
+MORE = judged("organisation", "recall", 0.041, 0.012, 0.07, "better")
+WRONG = judged("place", "precision", -0.02, -0.035, -0.004, "worse")
+OPEN = judged("", "f1", 0.003, -0.01, 0.016, "open")
 
 
-def found(gains=(), losses=(), none_shown=(), too_few=(), seeds=8, name="mention swaps"):
-    return Finding(name, tuple(gains), tuple(losses), tuple(none_shown), tuple(too_few), seeds)
+def unclear(label, verdict="open"):
+    return [judged(label, metric, 0.0, -0.02, 0.02, verdict) for metric in ("recall", "precision")]
+
+
+def found(*effects, overall=OPEN, too_few=(), seeds=8, name="mention swaps"):
+    return Finding(name, (overall, *effects), tuple(too_few), (seeds, 8))
 
 
 def said(text):
@@ -32,44 +38,53 @@ def said(text):
 
 
 def test_a_gain_is_told_with_its_figures():
-    text = said(verdict_sentence(found([MORE], none_shown=["place", "person"]), "test"))
+    text = said(verdict_sentence(found(MORE, *unclear("place"), *unclear("person")), "test"))
     assert text == (
-        "**mention swaps** helps: finds more mentions of **organisation** "
-        "(recall +4.1 points, 95 % interval +1.2 to +7.0). "
-        "For place, person no difference is shown. Measured on test, at least 8 repeats each."
+        "**mention swaps**: over all labels no difference is shown: "
+        "F1 +0.3 points (95 %: -1.0 to +1.6, 8 repeats each). "
+        "What it gains: more mentions of **organisation** found (recall +4.1 points, 95 %: +1.2 to +7.0). "
+        "For place, person no difference is shown. Measured on test."
     )
 
 
 def test_a_cost_is_told_beside_a_gain():
-    text = said(verdict(found([MORE], [WRONG])))
-    assert "helps: finds more mentions of **organisation**" in text
-    cost = "What it costs: what it marks as **place** is right less often (precision -2.0 points, "
-    assert cost + "95 % interval -3.5 to -0.4)." in text
+    text = said(verdict(found(MORE, WRONG)))
+    assert "What it gains: more mentions of **organisation** found" in text
+    cost = "What it costs: marks of **place** right less often (precision -2.0 points, 95 %: -3.5 to -0.4)."
+    assert cost in text
 
 
-def test_what_loses_over_all_labels_does_harm_whatever_it_gains():
-    worse = effect("", "f1", -0.05, -0.08, -0.02)
-    text = said(verdict(found([MORE], [worse])))
-    assert text.startswith("**mention swaps** does harm: worse over all labels (F1 -5.0 points")
-    assert "What it gains: finds more mentions of **organisation**" in text
-    assert harms(found(losses=[WRONG]))
-    assert not harms(found([MORE], [WRONG]))
-    assert not harms(found())
+@pytest.mark.parametrize(
+    ("overall", "words"),
+    [
+        (("better", 0.03, 0.01, 0.05), "**mention swaps** is better: F1 +3.0 points (95 %: +1.0 to +5.0"),
+        (("better", 0.01, 0.005, 0.015), "is better, but by less than 2 points: F1 +1.0"),
+        (("worse", -0.03, -0.05, -0.01), "**mention swaps** is worse: F1 -3.0 points"),
+        (("worse", -0.01, -0.015, -0.005), "is worse, but by less than 2 points"),
+        (("same", 0.001, -0.008, 0.01), "no difference is shown, over all labels it is the same within 2 points"),
+        (("open", 0.01, -0.02, 0.04), "**mention swaps**: no difference is shown: F1 +1.0 points"),
+        (("few_mentions", 0.01, -0.02, 0.04), "**mention swaps**: too few mentions to judge."),
+    ],
+)
+def test_the_answer_over_all_labels_comes_first(overall, words):
+    word, *figures = overall
+    assert words in said(verdict(found(overall=judged("", "f1", *figures, word))))
 
 
-def test_nothing_shown_and_too_few_are_said():
-    text = said(verdict(found(none_shown=["place"], too_few=["event"])))
-    assert text == "**mention swaps**: no difference is shown. Too few to judge, under 30 mentions: event."
+def test_sameness_and_too_few_are_said():
+    text = said(verdict(found(*unclear("place", "same"), too_few=["event"])))
+    assert text.endswith("The same within 2 points: place. Too few to judge, under 30 mentions: event.")
 
 
 def test_too_few_repeats_are_no_verdict():
-    text = said(verdict_sentence(found(seeds=3), "dev"))
+    few = judged("", "f1", 0.3, None, None, "few_repeats")
+    text = said(verdict_sentence(found(overall=few, seeds=3), "dev"))
     assert text == "**mention swaps**: not enough repeats to judge, 3 of at least 5."
 
 
 def test_many_effects_are_cut_short_and_counted():
-    many = [effect(f"label{at}", "recall", 0.05, 0.01, 0.09) for at in range(7)]
-    text = said(verdict(found(many)))
+    many = [judged(f"label{at}", "recall", 0.05, 0.01, 0.09, "better") for at in range(7)]
+    text = said(verdict(found(*many)))
     assert "mentions of **label2**" in text
     assert "mentions of **label3**" not in text
     assert "4 more." in text
@@ -77,8 +92,9 @@ def test_many_effects_are_cut_short_and_counted():
 
 @pytest.mark.parametrize("name", ["![x](http://e.invalid)", "**bold**", ":red[a]", "<b>", "www.e.invalid", "$x$"])
 def test_names_are_shown_as_typed(name):
-    hostile = effect(name, "recall", 0.1, 0.05, 0.15)
-    text = verdict_sentence(found([hostile], none_shown=[name], too_few=[name], name=name), "test")
+    hostile = judged(name, "recall", 0.1, 0.05, 0.15, "better")
+    other = unclear(name + "2")
+    text = verdict_sentence(found(hostile, *other, too_few=[name], name=name), "test")
     assert name not in text
     assert said(text).count(name) == 4
 
@@ -109,6 +125,13 @@ def test_a_ledger_holds_the_rows_that_differ_the_largest_first():
     assert order[0] > order[-1]
 
 
+def test_without_a_label_a_repeat_must_be_right_about_all_of_them():
+    perfect, extra = counts(GOLD, GOLD, GOLD), counts(GOLD, WITH_EXTRA, GOLD)
+    assert {entry.row % 4 for entry in ledger([perfect], [extra])} == {3}
+    blind_to_people = counts(np.array(GOLD) * [1, 0], np.array(GOLD) * [1, 0], GOLD)
+    assert {(e.row % 4, e.change) for e in ledger([blind_to_people], [perfect])} == {(1, "fixed"), (2, "fixed")}
+
+
 def test_equal_shares_of_unequal_groups_are_no_difference():
     perfect, blind = counts(GOLD, GOLD, GOLD), counts(NONE, NONE, GOLD)
     assert ledger([blind, blind, perfect], [blind, perfect, blind, perfect, blind, blind], "PER") == []
@@ -122,28 +145,28 @@ def test_a_ledger_refuses_other_gold():
 def compared():
     perfect, blind = counts(GOLD, GOLD, GOLD), counts(NONE, NONE, GOLD)
     base, other = [blind, perfect], [perfect, perfect]
-    return base, other, compare(base, other, draws=200)
+    comparison = compare(measure(base), measure(other))
+    return measure(base), measure(other), comparison, findings({"swaps": comparison})["swaps"]
 
 
-def test_rows_of_one_mix_are_labels_and_of_several_have_headings():
-    _, _, comparison = compared()
-    one = forest_rows({"swaps": comparison}, "recall", {"swaps": "#000001"}, "all")
-    assert [(row.label, row.heading, row.colour) for row in one] == [
-        ("all", False, "#000001"),
-        ("LOC", False, "#000001"),
-        ("PER", False, "#000001"),
+def test_a_forest_has_a_row_for_each_label_or_each_mix():
+    *_, one = compared()
+    rows = label_rows(one, "recall", "#000001", "all", all_verdicts())
+    assert [(row.label, row.value, row.verdict) for row in rows] == [
+        ("all", 0.5, "few_repeats"),
+        ("LOC", 0.5, "few_repeats"),
+        ("PER", 0.5, "few_repeats"),
     ]
-    two = forest_rows({"a": comparison, "b": comparison}, "recall", {"a": "#000001", "b": "#000002"}, "all")
-    assert [row.label for row in two] == ["all", "a", "b", "LOC", "a", "b", "PER", "a", "b"]
-    assert [row.heading for row in two] == [True, False, False] * 3
-    assert two[1].value == pytest.approx(0.5)
-    ticks = forest(two, "x").layout.yaxis.ticktext
-    assert ticks[:2] == ("<b>all</b>", "a")
+    assert {row.note for row in rows} == {"few repeats"}
+    several = mix_rows({"a": one, "b": one}, {"a": "#000001", "b": "#000002"}, all_verdicts())
+    assert [(row.label, row.colour) for row in several] == [("a", "#000001"), ("b", "#000002")]
+    assert reach(rows, several) == 0.75
+    assert forest(rows, "x").layout.xaxis.range == forest(rows, "x", reach(rows)).layout.xaxis.range == (-75, 75)
 
 
 def test_lines_hold_every_rate_and_the_baseline_has_no_difference():
-    base, other, comparison = compared()
-    told = lines(("gold only", score(base, draws=200)), {"swaps": (score(other, draws=200), comparison)})
+    base, other, comparison, one = compared()
+    told = lines(("gold only", base), {"swaps": (other, comparison, one)})
     assert [(line.label, line.mix) for line in told[:4]] == [
         ("", "gold only"),
         ("", "swaps"),
@@ -153,14 +176,13 @@ def test_lines_hold_every_rate_and_the_baseline_has_no_difference():
     assert not told[0].difference
     assert told[3].rate["recall"][0] == 1.0
     assert told[3].difference["recall"].value == pytest.approx(0.5)
-    by_mix, labels = rates(told, "recall", "all")
-    assert labels == ["all", "LOC", "PER"]
-    assert by_mix["swaps"]["PER"][0] == 1.0
-    names = ("label", "mix", "support", "recall", "precision", "f1", "low", "high", "difference")
+    assert told[3].judged["recall"].verdict == "few_repeats" and "f1" not in told[3].judged
+    names = ("label", "mix", "support", "recall", "precision", "f1", "low", "high", "difference", "verdict")
     words = {name: name for name in (*names, "difference_low", "difference_high")} | {"all_labels": "=all"}
-    table = spreadsheet(told, words).decode("utf-8-sig").splitlines()
+    table = spreadsheet(told, words, all_verdicts()).decode("utf-8-sig").splitlines()
     assert len(table) == 1 + len(told)
     assert table[1].startswith("'=all,gold only,80,0.5,")
+    assert "few repeats" in table[2] and "few repeats" not in table[1]
     assert table[0].count(",") == table[1].count(",")
 
 

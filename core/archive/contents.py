@@ -16,6 +16,7 @@ from core.models.checks import manifest_of, model_files
 from core.params import Json, canonical, digest
 from core.project import Project, events, text_of
 from core.sources import named_gold
+from core.training.predictions import file_of
 from core.workspace import Workspace
 
 _ENDED = ("id", "kind", "state", "attempt", "submitted", "started", "ended")  # what an archive says of a run
@@ -57,8 +58,9 @@ def contents(workspace: Workspace, project: Project, weights: bool, models: bool
     having = belongings(workspace, project, known)
     runs = _runs(workspace, having, known)
     parts = [*_documents(workspace, project, having), *_data(workspace, having, [about for _, about in runs])]
+    rows = {id for _, about in runs for id in (*about.reads("corpus"), *about.made)}
     for run, _ in runs:
-        parts += _of_run(workspace, run, weights)
+        parts += _of_run(workspace, run, weights, rows)
     there = [model for model in sorted(having.models) if models and (workspace.models / model).is_dir()]
     whole = [model for model in there if manifest_of(workspace.models / model) == model]
     for model in whole:
@@ -122,14 +124,20 @@ def _data(workspace: Workspace, having: Belongings, read: list[Facts]) -> Iterat
         yield _file(f"corpora/{id}.arrow", workspace.corpus_path(id))
 
 
-def _of_run(workspace: Workspace, run: Run, weights: bool) -> Iterator[Content]:
-    """How a run ended, and its files that have a place in an archive: no checkpoints, no log, no locks, no events."""
+def _of_run(workspace: Workspace, run: Run, weights: bool, rows: set[str]) -> Iterator[Content]:
+    """How a run ended, and its files that have a place in an archive: no checkpoints, no log, no locks, no events.
+
+    `rows`: ids of the corpora in the archive; predictions for others, as for changed copies, stay behind.
+    """
     folder = workspace.run_folder(run.id)
+    known = {file_of(folder, id).name for id in rows}
     yield _text(f"runs/{run.id}/run.json", json.dumps({name: getattr(run, name) for name in _ENDED}))
     for inside in ("", "model/") if weights else ("",):
         if (folder / inside).is_dir():
             with os.scandir(folder / inside) as entries:
                 for entry in entries:
                     name = f"runs/{run.id}/{inside}{entry.name}"
+                    if entry.name.startswith("predictions-") and entry.name not in known:
+                        continue
                     if entry.is_file(follow_symlinks=False) and has_place(name) and entry.name != "run.json":
                         yield Content(name, entry.stat().st_size, Path(entry.path))

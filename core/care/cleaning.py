@@ -17,7 +17,7 @@ from core.training import checkpoints
 from core.workspace import Workspace
 
 OLD = 7 * 86400.0  # seconds after its end until a run's log is called old
-_MAKERS = frozenset({"import", "augment", "unpack"})  # kinds that write corpora, files and the cache
+_MAKERS = frozenset({"import", "augment", "unpack", "robustness"})  # kinds that write corpora, files and the cache
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class Known:
         self._workspace = workspace
         self._known: dict[str, Facts | None] = dict(known or {})
         kinds = {run.id: run.kind for run in workspace.store.list()}
-        self.evaluations = [id for id, kind in kinds.items() if kind == "evaluate"]
+        self.evaluations = [id for id, kind in kinds.items() if kind in ("evaluate", "robustness")]
         self.makers: dict[str, list[str]] = {}  # corpus -> the imports and pools that came to it
         for id in (id for id, kind in kinds.items() if kind in _MAKERS):
             for made in (self(id) or Facts("")).made:
@@ -78,7 +78,7 @@ def belongings(workspace: Workspace, project: Project, known: Known) -> Belongin
     runs |= {id for id in known.evaluations if _only_of(known(id), runs)}
     read = [about for id in runs if (about := known(id)) is not None]
     files = {file for about in read for file in about.reads("file")} | set(_named_files(workspace, names))
-    corpora |= {one for about in read for one in about.reads("corpus")}
+    corpora |= {one for about in read for one in (*about.reads("corpus"), *about.made)}
     models = frozenset(model for about in read for model in about.reads("model"))
     return Belongings(frozenset(names), frozenset(files), frozenset(corpora), models, frozenset(runs))
 

@@ -15,26 +15,33 @@ from core.output import issue_json, issue_line, plain, score_table
 from core.pipeline import pools_of, scores_of
 from core.recipe import Data, FileIngredient, Recipe
 from core.scores import Scores
+from core.tasks import task as task_of
 from core.training.features import ROWS, STATES, spec_of
 
 
 def score_file(args: Namespace, at: Setting) -> Answer:
-    """Scores of a predictions file (token, gold, predicted), or of a run's kept predictions."""
+    """Scores of a predictions file (token, gold, predicted), or of a run's kept predictions.
+
+    Raises CoreError `rule_unknown`, and those of files and runs.
+    """
+    rules = task_of("tagging").rules
+    if args.rule not in rules:
+        raise CoreError("rule_unknown", {"rule": args.rule, "known": ", ".join(rules)}, "hint_known")
     if re.fullmatch("[0-9a-f]{1,16}", args.source) and not Path(args.source).exists():
         run = trained(args.source, at)
         spec = json.loads((at.workspace.run_folder(run.id) / "spec.json").read_text())
-        scores = scores_of(at.workspace, spec["inputs"]["dev"].partition(":")[2], [run.id], spec["params"]["labels"])
+        scores = scores_of(at.workspace, spec["inputs"]["dev"].partition(":")[2], [run.id], spec["params"]["labels"],
+                           args.rule)  # fmt: skip
         return Answer({"scores": scores.to_json(), "issues": []}, score_table(scores, at.language))
-    scores, issues = _scores_in(args.source)
+    scores, issues = _scores_in(args.source, args.rule)
     data = {"scores": scores.to_json(), "issues": [issue_json(issue, at.language) for issue in issues]}
     told = [issue_line(issue, at.language) for issue in issues]
     return Answer(data, "\n".join([score_table(scores, at.language), *told]))
 
 
-def _scores_in(name: str) -> tuple[Scores, list[Issue]]:
+def _scores_in(name: str, rule: str) -> tuple[Scores, list[Issue]]:
     """The scores of a predictions file, and what was repaired in it. A row that can't be read is refused."""
     from core.evaluation.scoring import score
-    from core.tasks import task
 
     gold, found = (read_file(Path(name), name=name, options=ReadOptions(scheme="IOB2", tag_column=c)) for c in (-2, -1))
     issues = [*gold.issues, *(issue for issue in found.issues if issue not in gold.issues)]
@@ -43,7 +50,7 @@ def _scores_in(name: str) -> tuple[Scores, list[Issue]]:
             values: dict[str, Value] = {"file": name, "row": issue.row}
             raise CoreError(issue.code, values | issue.values, "hint_predictions")
     names = tuple(sorted({*gold.corpus.schema.labels, *found.corpus.schema.labels}))
-    counts = task("tagging").counts(gold.corpus.table, found.corpus.table.column("tags").to_pylist(), names)
+    counts = task_of("tagging").counts(gold.corpus.table, found.corpus.table.column("tags"), names, rule)
     return score([counts]), issues
 
 

@@ -123,7 +123,7 @@ def bootstrap(
     out: dict[str, list[Rates]] = {"label": [], "micro": [], "macro": []}
     for start in range(0, draws, _DRAWS_AT_ONCE):
         size = min(_DRAWS_AT_ONCE, draws - start)
-        picked = _row_weights(row_rng, size, rows)[:, there]
+        picked = row_weights(row_rng, size, rows, there)
         weight = _seed_weights(seed_rng, size, seeds)
         sums = (picked @ flat).astype(np.float64)
         cut = seeds * labels
@@ -142,10 +142,12 @@ def bootstrap(
     }
 
 
-def _row_weights(rng: np.random.Generator, draws: int, rows: int) -> np.ndarray:
-    """How often each row is picked in each draw. *Shape:* (draws, rows), float32."""
-    picks = rng.integers(0, rows, size=(draws, rows)) + np.arange(draws)[:, None] * rows
-    return np.bincount(picks.ravel(), minlength=draws * rows).reshape(draws, rows).astype(np.float32)
+def row_weights(rng: np.random.Generator, draws: int, rows: int, there: np.ndarray) -> np.ndarray:
+    """How often each row of `there` is picked in each draw of as many as there are rows. *Shape:* (draws, there)."""
+    weights = np.empty((draws, len(there)), dtype=np.float32)
+    for draw in range(draws):  # one at a time: counts of one draw stay in the processor's cache
+        weights[draw] = np.bincount(rng.integers(0, rows, size=rows), minlength=rows)[there]
+    return weights
 
 
 def _seed_weights(rng: np.random.Generator, draws: int, seeds: int) -> np.ndarray:

@@ -21,6 +21,8 @@ _WAITER = "resume.lock"  # held by the one process that waits for what goes on b
 _LOCK_SECONDS = 1.0  # how long a lock that somebody only looks at is waited for
 _GONE_SECONDS = 2.0  # how long processes that were killed are waited for
 _LONGEST_NAP = 5.0  # seconds between two looks of the process that waits for what goes on by itself
+_NEXT_LOOK = 1.0  # seconds between two looks of it while a run waits for others, which it queued and can't start
+_AT_ONCE = {"train": 1, "light": 1, "wait": 8}  # runs of a lane that run at once; those that wait only sleep
 _children: list[subprocess.Popen[bytes]] = []  # processes that this one started, kept only to be reaped
 
 
@@ -29,7 +31,8 @@ def dispatch(root: Path) -> list[str]:
 
     A slot is taken as long as a run that has it lives: the kernel frees a run's lock with its last process. Before
     that, runs whose processes are gone are ended, and interrupted ones whose time has come are queued again; for
-    those whose time is to come a small process waits. Any process may call it at any time.
+    those whose time is to come, and for what a waiting run queues, a small process waits. Any process may call it at
+    any time but that of a run: what it starts would end with the run.
     """
     store = Store(root)
     _children[:] = [child for child in _children if child.poll() is None]
@@ -46,7 +49,7 @@ def dispatch(root: Path) -> list[str]:
             if free is not None and _start(store, run, free):
                 taken.add(free)
                 started.append(run.id)
-    if any(run.due_at is not None for run in store.pending()):
+    if _times(store):
         _wait_elsewhere(store.root)
     return started
 
@@ -63,7 +66,7 @@ def look_after(root: Path) -> CoreError | None:
 
 
 def slots(root: Path) -> Mapping[str, Sequence[str]]:
-    """The slots by lane: one a GPU for trainings, without one those of the processor, and those of light work.
+    """The slots by lane: one a GPU for trainings, without one those of the processor; light work; runs that wait.
 
     `slots.json` in the workspace may say how many: {"train": 2, "light": 4}; a number for trainings counts where
     there is no GPU.
@@ -71,9 +74,9 @@ def slots(root: Path) -> Mapping[str, Sequence[str]]:
     from core.jobs.machine import gpus
 
     asked = read_object(root / "slots.json") or {}
-    number = {lane: asked[lane] if isinstance(asked.get(lane), int) else 1 for lane in ("train", "light")}
+    number = {lane: asked[lane] if isinstance(asked.get(lane), int) else most for lane, most in _AT_ONCE.items()}
     train = [f"gpu:{name}" for name in gpus()] or [f"cpu:{at}" for at in range(number["train"])]
-    return {"train": train, "light": [f"light:{at}" for at in range(number["light"])]}
+    return {"train": train} | {lane: [f"{lane}:{at}" for at in range(number[lane])] for lane in ("light", "wait")}
 
 
 def reconcile(store: Store) -> list[Run]:
@@ -154,7 +157,7 @@ def _lock(folder: Path) -> int | None:
 
 
 def _wait_elsewhere(root: Path) -> None:
-    """See to it that one process of this workspace waits for the runs that go on by themselves."""
+    """See to it that one process of this workspace waits for what there is to do that nobody comes for."""
     waiter = take(root / _WAITER)
     if waiter is None:
         return
@@ -164,13 +167,22 @@ def _wait_elsewhere(root: Path) -> None:
 
 
 def wait_for_due(root: Path) -> None:
-    """Dispatch whenever an interrupted run may go on, until none waits for that, or the workspace is gone."""
+    """Dispatch whenever an interrupted run may go on, and now and then while one waits for others, until there is
+    none of either, or the workspace is gone."""
     store = Store(root)
-    while times := [run.due_at for run in store.pending() if run.due_at is not None]:
+    while times := _times(store):
         time.sleep(max(0.05, min(_LONGEST_NAP, min(times) - boottime())))
         if not store.path.exists():
             return
         dispatch(root)
+
+
+def _times(store: Store) -> list[float]:
+    """When there may be something to do that nobody else comes for, in seconds since the boot."""
+    pending = store.pending()
+    due = [run.due_at for run in pending if run.due_at is not None]
+    waiting = any(run.lane == "wait" and run.state == "running" for run in pending)
+    return [*due, boottime() + _NEXT_LOOK] if waiting else due
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -186,7 +198,7 @@ def main(arguments: Sequence[str]) -> None:
         os.set_inheritable(waiter, False)
         wait_for_due(root)
         os.close(waiter)
-        left = (root / "runs.db").exists() and any(run.due_at is not None for run in Store(root).pending())
+        left = (root / "runs.db").exists() and bool(_times(Store(root)))
         waiter = take(root / _WAITER) if left else None  # what was interrupted just when this one gave up
 
 

@@ -12,10 +12,7 @@ from core.corpus import Corpus, digest_parts, pc
 from core.mix import GOLD, Mix, cap, draw, plan, realised, splitmix64
 from core.tasks import task
 from core.tasks.drawing import strata
-from core.tasks.tagging import (
-    entities,
-    flat,
-)
+from core.tasks.iob2 import entities, flat
 
 _ROWS_AT_ONCE = 10_000  # of a corpus whose mentions are looked through
 _DRAWS_KEPT = 4  # per pool: a draw of another seed or of more passes puts the oldest out

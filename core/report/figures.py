@@ -5,16 +5,14 @@ Categories stand at whole numbers with tick texts, so that no label is taken for
 """
 
 import math
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.mix import GOLD
-from core.report.canvas import GREY, blank
+from core.report.canvas import blank
 from core.report.lettering import escape, shown, tick
-from core.scores import Interval
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -23,22 +21,6 @@ AMBER = "#E69F00"  # gold's own
 # Okabe & Ito (2008), without black and yellow: one vanishes on a dark background, the other on a light one
 PALETTE = ("#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
 _BINS = 30
-
-
-@dataclass(frozen=True)
-class ForestRow:
-    """A difference to the baseline and its interval (-1..1). `faint`: too little support to say anything.
-
-    `heading`: a name above the rows that follow, without a difference of its own.
-    """
-
-    label: str
-    value: float | None
-    interval: Interval | None
-    support: int
-    faint: bool
-    colour: str
-    heading: bool = False
 
 
 def colour_of(name: str, order: Sequence[str]) -> str:
@@ -50,62 +32,17 @@ def label_colours(labels: Sequence[str]) -> dict[str, str]:
     return {label: _cycle(position) for position, label in enumerate(labels)}
 
 
-def forest(rows: Sequence[ForestRow], axis_title: str) -> "Figure":
-    """Differences in points, in the order given, on a range symmetric around zero."""
-    figure = blank(_rows_height([row.label for row in rows], 30))
-    for at, row in enumerate(rows):
-        if row.interval is not None:
-            ends = [100 * end for end in row.interval]
-            line = {"color": _forest_colour(row), "width": 2}
-            figure.add_scatter(x=ends, y=[at, at], mode="lines", line=line, hoverinfo="skip", showlegend=False)
-    dots = [(at, row) for at, row in enumerate(rows) if row.value is not None]
-    figure.add_scatter(
-        x=[_points(row)[0] for _, row in dots],
-        y=[at for at, _ in dots],
-        mode="markers",
-        marker={
-            "color": [_forest_colour(row) for _, row in dots],
-            "symbol": ["circle-open" if row.faint else "circle" for _, row in dots],
-            "size": 10,
-        },
-        hovertext=[_forest_hover(row, axis_title) for _, row in dots],
-        hoverinfo="text",
-        showlegend=False,
-    )
-    reach = 1.08 * max([1.0, *(abs(number) for row in rows for number in _points(row))])
-    _category_axis(figure, [row.label for row in rows], {at for at, row in enumerate(rows) if row.heading})
-    figure.update_xaxes(title_text=escape(axis_title), range=[-reach, reach], zeroline=True, zerolinewidth=2)
-    return figure
-
-
-def bars(
-    groups: Mapping[str, Mapping[str, tuple[float | None, Interval | None]]],
-    labels: Sequence[str],
-    axis_title: str,
-    colours: Mapping[str, str] | None = None,
-) -> "Figure":
-    """Rates (0..1) per group and label as grouped bars, 0 to 100 %, with their intervals; a missing one has no bar."""
-    figure = blank(_rows_height(labels, 16 * (len(groups) + 1)), list(groups))
-    for group, rates in groups.items():
-        measured = ((at, label, rates.get(label, (None, None))) for at, label in enumerate(labels))
-        found = [(at, label, rate, ends) for at, label, (rate, ends) in measured if rate is not None]
-        _add_bars(figure, shown(group), colours[group] if colours else colour_of(group, list(groups)), found)
-    _category_axis(figure, labels)
-    figure.update_xaxes(title_text=escape(axis_title), range=[0, 100], dtick=25, ticksuffix="%")
-    return figure
-
-
 def label_histogram(
     series: Mapping[str, Mapping[str, float]], labels: Sequence[str], axis_title: str, words: Mapping[str, str]
 ) -> "Figure":
     """The share of each label in all mentions of a series (mentions or shares go in). `words`: names of series."""
     titles = {name: words.get(name, name) for name in series}
-    figure = blank(_rows_height(labels, 16 * (len(series) + 1)), list(titles.values()))
+    figure = blank(rows_height(labels, 16 * (len(series) + 1)), list(titles.values()))
     for name, amounts in series.items():
         whole = math.fsum(amounts.values()) or 1.0
-        found = [(at, label, amounts.get(label, 0) / whole, None) for at, label in enumerate(labels)]
+        found = [(at, label, amounts.get(label, 0) / whole) for at, label in enumerate(labels)]
         _add_bars(figure, shown(titles[name]), colour_of(name, list(series)), found)
-    _category_axis(figure, labels)
+    category_axis(figure, labels)
     figure.update_xaxes(title_text=escape(axis_title), rangemode="tozero", ticksuffix="%")
     return figure
 
@@ -161,61 +98,34 @@ def lengths(series: Mapping[str, Sequence[int]], axis_title: str, words: Mapping
     return figure
 
 
-def _rows_height(labels: Sequence[str], least: int) -> int:
+def rows_height(labels: Sequence[str], least: int) -> int:
     """The pixels of rows that leave room for every line of their labels."""
     return len(labels) * max([least, *(17 * (1 + tick(label).count("<br>")) for label in labels)])
 
 
-def _category_axis(figure: "Figure", labels: Sequence[str], headings: Set[int] = frozenset()) -> None:
-    """One label a row, the first on top; `headings`: rows whose labels are bold."""
+def category_axis(figure: "Figure", labels: Sequence[str]) -> None:
+    """One label a row, the first on top."""
     figure.update_yaxes(
         tickvals=list(range(len(labels))),
-        ticktext=[f"<b>{tick(label)}</b>" if at in headings else tick(label) for at, label in enumerate(labels)],
+        ticktext=[tick(label) for label in labels],
         range=[len(labels) - 0.5, -0.5],
         showgrid=False,
         zeroline=False,
     )
 
 
-def _add_bars(
-    figure: "Figure", title: str, colour: str, found: Sequence[tuple[int, str, float, Interval | None]]
-) -> None:
-    """A series of horizontal bars: (row, label, rate, interval) each."""
+def _add_bars(figure: "Figure", title: str, colour: str, found: Sequence[tuple[int, str, float]]) -> None:
+    """A series of horizontal bars: (row, label, rate) each."""
     figure.add_bar(
-        x=[100 * rate for _, _, rate, _ in found],
+        x=[100 * rate for _, _, rate in found],
         y=[at for at, *_ in found],
         orientation="h",
         name=title,
         marker={"color": colour, "line": {"width": 0}},
-        hovertext=[f"{shown(label)}<br>{title}<br>{_percent(rate, ends)}" for _, label, rate, ends in found],
+        hovertext=[f"{shown(label)}<br>{title}<br>{100 * rate:.1f} %" for _, label, rate in found],
         hoverinfo="text",
     )
-    if any(ends for *_, ends in found):
-        whiskers = [(rate - ends[0], ends[1] - rate) if ends else (0.0, 0.0) for *_, rate, ends in found]
-        below, above = ([100 * reach for reach in side] for side in zip(*whiskers, strict=True))
-        error = {"symmetric": False, "arrayminus": below, "array": above, "color": colour, "thickness": 2, "width": 3}
-        figure.update_traces(selector=-1, error_x=error, marker={"opacity": 0.6})
     figure.update_layout(barmode="group", bargap=0.25)
-
-
-def _forest_colour(row: ForestRow) -> str:
-    return GREY if row.faint else row.colour
-
-
-def _points(row: ForestRow) -> list[float]:
-    """The value and the ends of its interval, as far as they are known."""
-    return [100 * number for number in (row.value, *(row.interval or ())) if number is not None]
-
-
-def _forest_hover(row: ForestRow, axis_title: str) -> str:
-    value, *ends = (f"{number:+z.1f}" for number in _points(row))
-    interval = f" [{', '.join(ends)}]" if ends else ""
-    return f"{shown(row.label)}<br>{value}{interval}<br>{escape(axis_title)} · n = {row.support:,}"
-
-
-def _percent(rate: float, interval: Interval | None = None) -> str:
-    ends = "" if interval is None else f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
-    return f"{100 * rate:.1f} %{ends}"
 
 
 def _bin(at: int, width: int) -> str:

@@ -1,79 +1,104 @@
-"""What a comparison of two mixes says, as data; a page puts it into words."""
+"""What a comparison of mixes says, as data; a page puts it into words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from core.evaluation.comparison import Comparison, Difference, LabelComparison
+from core.evaluation.comparison import Comparison
+from core.evaluation.verdicts import ENOUGH_SEEDS, MARGIN, Judged, judge
 from core.scores import FEW
 
-ENOUGH_SEEDS = (
-    5  # in each group; with fewer, seed noise hides a difference of four points of recall more often than not
-)
-
-Metric = Literal["precision", "recall", "f1"]
-_OF_A_LABEL: tuple[Metric, ...] = ("recall", "precision")  # F1 repeats what these two say
-_OF_ALL: tuple[Metric, ...] = ("f1",)
-_ORDER: tuple[Metric, ...] = ("recall", "precision", "f1")
-_ROUNDING = 1e-9  # an interval that ends this close to zero ends at zero
-
-
-@dataclass(frozen=True)
-class Effect:
-    """A difference whose 95 % interval leaves out zero. `label`: "" for all labels together, there F1 alone."""
-
-    label: str
-    metric: Metric
-    difference: Difference
+_ORDER = ("f1", "recall", "precision")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What the mix `name` gains and loses against the baseline, largest first.
+    """What is known of the mix `name` against the baseline.
 
-    `none_shown`: labels whose precision and recall may both be unchanged; `too_few`: labels with support below FEW.
-    `seeds`: of the smaller group; below ENOUGH_SEEDS nothing is judged, and only `too_few` is filled.
+    `judged`: every difference that was looked at, F1 of all labels first; `too_few`: labels with support below FEW;
+    `repeats`: of the baseline and of the mix: where one has fewer than ENOUGH_SEEDS nothing is judged; `sequential`:
+    by the always-valid rule.
     """
 
     name: str
-    gains: tuple[Effect, ...]
-    losses: tuple[Effect, ...]
-    none_shown: tuple[str, ...]
+    judged: tuple[Judged, ...]
     too_few: tuple[str, ...]
-    seeds: int
+    repeats: tuple[int, int]
+    margin: float = MARGIN
+    sequential: bool = False
+
+    @property
+    def seeds(self) -> int:
+        """Repeats of the smaller group."""
+        return min(self.repeats)
+
+    @property
+    def enough(self) -> bool:
+        return self.seeds >= ENOUGH_SEEDS
+
+    @property
+    def overall(self) -> Judged | None:
+        """F1 of all labels together; None where there is no mention at all."""
+        return next((one for one in self.judged if one.metric == "f1"), None)
+
+    @property
+    def gains(self) -> tuple[Judged, ...]:
+        """What is better in single labels, the largest first."""
+        return self._effects("better")
+
+    @property
+    def losses(self) -> tuple[Judged, ...]:
+        """What is worse in single labels, the largest first."""
+        return self._effects("worse")
+
+    @property
+    def none_shown(self) -> tuple[str, ...]:
+        """Labels of which neither recall nor precision is shown to differ, in the order of the counts."""
+        return tuple(label for label, found in self._by_label().items() if not {"better", "worse"} & found)
+
+    @property
+    def same(self) -> tuple[str, ...]:
+        """Those of `none_shown` whose recall and precision are both shown to be the same within the margin."""
+        return tuple(label for label, found in self._by_label().items() if found == {"same"})
+
+    @property
+    def harms(self) -> bool:
+        """Whether the mix is worse over all labels, or loses somewhere and gains nowhere."""
+        overall = self.overall
+        worse, better = (overall is not None and overall.verdict == word for word in ("worse", "better"))
+        return worse or bool(self.losses and not self.gains and not better)
+
+    @property
+    def helps(self) -> bool:
+        """Whether the mix is better over all labels, or gains somewhere without being worse over all."""
+        better = self.overall is not None and self.overall.verdict == "better"
+        return better or bool(self.gains and not self.harms)
+
+    def _effects(self, verdict: str) -> tuple[Judged, ...]:
+        found = [one for one in self.judged if one.label and one.verdict == verdict]
+        return tuple(sorted(found, key=lambda one: (-abs(one.difference.value), _ORDER.index(one.metric))))
+
+    def _by_label(self) -> Mapping[str, set[str]]:
+        """The verdicts on each label that was judged."""
+        out: dict[str, set[str]] = {}
+        for one in self.judged:
+            if one.label and one.p is not None:
+                out.setdefault(one.label, set()).add(one.verdict)
+        return out
 
 
-def finding(name: str, comparison: Comparison) -> Finding:
-    seeds = min(comparison.baseline_seeds, comparison.other_seeds)
-    too_few = tuple(label.label for label in comparison.labels if label.support < FEW)
-    if seeds < ENOUGH_SEEDS:
-        return Finding(name, (), (), (), too_few, seeds)
-    judged = [label for label in comparison.labels if label.support >= FEW]
-    shown = {label.label: _effects(label, _OF_A_LABEL) for label in judged}
-    effects = [effect for found in shown.values() for effect in found]
-    if comparison.overall.support >= FEW:
-        effects += _effects(comparison.overall, _OF_ALL)
-    effects.sort(key=lambda effect: (-abs(effect.difference.value), _ORDER.index(effect.metric)))
-    return Finding(
-        name,
-        gains=tuple(effect for effect in effects if effect.difference.value > 0),
-        losses=tuple(effect for effect in effects if effect.difference.value < 0),
-        none_shown=tuple(label for label, found in shown.items() if not found),
-        too_few=too_few,
-        seeds=seeds,
-    )
-
-
-def _effects(label: LabelComparison, metrics: tuple[Metric, ...]) -> list[Effect]:
-    found: list[Effect] = []
-    for metric in metrics:
-        difference = label.difference[metric]
-        if difference is not None and _leaves_out_zero(difference):
-            found.append(Effect(label.label, metric, difference))
-    return found
-
-
-def _leaves_out_zero(difference: Difference) -> bool:
-    if difference.interval is None:
-        return False
-    low, high = difference.interval
-    return low > _ROUNDING or high < -_ROUNDING
+def findings(
+    comparisons: Mapping[str, Comparison], margin: float = MARGIN, sequential: bool = False
+) -> Mapping[str, Finding]:
+    """What several mixes do against one baseline, by mix; all of it judged together (core.evaluation.verdicts)."""
+    judged = judge(comparisons, margin, sequential)
+    return {
+        name: Finding(
+            name,
+            judged[name],
+            tuple(label.label for label in found.labels if label.support < FEW),
+            (found.baseline_seeds, found.other_seeds),
+            margin,
+            sequential,
+        )
+        for name, found in comparisons.items()
+    }

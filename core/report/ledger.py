@@ -24,25 +24,26 @@ class Entry:
         return "fixed" if self.after > self.before else "broken"
 
 
-def ledger(baseline: Sequence[Counts], other: Sequence[Counts], label: str) -> list[Entry]:
+def ledger(baseline: Sequence[Counts], other: Sequence[Counts], label: str = "") -> list[Entry]:
     """The rows in which the share of right repeats differs, the largest difference first, then in the order of rows.
 
-    Right is a repeat that marks all mentions of the label in a row, and nothing else as that label. One Counts per
-    seed, all over the same rows; ValueError where they aren't, or where the label is not in them.
+    Right is a repeat that marks all mentions of the label in a row, and nothing else as that label; without a label, of
+    all labels. One Counts per seed, all over the same rows; ValueError where they aren't, or where the label is not in
+    them.
     """
     first = baseline[0]
     if any(
         counts.names != first.names or not np.array_equal(counts.gold, first.gold) for counts in (*baseline, *other)
     ):
         raise ValueError("runs can be compared only over the same labels and the same gold")
-    column = first.names.index(label)
-    before, after = (_right(group, column) for group in (baseline, other))
+    columns = slice(None) if not label else [first.names.index(label)]
+    before, after = (_right(group, columns) for group in (baseline, other))
     rows = np.flatnonzero(before != after)
     order = rows[np.argsort(-np.abs(after[rows] - before[rows]), kind="stable")]
     return [Entry(int(row), float(before[row]), float(after[row])) for row in order]
 
 
-def _right(group: Sequence[Counts], column: int) -> np.ndarray:
-    """The share of repeats that are right about a label, per row. *Shape:* (rows,)."""
-    tp, pred = (np.stack([getattr(counts, name)[:, column] for counts in group]) for name in ("tp", "pred"))
-    return ((tp == pred) & (tp == group[0].gold[:, column])).mean(0)
+def _right(group: Sequence[Counts], columns: slice | list[int]) -> np.ndarray:
+    """The share of repeats that are right about some labels, per row. *Shape:* (rows,)."""
+    tp, pred = (np.stack([getattr(counts, name)[:, columns] for counts in group]) for name in ("tp", "pred"))
+    return ((tp == pred) & (tp == group[0].gold[:, columns])).all(-1).mean(0)

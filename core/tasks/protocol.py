@@ -11,6 +11,7 @@ from core.corpus import Corpus
 from core.scores import Counts
 
 IGNORED = -100  # target of a sub-token that takes no part in the loss
+Values = Sequence[Sequence[str]] | pa.ChunkedArray  # predictions per row; the array: list<string>
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Task(Protocol):
     columns: Mapping[str, pa.DataType]
     headline: str
     head: str  # "module:Class", resolved only in the process that trains
+    rules: tuple[str, ...]  # the ways to count, the strict one first
 
     def labels_of(self, table: pa.Table, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """(row, label) for every distinct label in every row. *Shapes:* (n,), (n,), int64; labels index `names`."""
@@ -64,8 +66,8 @@ class Task(Protocol):
         """The prediction for one row. `logits`: (sub-tokens, classes), float32."""
         ...
 
-    def counts(self, gold: pa.Table, predicted: Sequence[Sequence[str]], labels: Sequence[str]) -> Counts:
-        """Per row and label: true positives, predictions, gold items."""
+    def counts(self, gold: pa.Table, predicted: Values, labels: Sequence[str], rule: str = "strict") -> Counts:
+        """Per row and label: true positives, predictions, gold items, under one of `rules`; ValueError for another."""
         ...
 
     def masked(self, corpus: Corpus, outside: bool) -> Corpus:

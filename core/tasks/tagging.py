@@ -1,11 +1,12 @@
 """Tagging (named entities): words with IOB2 tags. A null tag means: not known, masked from the loss, not scored.
 
-Scoring is strict at entity level, on words, as seqeval's strict mode reads IOB2: an entity begins with B-, goes
-on with I- of the same label, and an I- that continues nothing is no entity. Predictions are the most probable
-*valid* IOB2 sequence (Viterbi over the transitions IOB2 allows), so that last rule never decides.
+Scoring is at entity level, on words, and strict unless another rule is asked for. Entities are read as seqeval's strict
+mode reads IOB2: an entity begins with B-, goes on with I- of the same label, and an I- that continues nothing is no
+entity. Predictions are the most probable *valid* IOB2 sequence (Viterbi over the transitions IOB2 allows), so that last
+rule never decides.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,13 @@ import pyarrow as pa
 
 from core.corpus import BASE, Corpus, Schema, digest_parts, pc
 from core.scores import Counts
-from core.tasks.protocol import IGNORED, Encoded, Predicted
+from core.tasks.iob2 import OUTSIDE, Flat, classes, flat
+from core.tasks.matching import count, counts_of, match
+from core.tasks.matching import tags as by_tag
+from core.tasks.matching import tokens as by_token
+from core.tasks.protocol import IGNORED, Encoded, Predicted, Values
 
-OUTSIDE = "O"
+Rule = Callable[[Flat, Flat, Sequence[str]], Counts]  # gold, predicted, labels
 COLUMNS: Mapping[str, pa.DataType] = {
     "tokens": pa.list_(pa.string()),
     "tags": pa.list_(pa.string()),  # IOB2; null items are masked
@@ -60,50 +65,18 @@ def spans(tags: Sequence[str | None]) -> list[Span]:
     return out
 
 
-@dataclass(frozen=True)
-class Flat:
-    """A column of tags as flat arrays.
-
-    `codes`: 0 for O (and masked), 1 + 2k for B- and 2 + 2k for I- of label k. *Shapes:* codes (tokens,) int32;
-    known (tokens,) bool, False where the tag is null; offsets (rows + 1,) int64.
-    """
-
-    codes: np.ndarray
-    known: np.ndarray
-    offsets: np.ndarray
-
-    @property
-    def rows(self) -> np.ndarray:
-        """The row of every token. *Shape:* (tokens,), int64."""
-        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+def _by_pairs(rule: str) -> Rule:
+    return lambda truth, guess, labels: counts_of(match(truth, guess, labels), rule)
 
 
-def flat(tags: pa.ChunkedArray, labels: Sequence[str]) -> Flat:
-    """Tags as codes; a tag of a label that is not in `labels` counts as O."""
-    lengths = pc.list_value_length(tags).to_numpy().astype(np.int64)
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
-    values = pc.list_flatten(tags)
-    codes = pc.index_in(values, value_set=pa.array(classes(labels), pa.string()))
-    known = values.is_valid().to_numpy()
-    return Flat(codes.fill_null(0).to_numpy().astype(np.int32), known.astype(bool), offsets)
-
-
-def classes(labels: Sequence[str]) -> tuple[str, ...]:
-    """O, then B- and I- of every label."""
-    return (OUTSIDE, *(prefix + label for label in labels for prefix in ("B-", "I-")))
-
-
-def entities(codes: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(start, end, label) of all entities in flat codes, strict IOB2. *Shapes:* (entities,) each."""
-    begins = codes % 2 == 1
-    first = np.zeros(len(codes), dtype=bool)
-    first[offsets[:-1][offsets[:-1] < len(codes)]] = True  # an empty row at the end has no token
-    previous = np.concatenate((np.zeros(1, dtype=codes.dtype), codes[:-1]))
-    same = (codes > 0) & (codes % 2 == 0) & ((previous == codes) | (previous == codes - 1)) & ~first
-    starts = np.flatnonzero(begins)
-    breaks = np.append(np.flatnonzero(~same), len(codes))  # tokens that continue nothing
-    ends = breaks[np.searchsorted(breaks, starts, side="right")]
-    return starts, ends, (codes[starts] - 1) // 2
+_RULES: Mapping[str, Rule] = {
+    "strict": count,
+    "exact": _by_pairs("exact"),
+    "partial": _by_pairs("partial"),
+    "type": _by_pairs("type"),
+    "token": by_token,
+    "tag": by_tag,
+}
 
 
 class Tagging:
@@ -112,6 +85,7 @@ class Tagging:
     columns = COLUMNS
     headline = "f1"
     head = "transformers:AutoModelForTokenClassification"
+    rules = tuple(_RULES)
 
     def labels_of(self, table: pa.Table, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         width, start = max(len(names), 1), 0
@@ -168,13 +142,20 @@ class Tagging:
         confidence = np.where(seen, np.exp(scores[np.arange(len(path)), path]), 0.0)
         return Predicted([names[code] for code in path], confidence.tolist())
 
-    def counts(self, gold: pa.Table, predicted: Sequence[Sequence[str]], labels: Sequence[str]) -> Counts:
-        """Strict entity counts. A token with a null gold tag is not scored: predictions that touch it are dropped."""
-        truth = flat(gold.column("tags"), labels)
-        guess = flat(pa.chunked_array([pa.array(predicted, COLUMNS["tags"])]), labels)
+    def counts(self, gold: pa.Table, predicted: Values, labels: Sequence[str], rule: str = "strict") -> Counts:
+        """A token with a null gold tag is not scored: predicted mentions that touch it are dropped.
+
+        strict, exact, partial, type: mentions (core.tasks.matching has the definitions); token: the label of each
+        token; tag: its tag, B- and I- apart.
+        """
+        if rule not in _RULES:
+            raise ValueError(f"no rule {rule!r}; there are {', '.join(_RULES)}")
+        if not isinstance(predicted, pa.ChunkedArray):
+            predicted = pa.chunked_array([pa.array(predicted, COLUMNS["tags"])])
+        truth, guess = flat(gold.column("tags"), labels), flat(predicted, labels)
         if not np.array_equal(truth.offsets, guess.offsets):
             raise ValueError("predictions and gold differ in length")
-        return count(truth, guess, labels)
+        return _RULES[rule](truth, guess, labels)
 
     def masked(self, corpus: Corpus, outside: bool) -> Corpus:
         if not outside:
@@ -193,28 +174,6 @@ class Tagging:
 
         mapped = _with_tags(corpus, rename)
         return Corpus(Schema(corpus.schema.task, tuple(schema), corpus.schema.language), mapped.table)
-
-
-def count(truth: Flat, guess: Flat, labels: Sequence[str]) -> Counts:
-    """Strict entity counts per row and label of two taggings of the same rows."""
-    rows, width = len(truth.offsets) - 1, len(labels)
-    row_of = truth.rows
-    gold = np.stack(entities(truth.codes, truth.offsets))
-    pred = np.stack(entities(guess.codes, guess.offsets))
-    if not truth.known.all():
-        hidden = np.concatenate(([0], np.cumsum(~truth.known)))
-        pred = pred[:, hidden[pred[1]] == hidden[pred[0]]]
-    size = len(truth.codes) + 1
-    gold_key, pred_key = (
-        (e[0] * size + e[1]) * max(width, 1) + e[2] for e in (gold.astype(np.int64), pred.astype(np.int64))
-    )
-    hit = pred[:, np.isin(pred_key, gold_key, assume_unique=True)]
-
-    def table(entities: np.ndarray) -> np.ndarray:
-        cells = row_of[entities[0]] * width + entities[2]
-        return np.bincount(cells, minlength=rows * width).reshape(rows, width).astype(np.int32)
-
-    return Counts(tuple(labels), table(hit), table(pred), table(gold))
 
 
 def _with_tags(corpus: Corpus, change: Any) -> Corpus:

@@ -83,3 +83,13 @@ def read(path: Path) -> Predictions:
     """Stored predictions."""
     table, about = kept(path)
     return Predictions(table.column("predicted").to_pylist(), table.column("confidence").to_pylist(), about["seconds"])
+
+
+def column(path: Path) -> pa.ChunkedArray:
+    """The predictions of a stored file as they lie in it, list<string>, memory-mapped: what `Task.counts` reads."""
+    return kept(path)[0].column("predicted")
+
+
+def confidence_column(path: Path) -> pa.ChunkedArray:
+    """The probability of each prediction of a stored file, list<float>, memory-mapped."""
+    return kept(path)[0].column("confidence")

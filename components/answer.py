@@ -1,0 +1,142 @@
+"""The Compare page's answer: a sentence for the mix that is looked at, how all mixes stand, and label by label."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from components import facts
+from components.comparison import Chosen
+from components.frame import PAGES
+from components.pictures import picture
+from components.verdicts import all_verdicts, caution, interval_help, measured, metric_help, metric_words, verdict
+from components.words import duration, escape, raw, t
+from core import contrast, pace
+from core.evaluation.power import repeats_for
+from core.evaluation.verdicts import ADVISED_SEEDS, ENOUGH_SEEDS, MARGIN, METRICS_OF_A_LABEL
+from core.groups import Group
+from core.project import Project
+from core.recipe_text import mix_data
+from core.report.finding import Finding
+from core.report.forest import forest, label_rows, mix_rows, reach
+from core.workspace import Workspace
+
+_ROWS, _TALLEST = 10, 420  # mixes that are shown at once; pixels for more of them, to scroll through
+_NOTHING = 0.01  # F1 below which a model has learned nothing
+
+
+def answer(space: Workspace, project: Project, chosen: Chosen, other: Group, found: Mapping[str, Finding]) -> None:
+    """The sentence for one mix, what it stands on, and what would settle what is open. `found`: by title."""
+    if facts.measured(space, chosen.baseline, chosen.split, chosen.rule).scores["f1"][:, 0].mean() < _NOTHING:
+        st.warning(
+            t("The baseline found next to nothing: it was trained too briefly. Raise the training steps on Mix."),
+            icon=":material/warning:",
+        )
+    one = found[chosen.title(other)]
+    with st.container(border=True):
+        st.markdown(verdict(one))
+        st.caption(t("Against {baseline}.", baseline=chosen.title(chosen.baseline)) + " " + measured(chosen.split))
+        _open_question(space, chosen, other, one)
+    for group in (chosen.baseline, other):
+        have = len(contrast.repeats(space, group, chosen.split))
+        if have < ENOUGH_SEEDS:
+            more_repeats(space, project, chosen.title(group), group, have)
+
+
+def _open_question(space: Workspace, chosen: Chosen, other: Group, found: Finding) -> None:
+    """What it would take where nothing can be told yet."""
+    one = found.overall
+    if not found.enough or one is None or one.verdict != "open":
+        return
+    comparison = facts.comparison(space, chosen.baseline, other, chosen.split, chosen.rule)
+    needed = repeats_for(comparison, one.difference, MARGIN)
+    margin = f"{100 * MARGIN:g}"
+    if needed is None:
+        st.caption(
+            t(
+                "More repeats alone won't settle a difference of {margin} points here: {split} is too small a sample.",
+                margin=margin,
+                split=chosen.split,
+            )
+        )
+        return
+    more = [max(0, needed - seeds) for seeds in (comparison.baseline_seeds, comparison.other_seeds)]
+    if not any(more):
+        st.caption(t("These repeats would show a difference of {margin} points in four of five cases.", margin=margin))
+        return
+    seconds = pace.seconds_all(space, sum(more), other.train)
+    st.caption(
+        t(
+            "A difference of {margin} points would be shown in four of five cases with {needed} repeats each: "
+            "{more} more runs take about {time}.",
+            margin=margin,
+            needed=needed,
+            more=sum(more),
+            time=duration(seconds),
+        )
+    )
+
+
+def more_repeats(space: Workspace, project: Project, title: str, group: Group, have: int) -> None:
+    """How many repeats are missing for a verdict, how long they take, and the way to them."""
+    seconds = pace.seconds_all(space, ADVISED_SEEDS - have, group.train)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            t(
+                "{mix} has {have} repeats: {n} more, which makes {all}, take about {time}.",
+                mix=title,
+                have=have,
+                n=ADVISED_SEEDS - have,
+                all=ADVISED_SEEDS,
+                time=duration(seconds),
+            ),
+            width="stretch",
+        )
+        if st.button(t("Add repeats"), key=f"compare_more_{group.id}", icon=":material/tune:"):
+            st.session_state["mix_load"] = {"mix": mix_data(group.mix), "name": group.name}
+            st.switch_page(PAGES["mix"], query_params={"project": project.slug})
+
+
+def standings(chosen: Chosen, found: Mapping[str, Finding]) -> None:
+    """How all mixes stand against the baseline over all labels, in the order in which they were launched."""
+    overall = [one.overall for one in found.values()]
+    counts = {word: sum(one is not None and one.verdict == word for one in overall) for word in ("better", "worse")}
+    st.subheader(t("All mixes"), anchor=False)
+    st.markdown(
+        t(
+            "Of {n} mixes {better} are better over all labels and {worse} worse; for the others nothing else than "
+            "the baseline is shown.",
+            n=len(found),
+            **counts,
+        )
+    )
+    rows = mix_rows(found, chosen.colours, all_verdicts())
+    axis = raw("F1 of all labels: points more or less than {baseline}", baseline=chosen.title(chosen.baseline))
+    with st.container(height=_TALLEST if len(rows) > _ROWS else "content", border=False):
+        picture(forest(rows, axis), "compare_mixes", alt=axis)
+
+
+def by_label(chosen: Chosen, other: Group, found: Finding) -> None:
+    """Recall and precision of each label, side by side, on one and the same range."""
+    title = chosen.title(other)
+    st.subheader(t("By label"), anchor=False, help=interval_help())
+    parts = {
+        metric: label_rows(found, metric, chosen.colours[title], raw("all labels"), all_verdicts())
+        for metric in METRICS_OF_A_LABEL
+    }
+    to = reach(*parts.values())
+    for column, (metric, rows) in zip(st.columns(2), parts.items(), strict=True):
+        with column:
+            name = metric_words(metric)
+            st.markdown(f"**{escape(name)}**", help=metric_help(metric))
+            axis = raw("points more or less than {baseline}", baseline=chosen.title(chosen.baseline))
+            alt = raw("{metric} by label: {mix} against {baseline}", metric=name, mix=title,
+                      baseline=chosen.title(chosen.baseline))  # fmt: skip
+            picture(forest(rows, axis, to), f"compare_{metric}", alt=alt)
+    st.caption(
+        t(
+            "The mark is the mean difference over repeats, the line its 95 % interval. Triangle: better or worse; "
+            "square: the same; disc: can't tell; grey and hollow: under 30 mentions or 5 repeats."
+        )
+        + " "
+        + caution(found.sequential)
+    )
