@@ -70,6 +70,13 @@ def test_rows_enter_as_the_bootstrap_over_rows_has_them(metric):
     assert found.error**2 == pytest.approx(found.rows)
 
 
+def test_a_label_that_no_run_finds_is_not_called_the_same():
+    blind = [counts(np.zeros_like(GOLD), np.zeros_like(GOLD), GOLD)] * 5
+    found = judge({"": between(blind, blind)})[""]
+    assert {one.verdict for one in found} == {"open"}
+    assert {one.difference.value for one in found} == {0.0}
+
+
 def test_a_group_against_itself_differs_by_nothing():
     runs = group(GOLD, 0.6, 5, 1)
     for row in between(runs, runs).all:
@@ -217,7 +224,7 @@ def test_holm_by_hand():
 
 
 def test_a_first_question_is_not_drowned_by_many_labels():
-    """F1 of all labels keeps half of what may go wrong, however many labels there are."""
+    """F1 of all labels keeps its share of what may go wrong, however many labels there are."""
     few, many = judge({"": clear(2)})[""][0], judge({"": clear(40)})[""][0]
     assert few.metric == many.metric == "f1"
     assert few.p == pytest.approx(many.p) and few.verdict == many.verdict == "better"

@@ -56,7 +56,10 @@ class Difference:
 
     def p_same(self, margin: float) -> float:
         """The same of a difference this small where the true one is `margin` or more (two one-sided tests,
-        Schuirmann 1987, doi:10.1007/BF01068419)."""
+        Schuirmann 1987, doi:10.1007/BF01068419); 1 where nothing varied: a label that no run ever found shows nothing.
+        """
+        if not self.error:
+            return 1.0
         return max(self._tail(margin - self.value), self._tail(margin + self.value))
 
     def _tail(self, distance: float) -> float:

@@ -37,7 +37,7 @@ class AlwaysValid:
     def p_same(self, margin: float) -> float:
         """The same for the claim that the true difference is smaller than `margin`."""
         value = self.difference.value
-        if abs(value) >= margin:
+        if abs(value) >= margin or not self.difference.error:
             return 1.0
         return max(self._p(margin - value), self._p(margin + value))
 
