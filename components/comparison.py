@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import streamlit as st
 
@@ -13,6 +14,7 @@ from components.words import escape, t, visible
 from core import contrast, launch
 from core.evaluation.comparison import Comparison
 from core.groups import Group
+from core.groups import evaluated as evaluated_runs
 from core.mixing import added
 from core.project import Project
 from core.report import contrast as lined
@@ -47,7 +49,15 @@ class Chosen:
     def findings(self, space: Workspace) -> Mapping[str, Finding]:
         """What the mixes do, by title, judged together; by the always-valid rule where one of them grew by looking."""
         looked = any(group.id in self.by_looking for group in self.others)
-        return findings(self.comparisons(space), sequential=looked)
+        runs = tuple((self.title(g), *evaluated_runs(space, g, self.split)) for g in (self.baseline, *self.others))
+        return _findings(space.root, runs, self.split, self.rule, looked, self)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _findings(
+    root: Path, runs: tuple[tuple[str, ...], ...], split: str, rule: str, looked: bool, _chosen: Chosen
+) -> Mapping[str, Finding]:
+    return findings(_chosen.comparisons(Workspace(root)), sequential=looked)
 
 
 def choose(space: Workspace, project: Project, found: Sequence[Group]) -> Chosen:

@@ -1,6 +1,7 @@
 """The table of a comparison: every rate and difference with its interval, to sort, to click and to download."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import streamlit as st
 
@@ -8,6 +9,7 @@ from components import facts
 from components.comparison import Chosen
 from components.verdicts import all_verdicts, metric_help, metric_words, verdict_words
 from components.words import points, raw, t, visible
+from core.groups import Group
 from core.project import Project
 from core.report import contrast as lined
 from core.report.contrast import METRICS, Line
@@ -16,12 +18,15 @@ from core.scores import FEW, Interval
 from core.workspace import Workspace
 
 
-def table(space: Workspace, project: Project, chosen: Chosen, found: Mapping[str, Finding]) -> None:
+def table(
+    space: Workspace, project: Project, chosen: Chosen, other: Group | None, found: Mapping[str, Finding]
+) -> None:
     """Every figure, to sort and to download; a click on a row chooses its label and mix for what stands above.
 
-    `found`: of the mixes, by title.
+    `found`: of the mixes, by title. Of many mixes only `other` is shown beside the baseline; the download has all.
     """
-    told = _lines(space, chosen, found)
+    few = other is None or len(chosen.others) <= _SHOWN
+    told = _lines(space, chosen if few else replace(chosen, others=(other,)), found)
     ids = {chosen.title(group): group.id for group in chosen.others}
 
     def pick() -> None:
@@ -57,7 +62,7 @@ def table(space: Workspace, project: Project, chosen: Chosen, found: Mapping[str
     verdicts = all_verdicts()
     st.download_button(
         t("Download the table"),
-        lambda: lined.spreadsheet(told, words, verdicts),
+        lambda: lined.spreadsheet(told if few else _lines(space, chosen, found), words, verdicts),
         file_name=f"{project.slug}-{chosen.split}.csv",
         mime="text/csv",
         key="compare_csv",
@@ -65,6 +70,9 @@ def table(space: Workspace, project: Project, chosen: Chosen, found: Mapping[str
         on_click="ignore",
         help=t("All figures as a CSV file for a spreadsheet; shares from 0 to 1."),
     )
+
+
+_SHOWN = 6  # mixes whose figures are shown at once
 
 
 def _lines(space: Workspace, chosen: Chosen, found: Mapping[str, Finding]) -> list[Line]:

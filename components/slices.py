@@ -10,7 +10,7 @@ from components.address import choice
 from components.comparison import Chosen
 from components.pictures import picture
 from components.verdicts import metric_help, metric_words
-from components.words import points, raw, t, visible
+from components.words import escape, points, raw, t, visible
 from core import sliced
 from core.evaluation.comparison import Comparison, Difference, LabelComparison
 from core.evaluation.sequential import always_valid
@@ -127,9 +127,8 @@ def _meaning(slice: str, ground: Ground) -> str:
     low, high = ground.background.terciles
     return {
         "seen": t(
-            "Seen: the very words of the mention stand as a mention in the gold training sentences, under whatever "
-            "label; new: they don't. What a mix adds to gold makes no difference, so the parts are the same for all "
-            "mixes."
+            "Seen in gold: the very words of the mention stand as a mention in the gold training sentences, under "
+            "whatever label. What a mix adds to gold makes no difference here, so the parts are the same for all mixes."
         ),
         "length": t("Of how many words the mention is. One with wrong borders counts by its own length on each side."),
         "frequency": t("How often the words of the mention stand as a mention in the gold training sentences."),
@@ -154,7 +153,7 @@ def _part_words(slice: str, part: str, ground: Ground) -> str:
     low, high = ground.background.terciles
     return {
         "seen": raw("seen in gold"),
-        "unseen": raw("new"),
+        "unseen": raw("not in gold"),
         "1": raw("1 word"),
         "2": raw("2 words"),
         "3+": raw("3 words or more"),
@@ -227,7 +226,7 @@ def _forests(
     for column, (metric, lines) in zip(st.columns(2), drawn.items(), strict=True):
         with column:
             name = metric_words(metric)
-            st.markdown(f"**{t('{name}', name=name)}**", help=metric_help(metric))
+            st.markdown(f"**{escape(name)}**", help=metric_help(metric))
             axis = raw("points more or less than {baseline}", baseline=baseline)
             alt = raw("{metric} by part of the split: {mix} against {baseline}", metric=name, mix=title,
                       baseline=baseline)  # fmt: skip

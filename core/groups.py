@@ -1,7 +1,7 @@
 """Groups: the trainings of one mix over several seeds, as a project's history and the run store know them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from core.project import events, history_file, mix_of
 from core.runs import RunSpec, State
 from core.scores import Counts
 from core.tasks import task as task_of
+from core.tasks.protocol import Values
 from core.training import predictions
 from core.training.settings import TrainParams
 from core.workspace import Workspace
@@ -190,15 +191,21 @@ def counts_of(workspace: Workspace, group: Group, split: str, rule: str = "stric
     runs = evaluated(workspace, group, split)
     if not runs:
         raise CoreError("nothing_evaluated", {"name": group.name, "split": split})
-    data = split_of(workspace, group, split)
-    names = tuple(sorted(used_labels(data)))
-    task = task_of(data.schema.task)
-    return [task.counts(data.table, predicted(workspace, run, data), names, rule) for run in runs]
+    corpus_id = group.corpora[split]
+    count = _counter(workspace.corpus_path(corpus_id), rule)
+    return [count(predicted(workspace, run, corpus_id)) for run in runs]
 
 
-def predicted(workspace: Workspace, run: str, data: Corpus) -> pa.ChunkedArray:
+@lru_cache(maxsize=16)
+def _counter(path: Path, rule: str) -> Callable[[Values], Counts]:
+    """What counts predictions for a corpus, which never changes."""
+    data = corpora.read(path)
+    return task_of(data.schema.task).counter(data.table, tuple(sorted(used_labels(data))), rule)
+
+
+def predicted(workspace: Workspace, run: str, corpus_id: str) -> pa.ChunkedArray:
     """What a run predicted for each row of a corpus, list<string>, memory-mapped."""
-    return predictions.column(predictions.file_of(workspace.run_folder(run), data.id))
+    return predictions.column(predictions.file_of(workspace.run_folder(run), corpus_id))
 
 
 def split_of(workspace: Workspace, group: Group, split: str) -> Corpus:

@@ -41,8 +41,9 @@ class Side:
 
     def counts(self, rule: str) -> list[Counts]:
         """One Counts for each repeat; labels: those that occur in gold, sorted."""
-        task, names = task_of(self.gold.schema.task), tuple(sorted(used_labels(self.gold)))
-        return [task.counts(self.gold.table, found, names, rule) for found in self.predicted]
+        names = tuple(sorted(used_labels(self.gold)))
+        count = task_of(self.gold.schema.task).counter(self.gold.table, names, rule)
+        return [count(found) for found in self.predicted]
 
     @cached_property
     def text(self) -> str:
@@ -98,7 +99,7 @@ def of_group(workspace: Workspace, group: Group, split: str, name: str) -> Side:
     if not runs:
         raise CoreError("nothing_evaluated", {"name": name, "split": split})
     data = groups.split_of(workspace, group, split)
-    return Side(name, data, [groups.predicted(workspace, run, data) for run in runs], runs)
+    return Side(name, data, [groups.predicted(workspace, run, data.id) for run in runs], runs)
 
 
 def _of_recipe(workspace: Workspace, path: Path) -> Group:

@@ -28,8 +28,8 @@ if chosen is None:
     st.info(t("The baseline has no predictions for this split yet, so there is nothing to compare."))
     st.stop()
 other = focus(space, chosen)
+judged = chosen.findings(space)
 if other is not None:
-    judged = chosen.findings(space)
     one = judged[chosen.title(other)]
     answer(space, project, chosen, other, judged)
     if len(chosen.others) > 1:
@@ -39,5 +39,5 @@ if other is not None:
     sentences(space, project, chosen, other)
     st.subheader(t("Look closer"), anchor=False)
     drawer(space, project, chosen, other)
-    st.subheader(t("All figures"), anchor=False)
-    table(space, project, chosen, judged)
+st.subheader(t("All figures"), anchor=False)
+table(space, project, chosen, other, judged)

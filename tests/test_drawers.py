@@ -191,6 +191,8 @@ def test_a_map_holds_per_cent_and_writes_what_is_not_zero():
     assert look["yaxis"]["ticktext"] == ["LOC", "ORG", "nothing"]
     assert look["xaxis"]["ticktext"] == ["LOC", "ORG", "borders", "missed"]
     assert cells["hovertext"][1][0] == "ORG → LOC<br>25.0 % · n = 4" and cells["hovertext"][2][2] == ""
+    slight = replace(found, values=np.where(found.values == 0.25, 0.004, found.values))
+    assert data(confusion_map(slight, WORDS))[1]["text"] == ["100"]  # less than half a per cent is shown by hovering
 
 
 def test_a_map_of_a_difference_is_symmetric_around_zero():
@@ -515,7 +517,7 @@ def test_slices_show_differences_with_intervals_and_no_verdict(sampled):
     compared = sliced.compared_on(*pairs, ground.background, "seen")["unseen"].overall
     gap = compared.difference["recall"]
     assert gap is not None and gap.interval is not None
-    new = rows["new"]
+    new = rows["not in gold"]
     assert new["support"] == compared.support and new["recall_gap"] == pytest.approx(100 * gap.value)
     low, high = gap.interval
     assert new["recall_ends"] == f"{100 * low:+.1f} to {100 * high:+.1f}"

@@ -135,8 +135,8 @@ def test_a_forest_shows_points_on_a_symmetric_axis():
         "points",
     )
     first, second, _, dots, notes = data(figure)
-    assert (first["x"], first["y"], first["line"]["color"]) == ([12.5, 37.5], [0, 0], PALETTE[0])
-    assert (second["x"], second["y"], second["line"]["color"]) == ([-50, 12.5], [1, 1], GREY)
+    assert (first["x"], first["y"], first["line"]["color"]) == ([12.5, 37.5, None], [0, 0, None], PALETTE[0])
+    assert (second["x"], second["y"], second["line"]["color"]) == ([-50, 12.5, None], [1, 1, None], GREY)
     assert (dots["x"], dots["y"]) == ([25, -25, 0], [0, 1, 2])
     assert dots["marker"]["symbol"] == ["triangle-right", "circle-open", "square"]
     assert dots["marker"]["color"] == [PALETTE[0], GREY, PALETTE[2]]

@@ -75,11 +75,16 @@ def reach(*rows: Sequence[ForestRow]) -> float:
 def forest(rows: Sequence[ForestRow], axis_title: str, to: float | None = None) -> "Figure":
     """Differences in points, in the order given, on a range symmetric around zero. `to`: of `reach`, shared."""
     figure = blank(rows_height([row.label for row in rows], _ROW))
-    for at, row in enumerate(rows):
-        if row.interval is not None:
-            ends = [100 * end for end in row.interval]
-            line = {"color": _colour(row), "width": 2}
-            figure.add_scatter(x=ends, y=[at, at], mode="lines", line=line, hoverinfo="skip", showlegend=False)
+    for colour in dict.fromkeys(_colour(row) for row in rows):
+        ends = [(at, row.interval) for at, row in enumerate(rows) if row.interval and _colour(row) == colour]
+        figure.add_scatter(
+            x=[place for _, (low, high) in ends for place in (100 * low, 100 * high, None)],
+            y=[place for at, _ in ends for place in (at, at, None)],
+            mode="lines",
+            line={"color": colour, "width": 2},
+            hoverinfo="skip",
+            showlegend=False,
+        )
     figure.add_scatter(
         x=[100 * row.value for row in rows],
         y=list(range(len(rows))),

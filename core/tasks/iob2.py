@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -23,10 +24,15 @@ class Flat:
     known: np.ndarray
     offsets: np.ndarray
 
-    @property
+    @cached_property
     def rows(self) -> np.ndarray:
         """The row of every token. *Shape:* (tokens,), int64."""
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+    @cached_property
+    def mentions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(start, end, label) of all mentions, see `entities`."""
+        return entities(self.codes, self.offsets)
 
 
 def flat(tags: pa.ChunkedArray, labels: Sequence[str]) -> Flat:

@@ -94,7 +94,7 @@ def count(truth: Flat, guess: Flat, labels: Sequence[str]) -> Counts:
     """Strict entity counts per row and label of two taggings of the same rows; what `counts_of` says, sooner."""
     rows, width = len(truth.offsets) - 1, len(labels)
     row_of = truth.rows
-    gold, pred = (np.stack(e).astype(np.int64) for e in (entities(truth.codes, truth.offsets), _scored(truth, guess)))
+    gold, pred = (np.stack(e).astype(np.int64) for e in (truth.mentions, _scored(truth, guess)))
     size = len(truth.codes) + 1
     gold_key, pred_key = ((e[0] * size + e[1]) * max(width, 1) + e[2] for e in (gold, pred))
     hit = pred[:, np.isin(pred_key, gold_key, assume_unique=True)]

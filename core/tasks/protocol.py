@@ -1,6 +1,6 @@
 """What differs between NLP tasks, and nothing else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -68,6 +68,10 @@ class Task(Protocol):
 
     def counts(self, gold: pa.Table, predicted: Values, labels: Sequence[str], rule: str = "strict") -> Counts:
         """Per row and label: true positives, predictions, gold items, under one of `rules`; ValueError for another."""
+        ...
+
+    def counter(self, gold: pa.Table, labels: Sequence[str], rule: str = "strict") -> Callable[[Values], Counts]:
+        """`counts` of many runs over the same gold, which is read once."""
         ...
 
     def masked(self, corpus: Corpus, outside: bool) -> Corpus:

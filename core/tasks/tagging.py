@@ -143,6 +143,9 @@ class Tagging:
         return Predicted([names[code] for code in path], confidence.tolist())
 
     def counts(self, gold: pa.Table, predicted: Values, labels: Sequence[str], rule: str = "strict") -> Counts:
+        return self.counter(gold, labels, rule)(predicted)
+
+    def counter(self, gold: pa.Table, labels: Sequence[str], rule: str = "strict") -> Callable[[Values], Counts]:
         """A token with a null gold tag is not scored: predicted mentions that touch it are dropped.
 
         strict, exact, partial, type: mentions (core.tasks.matching has the definitions); token: the label of each
@@ -150,12 +153,16 @@ class Tagging:
         """
         if rule not in _RULES:
             raise ValueError(f"no rule {rule!r}; there are {', '.join(_RULES)}")
-        if not isinstance(predicted, pa.ChunkedArray):
-            predicted = pa.chunked_array([pa.array(predicted, COLUMNS["tags"])])
-        truth, guess = flat(gold.column("tags"), labels), flat(predicted, labels)
-        if not np.array_equal(truth.offsets, guess.offsets):
-            raise ValueError("predictions and gold differ in length")
-        return _RULES[rule](truth, guess, labels)
+        truth = flat(gold.column("tags"), labels)
+
+        def count(predicted: Values) -> Counts:
+            column = predicted if isinstance(predicted, pa.ChunkedArray) else _column(predicted)
+            guess = flat(column, labels)
+            if not np.array_equal(truth.offsets, guess.offsets):
+                raise ValueError("predictions and gold differ in length")
+            return _RULES[rule](truth, guess, labels)
+
+        return count
 
     def masked(self, corpus: Corpus, outside: bool) -> Corpus:
         if not outside:
@@ -174,6 +181,10 @@ class Tagging:
 
         mapped = _with_tags(corpus, rename)
         return Corpus(Schema(corpus.schema.task, tuple(schema), corpus.schema.language), mapped.table)
+
+
+def _column(tags: Sequence[Sequence[str]]) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(tags, COLUMNS["tags"])])
 
 
 def _with_tags(corpus: Corpus, change: Any) -> Corpus:
