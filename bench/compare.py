@@ -19,20 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from core import corpus as corpora
-from core.corpus import Corpus, Schema
 from core.evaluation.scoring import bootstrap
 from core.groups import counts_of, groups
 from core.jobs.machine import Machine
-from core.tasks.tagging import TABLE
-from core.training import predictions
-from core.training.predictions import Predictions
 from core.workspace import Workspace
-from tests.crowd import fill
+from tests.crowd import fill, retest
 
 ROOT = Path(__file__).parents[1]
 PROJECT = "wide"
@@ -59,7 +53,7 @@ def main() -> int:
 
 def measured(space: Workspace, mixes: int) -> list[dict[str, Any]]:
     fill(space, [PROJECT], mixes, 8)
-    widen(space, rows=1000)
+    widen(space, mixes, rows=1000)
     os.environ["PEIBI_HOME"] = str(space.root)
     from streamlit.testing.v1 import AppTest
 
@@ -84,26 +78,15 @@ def measured(space: Workspace, mixes: int) -> list[dict[str, Any]]:
     ]
 
 
-def widen(space: Workspace, rows: int) -> None:
+def widen(space: Workspace, mixes: int, rows: int) -> None:
     """Another dev for all groups of the project: twenty labels, and predictions that differ from run to run."""
     rng = np.random.default_rng(0)
     gold = tags(rng, rows)
-    tokens = [[f"word{n}" for n in range(WORDS)] for _ in range(rows)]
-    ids = [np.int64(row).tobytes() * 2 for row in range(rows)]
-    columns = {"id": ids, "origin": ids, "tokens": tokens, "tags": gold.tolist()}
-    arrays = [pa.array(columns.get(field.name, [None] * rows), field.type) for field in TABLE]
-    data = Corpus(Schema("tagging", LABELS, "en"), pa.table(arrays, schema=TABLE))
-    corpora.write(data, space.corpora)
-    path = space.root / "projects" / PROJECT / "events.jsonl"
-    events = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    for event in events:
-        event["corpora"] = {"dev": data.id}
-    path.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
-    for event in events:
-        for run in event["seeds"]:
-            guess = np.where(rng.random(gold.shape) < RIGHT, gold, tags(rng, rows))
-            kept = Predictions(guess.tolist(), np.full(gold.shape, 0.9).tolist(), 0.0)
-            predictions.write(predictions.file_of(space.run_folder(run), data.id), data, kept)
+    runs = [
+        [np.where(rng.random(gold.shape) < RIGHT, gold, tags(rng, rows)).tolist() for _ in range(8)]
+        for _ in range(mixes)
+    ]
+    retest(space, PROJECT, gold.tolist(), runs, LABELS)
 
 
 def tags(rng: np.random.Generator, rows: int) -> np.ndarray:

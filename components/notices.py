@@ -88,6 +88,7 @@ def kind_words(kind: str) -> str:
         "unpack": raw("bringing a project in"),
         "clean": raw("cleaning up"),
         "doctor": raw("looking through the workspace"),
+        "settle": raw("adding repeats until it is settled"),
         "selftest": raw("self-test"),
     }
     return words.get(kind, kind)

@@ -72,9 +72,7 @@ def marked(data: Corpus, predicted: pa.ChunkedArray, confidence: pa.ChunkedArray
     row, side = found.row[there], found.predicted
     ends = truth.offsets[row][:, None] + np.column_stack((side.start[there], side.end[there]))
     words = np.append(pc.list_flatten(confidence).to_numpy().astype(np.float64), np.inf)  # a mention may end at the end
-    order = np.argsort(ends[:, 0])
-    least = np.empty(len(ends))
-    least[order] = np.minimum.reduceat(words, ends[order].ravel())[::2] if len(ends) else 0.0
+    least = np.minimum.reduceat(words, ends.ravel())[::2] if len(ends) else np.empty(0)
     sure = np.clip(np.round(least, _DIGITS), 0.0, 1.0)
     return Marked(sure, found.kind[there] == CORRECT, side.label[there], row)
 

@@ -7,13 +7,21 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from core import corpus as corpora
 from core import project as projects
+from core.corpus import Corpus, Schema
 from core.errors import CoreError
 from core.groups import LAUNCH, group_id
 from core.jobs.folder import EVENTS, Run, read_json
 from core.runs import RunSpec, State
 from core.sample import open_sample
+from core.tasks.tagging import TABLE
+from core.training import predictions
 from core.workspace import Workspace
+
+Tags = Sequence[Sequence[str]]
 
 SAMPLE = "newsroom"
 _SHARED = ("resolved.json", "metrics-1.jsonl")  # files of a run that its likes may share, besides predictions
@@ -57,6 +65,31 @@ def fill(
             stream.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in told)
     workspace.store.rebuild()
     assert base.is_dir()
+
+
+def retest(
+    workspace: Workspace, name: str, gold: Tags, predicted: Sequence[Sequence[Tags]], labels: Sequence[str]
+) -> None:
+    """Give all groups of a project another dev, and what their runs predicted for it: by group, by repeat.
+
+    The words are made up; so are confidences, .9 everywhere.
+    """
+    rows = len(gold)
+    ids = [row.to_bytes(16, "big") for row in range(rows)]
+    tokens = [[f"word{at}" for at in range(len(tags))] for tags in gold]
+    columns = {"id": ids, "origin": ids, "tokens": tokens, "tags": gold}
+    arrays = [pa.array(columns.get(field.name, [None] * rows), field.type) for field in TABLE]
+    data = Corpus(Schema("tagging", tuple(labels), "en"), pa.table(arrays, schema=TABLE))
+    corpora.write(data, workspace.corpora)
+    path = workspace.root / "projects" / name / "events.jsonl"
+    events = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for event, found in zip(events, predicted, strict=True):
+        event["corpora"] = {"dev": data.id}
+        for run, tags in zip(event["seeds"], found, strict=True):
+            sure = [[0.9] * len(row) for row in tags]
+            kept = predictions.Predictions(tags, sure, 0.0)
+            predictions.write(predictions.file_of(workspace.run_folder(run), data.id), data, kept)
+    path.write_text("".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events), encoding="utf-8")
 
 
 def _rate(number: int) -> float:

@@ -28,7 +28,7 @@ from core.submit import wait
 from core.workspace import Workspace
 from tests.test_project import harbour
 
-PATIENCE = 240.0  # seconds
+PATIENCE = 280.0  # seconds
 SMALL = "small"  # the sample's project as it was after its first repeats: the others are found finished when asked for
 
 
@@ -277,6 +277,7 @@ def test_its_trainings_start_though_nobody_looks(study):
 
 
 @pytest.mark.whole
+@pytest.mark.timeout(900)
 def test_it_trains_until_the_budget_with_nobody_there(tmp_path, tiny_model):
     space, project = harbour(tmp_path)
     train = replace(project.recipe.train, steps=2, model=str(tiny_model), evaluations=1)

@@ -23,4 +23,4 @@ def png(figure: "Figure") -> bytes:
 
     drawn = Figure(figure)
     drawn.update_layout(paper_bgcolor="white", plot_bgcolor="white")
-    return drawn.to_image("png", width=_WIDTH, height=drawn.layout.height, scale=_SCALE)
+    return drawn.to_image("png", width=_WIDTH, height=drawn.to_dict()["layout"]["height"], scale=_SCALE)

@@ -1,0 +1,115 @@
+"""The Compare page: a null study, every view of the sample, the rule of counting, what is missing."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import project as projects
+from core.__main__ import main
+from core.sample import open_sample
+from core.workspace import Workspace
+from tests.conftest import ROOT
+from tests.crowd import fill, retest
+
+DRAWERS = ("plane", "confusion", "slices", "trust", "worth", "settle", "settings", "cost")
+SEEDS = ROOT / "bench" / "seeds" / "wnut17-300-dev.parquet"  # 16 repeats of one recipe, without text
+
+
+def opened(space: Workspace, monkeypatch: pytest.MonkeyPatch, **address: str) -> AppTest:
+    """Compare as a fresh visitor sees it at an address."""
+    import streamlit as st
+
+    monkeypatch.setenv("PEIBI_HOME", str(space.root))
+    st.cache_resource.clear()
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    at.query_params["project"] = address.get("project", "newsroom")
+    at.run()
+    for name, value in address.items():
+        at.query_params[name] = value
+    at.switch_page("pages/compare.py").run()
+    assert not at.exception, at.exception
+    return at
+
+
+def words(at: AppTest) -> str:
+    """All that is said, without the backslashes and joiners that make it safe."""
+    found = [element.value for kind in (at.markdown, at.caption, at.info, at.warning, at.error) for element in kind]
+    return "\n".join(found).replace("\\", "").replace("\u2060", "")
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    found = Workspace.open(tmp_path_factory.mktemp("compare"))
+    open_sample(found, "newsroom")
+    return found
+
+
+@pytest.fixture(scope="module")
+def null(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """One recipe under two names: sixteen real repeats of it, eight each."""
+    found = Workspace.open(tmp_path_factory.mktemp("null"))
+    fill(found, ["null"], 2, 8)
+    table = pyarrow.parquet.read_table(SEEDS)
+    tags = {name: table.column(name).cast(pa.list_(pa.string())).to_pylist() for name in table.column_names}
+    runs = [tags[f"repeat_{at}"] for at in range(16)]
+    labels = sorted({tag[2:] for row in tags["gold"] for tag in row if tag != "O"})
+    retest(found, "null", tags["gold"], [runs[:8], runs[8:]], labels)
+    return found
+
+
+def test_a_null_study_shows_no_difference_on_the_page_and_on_the_command_line(null, monkeypatch, capsys):
+    text = words(opened(null, monkeypatch, project="null"))
+    assert "no difference is shown: F1" in text and "8 repeats each" in text
+    assert "is better" not in text and "is worse" not in text and "What it gains" not in text
+    assert "would be shown in four of five cases" in text  # what it would take to know
+    assert main(["compare", "null", "--json", "--workspace", str(null.root)]) == 0
+    [answer] = json.loads(capsys.readouterr().out)["answers"].values()
+    assert answer["verdict"] == "open" and "no difference shown" in answer["sentence"]
+    assert not answer["gains"] and not answer["losses"]
+
+
+def test_the_answer_comes_first_and_holds_for_one_mix(sample, monkeypatch):
+    text = words(opened(sample, monkeypatch, split="test"))
+    assert "**harbour news** is better: F1 +4.4 points (95 %: +2.3 to +6.6, 8 repeats each)" in text
+    assert "Of 4 mixes 2 are better over all labels and 1 worse" in text
+    other = next(g for g in projects.events(sample, "newsroom") if g.get("mix") == "auto-labelled archive")["group"]
+    text = words(opened(sample, monkeypatch, split="test", against=other))
+    assert "**auto-labelled archive** is worse: F1 -13.3 points" in text
+    assert "more mentions of **person** missed (recall -36.0 points" in text
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+@pytest.mark.parametrize("view", DRAWERS)
+def test_every_view_opens(sample, monkeypatch, view, split):
+    at = opened(sample, monkeypatch, split=split, drawer=view)
+    assert at.session_state["drawer"] == view
+    assert not at.error, at.error
+
+
+def test_another_rule_counts_the_same_runs_otherwise(sample, monkeypatch):
+    figures = {
+        rule: words(opened(sample, monkeypatch, split="test", rule=rule)) for rule in ("strict", "exact", "token")
+    }
+    answers = {rule: text[text.index("**harbour news**") :].split("\n", 1)[0] for rule, text in figures.items()}
+    assert len({*answers.values()}) == 3
+
+
+def test_sentences_can_be_narrowed_to_a_kind_of_mention(sample, monkeypatch):
+    def shown(**address: str) -> int:
+        at = opened(sample, monkeypatch, split="test", **address)
+        ways = next(group for group in at.get("button_group") if group.key == "changed")
+        return int(ways.options[0].rpartition("(")[2].rstrip(")"))  # "All (167)"
+
+    every, seen, new = shown(), shown(**{"with": "seen:seen"}), shown(**{"with": "seen:unseen"})
+    assert 0 < seen < every and 0 < new <= every
+    assert shown(label="person") < every
+
+
+def test_what_has_no_runs_says_where_to_get_them(tmp_path: Path, monkeypatch):
+    space = Workspace.open(tmp_path)
+    open_sample(space, "newsroom_zh")
+    assert "Nothing to compare yet" in words(opened(space, monkeypatch, project="newsroom_zh"))
