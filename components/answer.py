@@ -9,8 +9,9 @@ from components.comparison import Chosen
 from components.frame import PAGES
 from components.pictures import picture
 from components.verdicts import all_verdicts, caution, interval_help, measured, metric_help, metric_words, verdict
-from components.words import duration, escape, raw, t
+from components.words import duration, escape, percent, raw, t
 from core import contrast, pace
+from core.cost import seconds_of
 from core.evaluation.power import repeats_for
 from core.evaluation.verdicts import ADVISED_SEEDS, ENOUGH_SEEDS, MARGIN, METRICS_OF_A_LABEL
 from core.groups import Group
@@ -34,12 +35,34 @@ def answer(space: Workspace, project: Project, chosen: Chosen, other: Group, fou
     one = found[chosen.title(other)]
     with st.container(border=True):
         st.markdown(verdict(one))
-        st.caption(t("Against {baseline}.", baseline=chosen.title(chosen.baseline)) + " " + measured(chosen.split))
+        st.caption(_stands_on(space, chosen, other))
         _open_question(space, chosen, other, one)
     for group in (chosen.baseline, other):
         have = len(contrast.repeats(space, group, chosen.split))
         if have < ENOUGH_SEEDS:
             more_repeats(space, project, chosen.title(group), group, have)
+
+
+def _stands_on(space: Workspace, chosen: Chosen, other: Group) -> str:
+    """What the answer stands on, and what the mix costs, for Markdown sinks."""
+    before, after = (
+        facts.measured(space, group, chosen.split, chosen.rule).scores["f1"][:, 0].mean()
+        for group in (chosen.baseline, other)
+    )
+    told = [
+        t(
+            "Against {baseline}: F1 {before} before, {after} now.",
+            baseline=chosen.title(chosen.baseline),
+            before=percent(before, 1),
+            after=percent(after, 1),
+        ),
+        measured(chosen.split),
+    ]
+    seconds = [seconds_of(group) for group in (other, chosen.baseline)]
+    if seconds[0] is not None and seconds[1] is not None:
+        told.append(t("A repeat took {time} ({before} before).", time=duration(seconds[0]),
+                      before=duration(seconds[1])))  # fmt: skip
+    return " ".join(told)
 
 
 def _open_question(space: Workspace, chosen: Chosen, other: Group, found: Finding) -> None:
@@ -99,14 +122,23 @@ def more_repeats(space: Workspace, project: Project, title: str, group: Group, h
 def standings(chosen: Chosen, found: Mapping[str, Finding]) -> None:
     """How all mixes stand against the baseline over all labels, in the order in which they were launched."""
     overall = [one.overall for one in found.values()]
-    counts = {word: sum(one is not None and one.verdict == word for one in overall) for word in ("better", "worse")}
+    words = ("better", "worse", "same")
+    counts = {word: sum(one is not None and one.verdict == word for one in overall) for word in words}
     st.subheader(t("All mixes"), anchor=False)
     st.markdown(
         t(
-            "Of {n} mixes {better} are better over all labels and {worse} worse; for the others nothing else than "
-            "the baseline is shown.",
+            "Of {n} mixes {better} are better over all labels, {worse} worse and {same} the same; of {open} it can't "
+            "be told.",
             n=len(found),
+            open=len(found) - sum(counts.values()),
             **counts,
+        )
+    )
+    st.caption(
+        t(
+            "Each is held against {baseline}, not against the others: to hold two mixes against each other, make one "
+            "of them the baseline. Choose on dev; test is for what was chosen.",
+            baseline=chosen.title(chosen.baseline),
         )
     )
     rows = mix_rows(found, chosen.colours, all_verdicts())
@@ -118,7 +150,7 @@ def standings(chosen: Chosen, found: Mapping[str, Finding]) -> None:
 def by_label(chosen: Chosen, other: Group, found: Finding) -> None:
     """Recall and precision of each label, side by side, on one and the same range."""
     title = chosen.title(other)
-    st.subheader(t("By label"), anchor=False, help=interval_help())
+    st.subheader(t("{mix}, by label", mix=title), anchor=False, help=interval_help())
     parts = {
         metric: label_rows(found, metric, chosen.colours[title], raw("all labels"), all_verdicts())
         for metric in METRICS_OF_A_LABEL

@@ -210,8 +210,9 @@ def _test(space: Workspace, project: Project, chosen: Chosen) -> None:
     seen = contrast.looks(space, project.slug)
     st.caption(
         t(
-            "Looks at test so far: {n}. Whoever picks a mix by its test figures makes test a second dev: look late and "
-            "seldom.",
+            "Test was looked at {n} times so far; opening this page is no look, the button that tries mixes on test "
+            "is. Whoever picks a mix by its test figures can't trust them any more: pick on dev, then look here at "
+            "what was picked.",
             n=len(seen),
         )
     )

@@ -34,10 +34,10 @@ def drawer(space: Workspace, project: Project, chosen: Chosen, other: Group) -> 
     words = {
         "plane": t("Precision and recall"),
         "confusion": t("What is taken for what"),
-        "slices": t("Parts of the split"),
+        "slices": t("Kinds of mentions"),
         "trust": t("Confidence and noise"),
-        "worth": t("What it is worth"),
-        "settle": t("Settle it"),
+        "worth": t("Worth in labelled sentences"),
+        "settle": t("More repeats"),
         "settings": t("Settings that differ"),
         "cost": t("Cost"),
     }

@@ -18,7 +18,7 @@ from core.report import browse
 from core.report.ledger import Entry, ledger
 from core.workspace import Workspace
 
-_PAGE = 10  # sentences
+_PAGE = 5  # sentences
 _FEW_LABELS = 10  # as pills; more are a list
 _WAYS = ("both", "fixed", "broken")
 
@@ -56,15 +56,16 @@ def sentences(space: Workspace, project: Project, chosen: Chosen, other: Group) 
     page = st.pagination(pages, key=f"compare_page_{pages}") if pages > 1 else 1
     st.caption(
         t(
-            "Before: {baseline}. After: {mix}. Both as repeat {seed} marked them. The counts say how many repeats are "
-            "exactly right about {label} in the sentence.",
+            "Before: {baseline}. After: {mix}. Of {all} sentences the repeats differ in {n} about {label}; those in "
+            "which most repeats changed come first. The counts say how many repeats are exactly right.",
             baseline=chosen.title(chosen.baseline),
             mix=chosen.title(other),
-            seed=seed,
+            all=len(counts[0].gold),
+            n=len(found),
             label=label or raw("all labels"),
         )
     )
-    _show(space, chosen, other, int(seed), shown[(page - 1) * _PAGE : page * _PAGE])
+    _show(space, chosen, other, seed, shown[(page - 1) * _PAGE : page * _PAGE])
 
 
 def _label(labels: Sequence[str]) -> str:
@@ -99,32 +100,37 @@ def _within(
     return found if rows is None else [entry for entry in found if entry.row in rows]
 
 
-def _repeat(space: Workspace, chosen: Chosen, other: Group) -> str:
-    """The seed whose predictions are shown; where no seed is in both groups, each shows its first."""
+def _repeat(space: Workspace, chosen: Chosen, other: Group) -> int | None:
+    """The seed whose predictions are shown; None: for each sentence a repeat of either mix that shows the change."""
     mine, theirs = (contrast.repeats(space, group, chosen.split) for group in (chosen.baseline, other))
-    seeds = [str(seed) for seed in mine if seed in theirs] or [str(next(iter(theirs)))]
-    return choice(
+    seeds = [str(seed) for seed in mine if seed in theirs]
+    seed = choice(
         st.selectbox,
         t("Repeat shown"),
-        seeds,
+        ["", *seeds],
         key="repeat_of",
-        show=lambda seed: raw("Repeat {seed}", seed=seed),
-        width=160,
+        show=lambda seed: raw("Repeat {seed}", seed=seed) if seed else raw("one that shows it"),
+        width=200,
         help=t("A repeat is a run with its own random seed; no two find quite the same."),
     )
+    return int(seed) if seed else None
 
 
-def _show(space: Workspace, chosen: Chosen, other: Group, seed: int, shown: Sequence[Entry]) -> None:
+def _show(space: Workspace, chosen: Chosen, other: Group, seed: int | None, shown: Sequence[Entry]) -> None:
     corpus = facts.corpus(space.root, chosen.baseline.corpora[chosen.split])
-    groups = (chosen.baseline, other)
-    runs = [contrast.repeats(space, group, chosen.split) for group in groups]
-    tags = [facts.predicted(space, found.get(seed) or next(iter(found.values())), corpus.id) for found in runs]
+    groups = [contrast.repeats(space, group, chosen.split) for group in (chosen.baseline, other)]
+    changes = {"fixed": raw("fixed"), "broken": raw("broken")}
     lines: list[Line] = []
     for entry, row in zip(shown, browse.page(corpus, np.array([e.row for e in shown]), 0, len(shown)), strict=True):
-        lines.append(Line(row.segments, raw("gold"), raw("sentence {n}", n=row.position + 1)))
-        shares = zip((raw("before"), raw("after")), tags, runs, (entry.before, entry.after), strict=True)
-        for lead, values, found, share in shares:
-            segments = browse.segments(row.tokens, values[row.position], row.text, row.starts, row.ends)
-            right = raw("right in {n} of {all} repeats", n=round(share * len(found)), all=len(found))
-            lines.append(Line(segments, lead, right, indent=True))
+        where = raw("sentence {n}, {change}", n=row.position + 1, change=changes[entry.change])
+        lines.append(Line(row.segments, raw("gold"), where))
+        told = zip((raw("before"), raw("after")), groups, entry.shown, (entry.before, entry.after), strict=True)
+        for lead, repeats, at, share in told:
+            one = [*repeats][at] if seed is None else seed
+            values = facts.predicted(space, repeats[one], corpus.id)[row.position]
+            segments = browse.segments(row.tokens, values, row.text, row.starts, row.ends)
+            note = raw(
+                "repeat {seed}; right in {n} of {all}", seed=one, n=round(share * len(repeats)), all=len(repeats)
+            )
+            lines.append(Line(segments, lead, note, indent=True))
     entities(lines, corpus.schema.labels, key="compare_sentences")

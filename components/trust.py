@@ -96,15 +96,15 @@ def reliability_words(mix: str, found: Reliability | None) -> str:
         case "over":
             return t(
                 "**{mix}** is too sure: its confidence promises that {claimed} of what it marks is right, and {right} "
-                "is. On average the two are {error} points apart (calibration error; chance alone makes up to "
-                "{chance}).",
+                "is. Level by level of confidence the two are {error} points apart on average (calibration error; "
+                "chance alone makes up to {chance}).",
                 **values,
             )
         case "under":
             return t(
                 "**{mix}** is not sure enough: its confidence promises that {claimed} of what it marks is right, and "
-                "{right} is. On average the two are {error} points apart (calibration error; chance alone makes up to "
-                "{chance}).",
+                "{right} is. Level by level of confidence the two are {error} points apart on average (calibration "
+                "error; chance alone makes up to {chance}).",
                 **values,
             )
         case "mixed":

@@ -93,9 +93,10 @@ def caution(sequential: bool = False) -> str:
             "one looks."
         )
     return t(
-        "A verdict is corrected for the number of labels and mixes that are looked at together: a wrong one among "
-        "them turns up in at most 5 of 100 comparisons. So an interval may leave out zero where the verdict is "
-        "*can't tell*. *Same* means: shown to differ by less than 2 points."
+        "*Better* and *worse* are shown; *same* is shown to be less than 2 points apart; *can't tell* may still turn "
+        "out either way. The more labels and mixes are looked at, the sooner one of them looks good by chance: so "
+        "verdicts are stricter than intervals, strictest for single labels and mildest for F1 over all labels, which "
+        "is asked first. In at most 5 of 100 such pages is any verdict better or worse by chance."
     )
 
 
@@ -159,7 +160,7 @@ def _none(found: Finding) -> list[str]:
         out.append(t("The same within {margin} points: {labels}.", margin=margin, labels=_listed(found.same)))
     told = found.gains or found.losses or found.same
     if unsaid and not told and found.overall and found.overall.verdict in ("better", "worse"):
-        out.append(t("In no single label is it shown: {labels}.", labels=_listed(unsaid)))
+        out.append(t("Which labels it comes from can't be told yet: {labels}.", labels=_listed(unsaid)))
     elif unsaid and told:
         out.append(t("For {labels} no difference is shown.", labels=_listed(unsaid)))
     return out

@@ -73,6 +73,11 @@ def cost(workspace: Workspace, group: Group, runs: Sequence[str]) -> Cost:
     )
 
 
+def seconds_of(group: Group) -> float | None:
+    """Wall time of one repeat of a group, in seconds, the mean over those that succeeded; None where none kept it."""
+    return _mean([run.seconds for run in group.runs.values() if run.state == "succeeded"])
+
+
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known else None

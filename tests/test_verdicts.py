@@ -111,7 +111,7 @@ WITH_EXTRA = [[1, 0], [0, 1], [1, 1], [1, 0]] * 20  # a LOC too many in every fo
 def test_a_ledger_holds_the_rows_that_differ_the_largest_first():
     perfect, blind, extra = counts(GOLD, GOLD, GOLD), counts(NONE, NONE, GOLD), counts(GOLD, WITH_EXTRA, GOLD)
     changed = ledger([blind, perfect], [perfect, perfect], "LOC")
-    assert changed[0] == Entry(0, 0.5, 1.0)
+    assert changed[0] == Entry(0, 0.5, 1.0, (0, 0))  # the first run of the baseline is the one that was wrong
     assert [entry.row for entry in changed[:4]] == [0, 2, 4, 6]
     assert {entry.change for entry in changed} == {"fixed"}
     mixed = ledger([blind, perfect], [extra, perfect], "LOC")
@@ -130,6 +130,13 @@ def test_without_a_label_a_repeat_must_be_right_about_all_of_them():
     assert {entry.row % 4 for entry in ledger([perfect], [extra])} == {3}
     blind_to_people = counts(np.array(GOLD) * [1, 0], np.array(GOLD) * [1, 0], GOLD)
     assert {(e.row % 4, e.change) for e in ledger([blind_to_people], [perfect])} == {(1, "fixed"), (2, "fixed")}
+
+
+def test_each_row_names_repeats_that_show_the_change():
+    perfect, blind, extra = counts(GOLD, GOLD, GOLD), counts(NONE, NONE, GOLD), counts(GOLD, WITH_EXTRA, GOLD)
+    found = {entry.row: entry for entry in ledger([perfect, blind], [extra, perfect], "LOC")}
+    assert (found[0].change, found[0].shown) == ("fixed", (1, 0))
+    assert (found[3].change, found[3].shown) == ("broken", (0, 0))
 
 
 def test_equal_shares_of_unequal_groups_are_no_difference():

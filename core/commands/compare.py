@@ -188,7 +188,7 @@ def _gap(line: Line, metric: Metric) -> dict[str, Any] | None:
 
 
 def _text(data: Mapping[str, Any], told: Sequence[Line], found: Mapping[str, Finding], language: str) -> str:
-    heads = ("col_label", "col_mix", "col_support", "col_recall", "col_precision", "col_f1")
+    heads = ("col_label", "col_mix", "col_support", *(f"col_{metric}" for metric in METRICS))
     rows = [[message(code, {}, language) for code in heads]]
     whole = message("word_all_labels", {}, language)
     for line in told:

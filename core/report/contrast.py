@@ -11,7 +11,7 @@ from core.report.tables import Cell, spreadsheet_csv
 from core.scores import FEW, Interval
 
 Rate = tuple[float | None, Interval | None]
-METRICS: tuple[Metric, ...] = ("recall", "precision", "f1")
+METRICS: tuple[Metric, ...] = ("f1", "recall", "precision")
 
 
 @dataclass(frozen=True)

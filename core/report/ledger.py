@@ -13,11 +13,16 @@ Change = Literal["fixed", "broken"]
 
 @dataclass(frozen=True)
 class Entry:
-    """One row. `before`, `after`: the share of repeats that are exactly right about the label in it, 0..1."""
+    """One row. `before`, `after`: the share of repeats that are exactly right about the label in it, 0..1.
+
+    `shown`: the first repeat of each group that shows the change, as a position among its runs: for a row that was
+    fixed one that was wrong and one that is right.
+    """
 
     row: int
     before: float
     after: float
+    shown: tuple[int, int] = (0, 0)
 
     @property
     def change(self) -> Change:
@@ -37,13 +42,19 @@ def ledger(baseline: Sequence[Counts], other: Sequence[Counts], label: str = "")
     ):
         raise ValueError("runs can be compared only over the same labels and the same gold")
     columns = slice(None) if not label else [first.names.index(label)]
-    before, after = (_right(group, columns) for group in (baseline, other))
+    right = [_right(group, columns) for group in (baseline, other)]
+    before, after = (of_group.mean(0) for of_group in right)
     rows = np.flatnonzero(before != after)
     order = rows[np.argsort(-np.abs(after[rows] - before[rows]), kind="stable")]
-    return [Entry(int(row), float(before[row]), float(after[row])) for row in order]
+    fixed = after > before
+    shown = (np.argmax(right[0] != fixed, axis=0), np.argmax(right[1] == fixed, axis=0))
+    return [
+        Entry(int(row), float(before[row]), float(after[row]), (int(shown[0][row]), int(shown[1][row])))
+        for row in order
+    ]
 
 
 def _right(group: Sequence[Counts], columns: slice | list[int]) -> np.ndarray:
-    """The share of repeats that are right about some labels, per row. *Shape:* (rows,)."""
+    """Which repeats are right about some labels in each row. *Shape:* (repeats, rows), bool."""
     tp, pred = (np.stack([getattr(counts, name)[:, columns] for counts in group]) for name in ("tp", "pred"))
-    return ((tp == pred) & (tp == group[0].gold[:, columns])).all(-1).mean(0)
+    return ((tp == pred) & (tp == group[0].gold[:, columns])).all(-1)

@@ -1,5 +1,6 @@
 """Figures as PNG files: drawn by a browser on this machine, where there is one."""
 
+import json
 import shutil
 from functools import cache
 from typing import TYPE_CHECKING
@@ -23,4 +24,5 @@ def png(figure: "Figure") -> bytes:
 
     drawn = Figure(figure)
     drawn.update_layout(paper_bgcolor="white", plot_bgcolor="white")
-    return drawn.to_image("png", width=_WIDTH, height=drawn.to_dict()["layout"]["height"], scale=_SCALE)
+    height = json.loads(str(drawn.to_json()))["layout"]["height"]
+    return drawn.to_image("png", width=_WIDTH, height=height, scale=_SCALE)
