@@ -392,7 +392,7 @@ def test_settings_machine_and_software_that_differ_are_told(changeable):
                                            "9.9, " + str(by_name["version", "torch"][0]))  # fmt: skip
     assert by_name["repeats", "number"] == (8, 3)
     assert ("repeats", "seeds") in by_name and ("train", "learning_rate") not in by_name
-    assert told.same == same - 7 + 0 - 1  # test is in one of them alone
+    assert told.same == same - 7 - 1  # those above; and the sentences of test, which one of them alone has
 
 
 def test_what_the_sample_does_not_know_of_its_cost_is_none(sampled):

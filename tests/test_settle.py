@@ -28,7 +28,7 @@ from core.submit import wait
 from core.workspace import Workspace
 from tests.test_project import harbour
 
-PATIENCE = 280.0  # seconds
+PATIENCE = 600.0  # seconds: trainings on a busy machine
 SMALL = "small"  # the sample's project as it was after its first repeats: the others are found finished when asked for
 
 
