@@ -100,7 +100,7 @@ def _finding(space: Workspace, baseline: Group, best: Group, split: str, found: 
     )
     with st.container(horizontal=True):
         if st.button(t("See why"), key="home_why", type="primary", icon=":material/compare_arrows:"):
-            to = {"project": SAMPLE, "mix": best.id, "split": split, "metric": claimed}
+            to = {"project": SAMPLE, "against": best.id, "split": split}
             st.switch_page(PAGES["compare"], query_params=to)
         _own_data()
 

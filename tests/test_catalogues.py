@@ -34,6 +34,10 @@ FAMILIES = {
     "trash_": get_args(Kind),
     "mend_": get_args(Mend),
     "verdict_": get_args(Verdict),
+    "lean_": ("over", "under", "mixed", "fair", "few"),
+    "settle_": ("better", "worse", "same", "open"),
+    "confirm_": ("better", "worse", "same", "open", "few_repeats"),
+    "col_": ("recall", "precision", "f1"),
     "says_": (*get_args(Verdict), "gains", "losses", "effect", "none", "too_few"),
 }
 

@@ -29,7 +29,7 @@ SCENES: Mapping[str, str] = {
     "augment": "/augment?project=newsroom",
     "mix": "/mix?project=newsroom",
     "runs": "/runs?project=newsroom",
-    "compare": "/compare?project=newsroom",
+    "compare": "/compare?project=newsroom&split=test",
     "models": "/models?project=newsroom",
     "storage": "/storage?project=newsroom",
 }

@@ -74,7 +74,7 @@ def reach(*rows: Sequence[ForestRow]) -> float:
 
 def forest(rows: Sequence[ForestRow], axis_title: str, to: float | None = None) -> "Figure":
     """Differences in points, in the order given, on a range symmetric around zero. `to`: of `reach`, shared."""
-    figure = blank(rows_height([row.label for row in rows], _ROW))
+    figure = blank(max(2 * _ROW, rows_height([row.label for row in rows], _ROW)))
     for colour in dict.fromkeys(_colour(row) for row in rows):
         ends = [(at, row.interval) for at, row in enumerate(rows) if row.interval and _colour(row) == colour]
         figure.add_scatter(
