@@ -82,7 +82,7 @@ def test_the_answer_comes_first_and_holds_for_one_mix(sample, monkeypatch):
     assert "more mentions of **person** missed (recall -36.0 points" in text
 
 
-@pytest.mark.parametrize("split", ["dev", "test"])
+@pytest.mark.parametrize("split", ["test", pytest.param("dev", marks=pytest.mark.whole)])
 @pytest.mark.parametrize("view", DRAWERS)
 def test_every_view_opens(sample, monkeypatch, view, split):
     at = opened(sample, monkeypatch, split=split, drawer=view)
