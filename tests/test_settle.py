@@ -208,7 +208,7 @@ def test_it_stops_at_an_answer_or_at_the_budget(study, tmp_path, core):
     assert max(launched(space).values()) == 1
 
 
-@pytest.mark.parametrize("where", ["while it waits", "settle.noted"])
+@pytest.mark.parametrize("where", [pytest.param("while it waits", marks=pytest.mark.whole), "settle.noted"])
 def test_killed_it_goes_on_with_the_same_seeds(study, monkeypatch, where):
     space, found = study
     pair = [found["gold only"], found["harbour news"]]
