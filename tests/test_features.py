@@ -48,6 +48,7 @@ def test_the_states_are_those_of_the_encoder(tmp_path, core, tiny_model):
     assert os.path.getsize(Path(done.json["files"]["states"])) > found.states.nbytes
 
 
+@pytest.mark.whole
 def test_from_the_models_page(tmp_path, open_page):
     space = Workspace.open(tmp_path)
     open_sample(space, "newsroom_zh")

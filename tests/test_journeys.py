@@ -293,7 +293,7 @@ INJECTED = """() => [
 VIEWS = (
     *("/", "/data", "/data?view=issues", "/data?view=browse", "/augment", "/mix?m=swaps*1", "/runs", "/compare"),
     *("/compare?split=test", "/models", "/storage?by=project", "/storage?store=archive"),
-    *(f"/compare?drawer={view}" for view in ("confusion", "slices", "trust", "worth", "settle", "settings")),
+    *(f"/compare?drawer={view}" for view in ("confusion", "slices", "trust", "settings")),
     *("/runs?part=predictions", "/runs?part=batch", "/runs?part=settings", "/runs?part=events"),
 )
 

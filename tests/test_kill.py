@@ -81,9 +81,8 @@ def until_step(workspace: Path, step: int) -> None:
     raise AssertionError("the training never came that far")
 
 
-@pytest.mark.parametrize(
-    "fault", ["step:8", *(pytest.param(p, marks=WHOLE) for p in ("checkpoint.written:2", "finished:1"))]
-)
+@pytest.mark.whole  # the core has test_contract's command that is killed
+@pytest.mark.parametrize("fault", ["step:8", "checkpoint.written:2", "finished:1"])
 def test_trainer_killed_at_a_named_point(recipe, undisturbed, tmp_path, fault):
     """The run goes on by itself, and the command that waits for it does not notice."""
     done = run(recipe, tmp_path, PEIBI_FAULT=fault)

@@ -128,6 +128,7 @@ def test_a_deleted_project_comes_back_whole(tmp_path):
         projects.restore(found, tmp_path / "project-q-1")
 
 
+@pytest.mark.whole  # the core has the journey from three files to a result
 def test_a_project_goes_all_the_way_and_its_recipe_is_the_same_runs(tmp_path, tiny_model, core):
     found, project = harbour(tmp_path)
     part = AugmentedIngredient("mention_replacement", copies=2)
