@@ -210,9 +210,9 @@ def _test(space: Workspace, project: Project, chosen: Chosen) -> None:
     seen = contrast.looks(space, project.slug)
     st.caption(
         t(
-            "Test was looked at {n} times so far; opening this page is no look, the button that tries mixes on test "
-            "is. Whoever picks a mix by its test figures can't trust them any more: pick on dev, then look here at "
-            "what was picked.",
+            "Looks at test so far: {n}. Opening this page is none; the button that tries mixes on test makes one. "
+            "Whoever picks a mix by its test figures can't trust them any more: pick on dev, then look here at what "
+            "was picked.",
             n=len(seen),
         )
     )
