@@ -6,7 +6,7 @@ import streamlit as st
 
 from components import facts
 from components.comparison import Chosen
-from components.frame import PAGES
+from components.frame import PAGES, telling
 from components.pictures import picture
 from components.verdicts import all_verdicts, caution, interval_help, measured, metric_help, metric_words, verdict
 from components.words import duration, escape, percent, raw, t
@@ -16,7 +16,7 @@ from core.evaluation.power import repeats_for
 from core.evaluation.verdicts import ADVISED_SEEDS, ENOUGH_SEEDS, MARGIN, METRICS_OF_A_LABEL
 from core.groups import Group
 from core.project import Project
-from core.recipe_text import mix_data
+from core.repeats import add_repeats
 from core.report.finding import Finding
 from core.report.forest import forest, label_rows, mix_rows, reach
 from core.workspace import Workspace
@@ -100,23 +100,28 @@ def _open_question(space: Workspace, chosen: Chosen, other: Group, found: Findin
 
 
 def more_repeats(space: Workspace, project: Project, title: str, group: Group, have: int) -> None:
-    """How many repeats are missing for a verdict, how long they take, and the way to them."""
-    seconds = pace.seconds_all(space, ADVISED_SEEDS - have, group.train)
+    """How many repeats are missing for a verdict, how long they take, and the button that starts them."""
+    missing = ADVISED_SEEDS - have
     with st.container(horizontal=True, vertical_alignment="center"):
+        if group.active:
+            st.markdown(t("{mix} has {have} repeats; more are under way.", mix=title, have=have), width="stretch")
+            st.page_link(PAGES["runs"], label=t("Runs"), icon=":material/play_circle:")
+            return
         st.markdown(
             t(
                 "{mix} has {have} repeats: {n} more, which makes {all}, take about {time}.",
                 mix=title,
                 have=have,
-                n=ADVISED_SEEDS - have,
+                n=missing,
                 all=ADVISED_SEEDS,
-                time=duration(seconds),
+                time=duration(pace.seconds_all(space, missing, group.train)),
             ),
             width="stretch",
         )
-        if st.button(t("Add repeats"), key=f"compare_more_{group.id}", icon=":material/tune:"):
-            st.session_state["mix_load"] = {"mix": mix_data(group.mix), "name": group.name}
-            st.switch_page(PAGES["mix"], query_params={"project": project.slug})
+        if st.button(t("Start them"), key=f"compare_more_{group.id}", icon=":material/play_arrow:"):
+            with telling():
+                add_repeats(space, project.slug, group, missing)
+                st.rerun()
 
 
 def standings(chosen: Chosen, found: Mapping[str, Finding]) -> None:

@@ -102,13 +102,14 @@ def choose(space: Workspace, project: Project, found: Sequence[Group]) -> Chosen
 
 
 def _rule() -> str:
-    """How mentions are counted. `tag` has no labels of its own to be looked at closely, so it is left to the tables."""
+    """How mentions are counted."""
     words = {
         "strict": t("borders and label"),
         "exact": t("borders alone"),
         "partial": t("overlap counts half"),
         "type": t("label and overlap"),
         "token": t("word by word"),
+        "tag": t("each B- and I- tag"),
     }
     return choice(
         st.selectbox,

@@ -9,12 +9,13 @@ from components.address import choice
 from components.apart import cost, settings
 from components.comparison import Chosen
 from components.frame import telling
+from components.labels import label_choice
 from components.pictures import picture
 from components.settle import confirm, settle
 from components.slices import matched, slices
 from components.trust import trust
 from components.verdicts import metric_words
-from components.words import escape, percent, raw, t, visible
+from components.words import escape, percent, raw, t
 from components.worth import worth
 from core.groups import Group, evaluated
 from core.project import Project
@@ -25,7 +26,6 @@ from core.scores import FEW
 from core.workspace import Workspace
 
 _VIEWS = ("plane", "confusion", "slices", "trust", "worth", "settle", "settings", "cost")
-_FEW_LABELS = 10  # as pills; more are a list
 
 
 @st.fragment
@@ -65,15 +65,7 @@ def drawer(space: Workspace, project: Project, chosen: Chosen, other: Group) -> 
 def _focus(space: Workspace, chosen: Chosen) -> str:
     """The label that a view is about, "" for all of them together."""
     labels = facts.measured(space, chosen.baseline, chosen.split).names
-    few = len(labels) <= _FEW_LABELS
-    shown = escape if few else visible
-    return choice(
-        st.pills if few else st.selectbox,
-        t("Label looked at"),
-        ["", *labels],
-        key="focus",
-        show=lambda label: shown(label) if label else t("all labels"),
-    )
+    return label_choice(t("Label looked at"), labels, key="focus")
 
 
 def _plane(space: Workspace, chosen: Chosen, other: Group) -> None:

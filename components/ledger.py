@@ -9,8 +9,9 @@ from components import facts
 from components.address import choice
 from components.comparison import Chosen
 from components.entities import Line, entities
+from components.labels import label_choice
 from components.slices import rows_in, where
-from components.words import escape, raw, t, visible
+from components.words import raw, t
 from core import contrast
 from core.groups import Group
 from core.project import Project
@@ -19,7 +20,6 @@ from core.report.ledger import Entry, ledger
 from core.workspace import Workspace
 
 _PAGE = 5  # sentences
-_FEW_LABELS = 10  # as pills; more are a list
 _WAYS = ("both", "fixed", "broken")
 
 
@@ -29,7 +29,7 @@ def sentences(space: Workspace, project: Project, chosen: Chosen, other: Group) 
     counts = facts.counts(space, chosen.baseline, chosen.split)
     if not counts[0].names:
         return
-    label = _label(counts[0].names)
+    label = label_choice(t("Label"), counts[0].names, key="label")
     found = _within(
         space, project, chosen, other, label, ledger(counts, facts.counts(space, other, chosen.split), label)
     )
@@ -66,19 +66,6 @@ def sentences(space: Workspace, project: Project, chosen: Chosen, other: Group) 
         )
     )
     _show(space, chosen, other, seed, shown[(page - 1) * _PAGE : page * _PAGE])
-
-
-def _label(labels: Sequence[str]) -> str:
-    """The label that is looked at."""
-    few = len(labels) <= _FEW_LABELS
-    shown = escape if few else visible
-    return choice(
-        st.pills if few else st.selectbox,
-        t("Label"),
-        ["", *labels],
-        key="label",
-        show=lambda label: shown(label) if label else t("all labels"),
-    )
 
 
 def _within(

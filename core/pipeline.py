@@ -172,15 +172,13 @@ def _evaluate(workspace: Workspace, corpus_id: str, runs: Sequence[str], submit:
         result_of(workspace, submit(RunSpec("evaluate", inputs))[0], watch)
 
 
-def scores_of(
-    workspace: Workspace, corpus_id: str, runs: Sequence[str], labels: Sequence[str], rule: str = "strict"
-) -> Scores:
-    """The scores of a group of trained runs on a corpus, from their kept predictions. `rule`: of the task's rules."""
+def scores_of(workspace: Workspace, corpus_id: str, runs: Sequence[str], labels: Sequence[str]) -> Scores:
+    """The scores of a group of trained runs on a corpus, from their kept predictions."""
     data = corpora.read(workspace.corpus_path(corpus_id))
     task = task_of(data.schema.task)
     names = tuple(sorted({*labels, *used_labels(data)}))
     kept = [predictions.column(predictions.file_of(workspace.run_folder(run), corpus_id)) for run in runs]
-    return score([task.counts(data.table, found, names, rule) for found in kept], task.headline)
+    return score([task.counts(data.table, found, names) for found in kept], task.headline)
 
 
 def _seed_run(

@@ -44,6 +44,15 @@ def next_seeds(have: Collection[int], partner: Collection[int], number: int) -> 
     return [*first, *islice(unused, number - len(first))]
 
 
+def add_repeats(workspace: Workspace, project: str, group: Group, number: int) -> list[str]:
+    """Queue so many more repeats of a group under the next unused seeds, and note them. -> run ids
+
+    Raises CoreError as `repeats_of` does.
+    """
+    specs = note_repeats(workspace, project, group, next_seeds(group.runs, (), number), {})
+    return [workspace.submit(spec)[0].id for spec in specs]
+
+
 def note_repeats(
     workspace: Workspace, project: str, group: Group, seeds: Sequence[int], more: Mapping[str, Json]
 ) -> list[RunSpec]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +13,7 @@ import pyarrow as pa
 from core import contrast, groups
 from core import project as projects
 from core.corpus import Corpus
-from core.errors import CoreError, Value
+from core.errors import CoreError, Issue, Value
 from core.formats import read as read_file
 from core.formats.importing import used_labels
 from core.formats.protocol import ReadOptions
@@ -137,21 +137,28 @@ def _of_files(name: str, paths: Sequence[Path]) -> Side:
     """Predictions in files, one a repeat. Raises CoreError `side_empty`, `sides_labels`, and what a reader finds."""
     if not paths:
         raise CoreError("side_empty", {"name": name}, "hint_side")
-    sides = [Side(f"{name}: {path.name}", *_read(path), [str(path)]) for path in paths]
+    read = [(path, *predictions_in(str(path))) for path in paths]
+    sides = [Side(f"{name}: {path.name}", gold, [found], [str(path)]) for path, gold, found, _ in read]
     for one in sides[1:]:
         check(sides[0], one)
     return Side(name, sides[0].gold, [one.predicted[0] for one in sides], [str(path) for path in paths])
 
 
-def _read(path: Path) -> tuple[Corpus, list[pa.ChunkedArray]]:
-    """Gold and predictions of a file. A row that can't be read is refused."""
-    name = str(path)
-    gold, found = (read_file(path, name=name, options=ReadOptions(scheme="IOB2", tag_column=c)) for c in (-2, -1))
-    for issue in (*gold.issues, *found.issues):
+def predictions_in(name: str) -> tuple[Corpus, pa.ChunkedArray, list[Issue]]:
+    """Gold, predictions and what was repaired in a file of predictions (CoNLL: token, gold, predicted).
+
+    Raises CoreError with file and row where one can't be read.
+    """
+    gold, found = (read_file(Path(name), name=name, options=ReadOptions(scheme="IOB2", tag_column=c)) for c in (-2, -1))
+    issues = [*gold.issues, *(issue for issue in found.issues if issue not in gold.issues)]
+    for issue in issues:
         if issue.action == "dropped":
             values: dict[str, Value] = {"file": name, "row": issue.row}
             raise CoreError(issue.code, values | issue.values, "hint_predictions")
-    return gold.corpus, [found.corpus.table.column("tags")]
+    schema = replace(
+        gold.corpus.schema, labels=tuple(sorted({*gold.corpus.schema.labels, *found.corpus.schema.labels}))
+    )
+    return Corpus(schema, gold.corpus.table), found.corpus.table.column("tags"), issues
 
 
 def _digest(column: pa.ChunkedArray) -> str:

@@ -14,6 +14,7 @@ from core.care.trash import Kind
 from core.care.usage import KINDS
 from core.errors import LANGUAGES, message
 from core.evaluation.verdicts import Verdict
+from core.tasks.matching import KINDS as MISTAKES
 
 CORE = Path(__file__).parents[1] / "core"
 CATALOGUES = {
@@ -34,6 +35,7 @@ FAMILIES = {
     "trash_": get_args(Kind),
     "mend_": get_args(Mend),
     "verdict_": get_args(Verdict),
+    "kind_": MISTAKES,
     "lean_": ("over", "under", "mixed", "fair", "few"),
     "settle_": ("better", "worse", "same", "open"),
     "confirm_": ("better", "worse", "same", "open", "few_repeats"),

@@ -27,6 +27,7 @@ from core.tasks.matching import (
     confusion,
     count,
     counts_of,
+    kinds_of,
     match,
     mean_confusion,
 )
@@ -228,6 +229,30 @@ def test_nothing_at_all():
 def test_strict_pairs_count_as_without_pairing(rows):
     gold, pred = (flat(column(tags), LABELS) for tags in sides(rows))
     assert same(counts_of(match(gold, pred, LABELS), "strict"), count(gold, pred, LABELS))
+
+
+@given(known)
+@settings(max_examples=100, deadline=None)
+def test_valid_sequences_score_as_seqevals_default_mode(rows):
+    """Which reads what is no valid IOB2 otherwise; our predictions are always valid, so the two agree on them."""
+    gold, pred = (valid(tags) for tags in sides(rows))
+    theirs = classification_report(gold, pred, output_dict=True, zero_division=0)
+    ours = score([counts_of(matched(gold, pred), "strict")], draws=2)
+    for name in LABELS:
+        if theirs.get(name, {"support": 0})["support"]:
+            mine, found = ours.per_label[name], theirs[name]
+            assert (mine.precision, mine.recall, mine.f1) == (found["precision"], found["recall"], found["f1-score"])
+
+
+@given(known)
+@settings(max_examples=100, deadline=None)
+def test_kinds_add_up(rows):
+    gold, pred = sides(rows)
+    found, strict = kinds_of(matched(gold, pred)), counts_of(matched(gold, pred), "strict")
+    at = {kind: found[:, number] for number, kind in enumerate(KINDS)}
+    assert (at["correct"] == strict.tp.sum(0)).all()
+    assert (found.sum(1) - at["spurious"] == strict.gold.sum(0)).all()
+    assert found.sum() - at["missed"].sum() == strict.pred.sum()
 
 
 @given(known)

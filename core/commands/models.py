@@ -6,52 +6,53 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+from core import corpus as corpora
 from core.commands.answer import Answer, Setting, delivered, trained
-from core.errors import CoreError, Issue, Value, message
-from core.formats import read as read_file
-from core.formats.protocol import ReadOptions
+from core.errors import CoreError, Issue, message
+from core.evaluation.scoring import score
+from core.formats.importing import used_labels
+from core.groups import predicted
 from core.models.catalogue import install
-from core.output import issue_json, issue_line, plain, score_table
-from core.pipeline import pools_of, scores_of
+from core.output import issue_json, issue_line, plain, score_table, table
+from core.pipeline import pools_of
 from core.recipe import Data, FileIngredient, Recipe
-from core.scores import Scores
+from core.sides import predictions_in
 from core.tasks import task as task_of
+from core.tasks.iob2 import flat
+from core.tasks.matching import KINDS, kinds_of, match
 from core.training.features import ROWS, STATES, spec_of
 
 
 def score_file(args: Namespace, at: Setting) -> Answer:
-    """Scores of a predictions file (token, gold, predicted), or of a run's kept predictions.
+    """Scores of a predictions file (token, gold, predicted), or of a run's kept predictions, and what was wrong how.
 
     Raises CoreError `rule_unknown`, and those of files and runs.
     """
     rules = task_of("tagging").rules
     if args.rule not in rules:
         raise CoreError("rule_unknown", {"rule": args.rule, "known": ", ".join(rules)}, "hint_known")
+    issues: list[Issue] = []
     if re.fullmatch("[0-9a-f]{1,16}", args.source) and not Path(args.source).exists():
         run = trained(args.source, at)
         spec = json.loads((at.workspace.run_folder(run.id) / "spec.json").read_text())
-        scores = scores_of(at.workspace, spec["inputs"]["dev"].partition(":")[2], [run.id], spec["params"]["labels"],
-                           args.rule)  # fmt: skip
-        return Answer({"scores": scores.to_json(), "issues": []}, score_table(scores, at.language))
-    scores, issues = _scores_in(args.source, args.rule)
-    data = {"scores": scores.to_json(), "issues": [issue_json(issue, at.language) for issue in issues]}
-    told = [issue_line(issue, at.language) for issue in issues]
-    return Answer(data, "\n".join([score_table(scores, at.language), *told]))
-
-
-def _scores_in(name: str, rule: str) -> tuple[Scores, list[Issue]]:
-    """The scores of a predictions file, and what was repaired in it. A row that can't be read is refused."""
-    from core.evaluation.scoring import score
-
-    gold, found = (read_file(Path(name), name=name, options=ReadOptions(scheme="IOB2", tag_column=c)) for c in (-2, -1))
-    issues = [*gold.issues, *(issue for issue in found.issues if issue not in gold.issues)]
-    for issue in issues:
-        if issue.action == "dropped":
-            values: dict[str, Value] = {"file": name, "row": issue.row}
-            raise CoreError(issue.code, values | issue.values, "hint_predictions")
-    names = tuple(sorted({*gold.corpus.schema.labels, *found.corpus.schema.labels}))
-    counts = task_of("tagging").counts(gold.corpus.table, found.corpus.table.column("tags"), names, rule)
-    return score([counts]), issues
+        gold = corpora.read(at.workspace.corpus_path(spec["inputs"]["dev"].partition(":")[2]))
+        found = predicted(at.workspace, run.id, gold.id)
+        names = tuple(sorted({*spec["params"]["labels"], *used_labels(gold)}))
+    else:
+        gold, found, issues = predictions_in(args.source)
+        names = gold.schema.labels
+    scores = score([task_of("tagging").counts(gold.table, found, names, args.rule)])
+    mistakes = kinds_of(match(flat(gold.table.column("tags"), names), flat(found, names), names))
+    told = {name: dict(zip(KINDS, row, strict=True)) for name, row in zip(names, mistakes.tolist(), strict=True)}
+    data = {
+        "scores": scores.to_json(),
+        "mistakes": told,
+        "issues": [issue_json(issue, at.language) for issue in issues],
+    }
+    heads = [message("col_label", {}, at.language), *(message(f"kind_{kind}", {}, at.language) for kind in KINDS)]
+    rows = [[name, *(str(row[kind]) for kind in KINDS)] for name, row in told.items()]
+    lines = [score_table(scores, at.language), "", table([heads, *rows], right=tuple(range(1, len(heads))))]
+    return Answer(data, "\n".join([*lines, *(issue_line(issue, at.language) for issue in issues)]))
 
 
 def predict(args: Namespace, at: Setting) -> Answer:

@@ -178,6 +178,15 @@ def confusion(matches: Matches) -> Confusion:
     return Confusion(matches.names, cells.reshape(width + 1, width + 2))
 
 
+def kinds_of(matches: Matches) -> np.ndarray:
+    """How many pairs of each kind there are under each label, a spurious one under its own.
+
+    *Shape:* (labels, KINDS), int64.
+    """
+    label = np.where(matches.gold.label < 0, matches.predicted.label, matches.gold.label)
+    return _table(label, matches.kind.astype(np.int64), len(matches.names), len(KINDS)).astype(np.int64)
+
+
 def mean_confusion(runs: Sequence[Confusion]) -> Confusion:
     """The mean over runs; ValueError unless there are any, all with the same labels."""
     if not runs or any(run.names != runs[0].names for run in runs):
