@@ -1,20 +1,22 @@
 """The Home page's parts: what the sample's runs say, how to get data, and what was worked on last."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import streamlit as st
 
 from components import facts
 from components.frame import PAGES, telling
-from components.verdicts import all_verdicts, interval_help, metric_help, metric_words, split_words, verdict_sentence
+from components.verdicts import all_verdicts, interval_help, metric_help, split_words, verdict_sentence
 from components.words import raw, said_raw, t, visible
 from core import contrast
 from core.groups import Group, evaluated
-from core.project import names
+from core.mixing import added
+from core.project import load, names
 from core.recent import recent_projects, recent_runs, sample_rows
 from core.report.contrast import colours
 from core.report.finding import Finding, findings
-from core.report.forest import forest, label_rows
+from core.report.forest import forest, mix_rows
 from core.sample import Sample, open_sample, samples
 from core.workspace import Workspace
 
@@ -43,64 +45,66 @@ def story(space: Workspace) -> None:
             st.page_link(PAGES["mix"], label=t("Mix"), icon=":material/tune:", query_params={"project": SAMPLE})
             _own_data()
         return
-    _finding(*told)
+    _finding(told)
 
 
-Told = tuple[Workspace, Group, Group, str, Finding, Finding | None]
+@dataclass(frozen=True)
+class Told:
+    """What the sample's runs say on a split. `found`: by title, all mixes judged together; `best`: on dev; `worst`: the
+    title of a mix that does harm."""
+
+    baseline: Group
+    split: str
+    found: Mapping[str, Finding]
+    colours: Mapping[str, str]
+    best: Group
+    best_title: str
+    worst: str | None
 
 
 def _told(space: Workspace) -> Told | None:
-    """The sample's best mix beside gold alone, on test where both were tried there. None: too few runs."""
-    found = contrast.finished(space, SAMPLE)
-    baseline = contrast.gold_only(found)
+    """The sample's mixes beside gold alone, on test where they were tried there. None: too few runs."""
+    groups = contrast.finished(space, SAMPLE)
+    baseline = contrast.gold_only(groups)
     if baseline is None:
         return None
-    others = [g for g in found if g.id != baseline.id and not contrast.other_splits(g, baseline)]
+    others = [g for g in groups if g.id != baseline.id and not contrast.other_splits(g, baseline)]
     tested = [group for group in others if evaluated(space, group, "test")]
     split = "test" if tested and evaluated(space, baseline, "test") else "dev"
     candidates = tested if split == "test" else others
-    titles = contrast.titles(found)
+    titles = contrast.titles(groups)
     with st.spinner(t("Comparing the sample's mixes")):
-        comparisons = {group.id: facts.comparison(space, baseline, group, split) for group in candidates}
-        found_by_id = {id: replace(one, name=titles[id]) for id, one in findings(comparisons).items()}
-        best, worst = contrast.best_and_worst(contrast.by_dev(space, candidates), found_by_id)
-    return None if best is None else (space, baseline, best[0], split, best[1], worst[1] if worst else None)
+        found = findings({titles[g.id]: facts.comparison(space, baseline, g, split) for g in candidates})
+    order = contrast.by_dev(space, candidates)
+    best, worst = contrast.best_and_worst(order, {g.id: found[titles[g.id]] for g in candidates})
+    if best is None:
+        return None
+    parts = {titles[g.id]: list(added(g.mix)) for g in groups}
+    shown = colours(parts, list(load(space, SAMPLE).ingredients))
+    harm = None if worst is None else worst[1].name
+    return Told(baseline, split, found, shown, best[0], best[1].name, harm)
 
 
-def _finding(space: Workspace, baseline: Group, best: Group, split: str, found: Finding, worst: Finding | None) -> None:
-    st.caption(t("What its runs say, compared with {baseline}:", baseline=baseline.name))
-    st.markdown(verdict_sentence(found, split), help=interval_help())
-    if worst:
-        st.markdown(verdict_sentence(worst, split))
-    title, claimed = found.name, next((one.metric for one in (*found.gains, *found.losses)), "recall")
-    colour = colours({title: list(best.mix.parts)}, list(best.mix.parts))[title]
-    rows = label_rows(found, claimed, colour, raw("all labels"), all_verdicts())
+def _finding(told: Told) -> None:
+    st.caption(t("What its runs say, compared with {baseline}:", baseline=told.baseline.name))
+    st.markdown(verdict_sentence(told.found[told.best_title], told.split), help=interval_help())
+    if told.worst:
+        st.markdown(verdict_sentence(told.found[told.worst], told.split))
     axis = raw(
-        "{metric} on {split}: points more or less than {baseline}",
-        metric=metric_words(claimed),
-        split=split_words(split),
-        baseline=baseline.name,
+        "F1 of all labels on {split}: points more or less than {baseline}",
+        split=split_words(told.split),
+        baseline=told.baseline.name,
     )
-    st.plotly_chart(
-        forest(rows, axis),
-        key="home_forest",
-        width="stretch",
-        config={"displayModeBar": False},
-        alt=raw(
-            "{metric} by label: {mix} against {baseline}",
-            metric=metric_words(claimed),
-            mix=best.name,
-            baseline=baseline.name,
-        ),
-    )
+    drawn = forest(mix_rows(told.found, told.colours, all_verdicts()), axis)
+    st.plotly_chart(drawn, key="home_forest", width="stretch", config={"displayModeBar": False}, alt=axis)
     st.caption(
-        metric_help(claimed)
+        metric_help("f1")
         + " "
-        + t("Dots: mean difference with {mix}; lines: 95 % intervals. Right of zero, {mix} is better.", mix=best.name)
+        + t("The mark is the mean difference of a mix, the line its 95 % interval. Right of zero it is better.")
     )
     with st.container(horizontal=True):
         if st.button(t("See why"), key="home_why", type="primary", icon=":material/compare_arrows:"):
-            to = {"project": SAMPLE, "against": best.id, "split": split}
+            to = {"project": SAMPLE, "against": told.best.id, "split": told.split}
             st.switch_page(PAGES["compare"], query_params=to)
         _own_data()
 

@@ -1,5 +1,7 @@
 """The figures hold the numbers they were given, and names from files stay text."""
 
+import csv
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -22,6 +24,7 @@ from core.report.figures import (
 )
 from core.report.forest import ForestRow, forest
 from core.report.lettering import columns, escape, shown, tick
+from core.report.still import numbers
 
 WORDS = {"axis": "Step", "share": "Cores", "memory": "GB", "loss": "Loss", "dev_f1": "Dev F1", "rows": "rows"}
 POINTS = [(1, 2.5), (2, 1.25), (3, 0.5)]
@@ -240,3 +243,21 @@ def test_height_grows_with_rows():
         for n in (3, 20)
     )
     assert many - few == 17 * 36
+
+
+def test_the_numbers_of_a_figure_can_be_taken_along():
+    rows = [
+        ForestRow("=PER <b>", 0.25, (0.125, 0.375), 120, "better", PALETTE[0], "better"),
+        ForestRow("LOC", -0.25, None, 50, "open", PALETTE[0], "can't tell"),
+    ]
+    head, *lines = list(csv.reader(io.StringIO(numbers(forest(rows, "points")).decode("utf-8-sig"))))
+    assert head == ["series", "x", "y", "value", "note"]
+    assert [line[1:3] for line in lines] == [
+        ["12.5", "'=PER <b>"],
+        ["37.5", "'=PER <b>"],
+        ["25.0", "'=PER <b>"],
+        ["-25.0", "LOC"],
+    ]
+    assert "better" in lines[2][4] and "n = 120" in lines[2][4]
+    shares = numbers(share_bar({"gold": 60, "noise": 180}, {"gold": AMBER, "noise": PALETTE[3]}, WORDS))
+    assert b"noise,180,0" in shares
