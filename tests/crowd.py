@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from core.sample import open_sample
 from core.tasks.tagging import TABLE
 from core.training import predictions
 from core.workspace import Workspace
+from tests.invariants import slots
 
 Tags = Sequence[Sequence[str]]
 
@@ -65,6 +67,25 @@ def fill(
             stream.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in told)
     workspace.store.rebuild()
     assert base.is_dir()
+
+
+def early(workspace: Workspace, name: str, repeats: Mapping[str, int], most: int) -> None:
+    """Open the sample, and beside it its project as it was after so many repeats: the rest is found finished when it is
+    asked for. `repeats`: of single mixes, by name. No training starts by itself, and no encoder is installed.
+    """
+    open_sample(workspace, SAMPLE)
+    shutil.copytree(workspace.root / "projects" / SAMPLE, workspace.root / "projects" / name)
+    told = projects.events(workspace, SAMPLE)
+    for event in told:
+        if event["event"] == LAUNCH:
+            left = repeats.get(event["mix"], most)
+            event["seeds"] = {id: seed for id, seed in event["seeds"].items() if seed < left}
+    text = "".join(json.dumps(event) + "\n" for event in told)
+    projects.history_file(workspace, name).write_text(text, encoding="utf-8")
+    [some, *_] = workspace.store.list("train")
+    encoder = read_json(workspace.run_folder(some.id) / "spec.json")["inputs"]["model"].removeprefix("model:")
+    (workspace.models / encoder).mkdir()  # nothing is trained: its name is enough
+    slots(workspace.store, train=0)
 
 
 def retest(

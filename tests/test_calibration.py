@@ -1,7 +1,6 @@
 """How far confidence can be trusted, by hand and by simulation, and what thresholds keep; the figures, the page."""
 
 import json
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,7 @@ from core.sample import open_sample
 from core.tasks.tagging import TABLE
 from core.trust import carried, curve, marked, marks, reliable
 from core.workspace import Workspace
+from tests.test_figures import HOSTILE, strings
 from tests.trust_page import opened, said
 
 
@@ -268,22 +268,6 @@ def every_figure(name: str) -> dict[str, Any]:
 
 
 FIGURES = ("reliability", "thresholds", "robustness")
-
-
-HOSTILE = ("<b>bold</b>", "&lt;b&gt;", "a<br>b", "$\\href{http://evil.invalid}{x}$", "a\u202eb\u200bc\u0000d", "%{x}")
-
-
-def strings(node: Any) -> Iterator[str]:
-    """Every text that a figure holds, apart from Plotly's own template."""
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, Mapping):
-        for key, value in node.items():
-            if key != "template":
-                yield from strings(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from strings(value)
 
 
 @pytest.mark.parametrize("kind", FIGURES)

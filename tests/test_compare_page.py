@@ -10,6 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from core import project as projects
 from core.__main__ import main
+from core.groups import groups
+from core.jobs import trash
 from core.sample import open_sample
 from core.workspace import Workspace
 from tests.conftest import ROOT
@@ -107,6 +109,21 @@ def test_sentences_can_be_narrowed_to_a_kind_of_mention(sample, monkeypatch):
     every, seen, new = shown(), shown(**{"with": "seen:seen"}), shown(**{"with": "seen:unseen"})
     assert 0 < seen < every and 0 < new <= every
     assert shown(label="person") < every
+
+
+def test_missing_repeats_are_started_where_they_are_missed(tmp_path: Path, monkeypatch):
+    space = Workspace.open(tmp_path)
+    open_sample(space, "newsroom")
+    (tmp_path / "slots.json").write_text('{"train": 0}')  # they wait, so that nothing is trained here
+    gold = next(group for group in groups(space, "newsroom") if group.name == "gold only")
+    trash.delete(space.root, gold.finished[3:])
+    at = opened(space, monkeypatch)
+    assert "not enough repeats to judge, 3 of at least 5" in words(at)
+    assert "gold only has 3 repeats: 5 more, which makes 8, take about" in words(at)
+    at.button(key=f"compare_more_{gold.id}").click().run()
+    assert not at.exception and "gold only has 3 repeats; more are under way." in words(at)
+    again = next(group for group in groups(space, "newsroom") if group.id == gold.id)
+    assert len(again.runs) == 8 and sum(run.state == "queued" for run in again.runs.values()) == 5
 
 
 def test_what_has_no_runs_says_where_to_get_them(tmp_path: Path, monkeypatch):

@@ -1,13 +1,11 @@
 """The best of many mixes on fresh seeds: which they are, what they say, and that they stay apart."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from invariants import slots
 from streamlit.testing.v1 import AppTest
 
 from core import project as projects
@@ -15,12 +13,11 @@ from core.confirm import asked, confirm, confirmation, fresh_only, fresh_seeds, 
 from core.contrast import by_dev
 from core.errors import CoreError
 from core.evaluation.comparison import compare, measure
-from core.groups import LAUNCH, Group, counts_of, group_of, groups, history
-from core.jobs.folder import read_json
-from core.sample import open_sample
+from core.groups import Group, counts_of, group_of, groups, history
 from core.settle import SettleParams, ask
 from core.submit import wait
 from core.workspace import Workspace
+from tests.crowd import early
 
 SMALL = "small"  # the sample's project before its last repeats: those are found finished when they are asked for
 
@@ -29,19 +26,7 @@ SMALL = "small"  # the sample's project before its last repeats: those are found
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with the sample, and its project as it was after five repeats; one mix had six."""
     space = Workspace.open(tmp_path_factory.mktemp("study") / "ws")
-    open_sample(space, "newsroom")
-    shutil.copytree(space.root / "projects" / "newsroom", space.root / "projects" / SMALL)
-    told = projects.events(space, "newsroom")
-    for event in told:
-        if event["event"] == LAUNCH:
-            most = 6 if event["mix"] == "mention swaps" else 5
-            event["seeds"] = {id: seed for id, seed in event["seeds"].items() if seed < most}
-    text = "".join(json.dumps(event) + "\n" for event in told)
-    projects.history_file(space, SMALL).write_text(text, encoding="utf-8")
-    [some, *_] = space.store.list("train")
-    encoder = read_json(space.run_folder(some.id) / "spec.json")["inputs"]["model"].removeprefix("model:")
-    (space.models / encoder).mkdir()  # nothing is trained: its name is enough
-    slots(space.store, train=0)
+    early(space, SMALL, {"mention swaps": 6}, 5)
     return space.root
 
 

@@ -1,6 +1,5 @@
 """Adding repeats until a question is settled: what decides, and the run that does it, killed and cancelled."""
 
-import json
 import shutil
 import time
 from collections import Counter
@@ -16,16 +15,16 @@ from core import project as projects
 from core.errors import CoreError
 from core.evaluation.verdicts import MARGIN
 from core.groups import LAUNCH, Group, groups
-from core.jobs.folder import last_metrics, locked, read_json
+from core.jobs.folder import last_metrics, locked
 from core.jobs.run import Exit, Run
 from core.launch import launch, plan_launch, standing
 from core.mix import Mix
 from core.repeats import group_now, next_seeds
-from core.sample import open_sample
 from core.scores import Counts
 from core.settle import SettleParams, ask, cost, decide, look, newest, sequential_pairs, wanted
 from core.submit import wait
 from core.workspace import Workspace
+from tests.crowd import early
 from tests.test_project import harbour
 
 PATIENCE = 600.0  # seconds: trainings on a busy machine
@@ -36,18 +35,7 @@ SMALL = "small"  # the sample's project as it was after its first repeats: the o
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with the sample, and its project as it was after two repeats."""
     space = Workspace.open(tmp_path_factory.mktemp("study") / "ws")
-    open_sample(space, "newsroom")
-    shutil.copytree(space.root / "projects" / "newsroom", space.root / "projects" / SMALL)
-    told = projects.events(space, "newsroom")
-    for event in told:
-        if event["event"] == LAUNCH:
-            event["seeds"] = {id: seed for id, seed in event["seeds"].items() if seed < 2}
-    text = "".join(json.dumps(event) + "\n" for event in told)
-    projects.history_file(space, SMALL).write_text(text, encoding="utf-8")
-    [some, *_] = space.store.list("train")
-    encoder = read_json(space.run_folder(some.id) / "spec.json")["inputs"]["model"].removeprefix("model:")
-    (space.models / encoder).mkdir()  # nothing is trained: its name is enough
-    slots(space.store, train=0)
+    early(space, SMALL, {}, 2)
     return space.root
 
 
