@@ -1,8 +1,10 @@
 """The arguments of `python -m core`."""
 
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import NoReturn, get_args
 
+from core.commands.comparing import add_comparing
+from core.commands.options import command, numbers, rule
 from core.errors import CoreError
 from core.runs import KINDS, State
 
@@ -48,31 +50,15 @@ def parser() -> ArgumentParser:
     _add_compose(commands)
     _add_train(commands)
     _add_projects(commands)
-    _add_trust(commands)
-    _add_settle(commands)
-    _add_curve(commands)
+    add_comparing(commands)
     _add_runs(commands)
     _add_rest(commands)
     _add_care(commands)
     return top
 
 
-def _command(commands: object, name: str, says: str, more: str = "") -> ArgumentParser:
-    sub: ArgumentParser = commands.add_parser(name, help=says, description=f"{says}. {more}".strip())  # pyright: ignore
-    sub.add_argument(
-        "--workspace", metavar="DIR", help="where everything is kept (default: $PEIBI_HOME, else ./workspace)"
-    )
-    sub.add_argument(
-        "--json", action="store_true", help="print one JSON object on standard output, all else on standard error"
-    )
-    sub.add_argument(
-        "--lang", choices=("en", "zh_CN"), help="language of messages (default: $PEIBI_LANG, else the locale's)"
-    )
-    return sub
-
-
 def _add_run(commands: object) -> None:
-    sub = _command(
+    sub = command(
         commands, "run", "carry out a recipe: import, augment, mix, train all seeds, score",
         "What was done before is reused; what was interrupted goes on from its last checkpoint.",
     )  # fmt: skip
@@ -91,7 +77,7 @@ def _fresh(sub: ArgumentParser) -> None:
 
 
 def _add_import(commands: object) -> None:
-    sub = _command(commands, "import", "read labelled files, check them, and remember them under a name")
+    sub = command(commands, "import", "read labelled files, check them, and remember them under a name")
     sub.add_argument(
         "file", nargs="?", metavar="FILE", help="one file: a pool, or all splits with --split-dev and --split-test"
     )
@@ -112,7 +98,7 @@ def _add_import(commands: object) -> None:
 
 
 def _add_augment(commands: object) -> None:
-    sub = _command(commands, "augment", "make children of a file's rows by one method and show what changed")
+    sub = command(commands, "augment", "make children of a file's rows by one method and show what changed")
     sub.add_argument("source", metavar="FILE|corpus:NAME", help="labelled rows")
     sub.add_argument("--method", required=True, help="mention_replacement, token_replacement, shuffle_segments, "
                      "synonym, insertion, swap, deletion, keyboard, ocr or spelling")  # fmt: skip
@@ -129,7 +115,7 @@ def _add_augment(commands: object) -> None:
 
 
 def _add_compose(commands: object) -> None:
-    sub = _command(
+    sub = command(
         commands, "compose", "what a mix would consist of, without training",
         "Pools that are missing are built first.",
     )  # fmt: skip
@@ -139,7 +125,7 @@ def _add_compose(commands: object) -> None:
 
 
 def _add_train(commands: object) -> None:
-    sub = _command(commands, "train", "fine-tune on gold only, without a recipe file")
+    sub = command(commands, "train", "fine-tune on gold only, without a recipe file")
     sub.add_argument(
         "--data", metavar="FILE|corpus:NAME", help="labelled rows; without a dev split 10 %% are split off"
     )
@@ -151,111 +137,22 @@ def _add_train(commands: object) -> None:
     sub.add_argument("--epochs", type=float, help="passes over the data (default 4)")
     sub.add_argument("--steps", type=int, help="optimiser steps, instead of --epochs")
     sub.add_argument("--learning-rate", type=float, help="default 2e-4")
-    sub.add_argument("--seeds", type=_numbers, metavar="N,N", help="comma-separated, e.g. 0,1,2 (default 0 to 7)")
+    sub.add_argument("--seeds", type=numbers, metavar="N,N", help="comma-separated, e.g. 0,1,2 (default 0 to 7)")
     sub.add_argument("--language", default="en", help="language of the text (default en)")
     sub.add_argument("--project", default="train", help="where looks at the test split are recorded (default: train)")
     sub.add_argument("--with-test", action="store_true", help="look at the test split too")
     _fresh(sub)
 
 
-def _numbers(text: str) -> list[int]:
-    if not all(number.strip().isdecimal() for number in text.split(",")):
-        raise ArgumentTypeError(f"whole numbers with commas between are expected, not {text!r}")
-    return [int(number) for number in text.split(",")]
-
-
-def _rule(sub: ArgumentParser) -> None:
-    sub.add_argument("--rule", default="strict", help="how mentions are counted: strict, exact, partial, type, token "
-                     "or tag (default strict; docs/verdicts.md)")  # fmt: skip
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1:
-        raise ArgumentTypeError(f"a number between 0 and 1 is expected, not {text!r}")
-    return value
-
-
 def _add_projects(commands: object) -> None:
-    sub = _command(
-        commands, "compare", "is a mix better than a baseline, where, and by how much",
-        "One name: a project, all mixes against its gold only. Several: each against the first. A name may be "
-        "PROJECT/MIX, a recipe file that was run, an object that `run --json` printed, or a file or folder of "
-        "predictions (CoNLL: token, gold, predicted; one file a repeat). Format: docs/verdicts.md.",
-    )  # fmt: skip
-    sub.add_argument("sides", nargs="+", metavar="NAME", help="a project; or the baseline and what is held against it")
-    sub.add_argument("--baseline", metavar="MIX", help="of a project: what the others are held against "
-                     "(default: gold only)")  # fmt: skip
-    sub.add_argument("--split", choices=("dev", "test"), default="dev", help="default dev; test never looks anew")
-    _rule(sub)
-    sub.add_argument("--margin", type=_share, default=0.02, metavar="SHARE", help="below which two are the same "
-                     "(default 0.02)")  # fmt: skip
-    sub = _command(commands, "projects", "the projects of the workspace, the last changed first")
+    sub = command(commands, "projects", "the projects of the workspace, the last changed first")
     sub.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (default 50)")
-    sub = _command(commands, "sample", "open a sample as a project, with its finished runs")
+    sub = command(commands, "sample", "open a sample as a project, with its finished runs")
     sub.add_argument("name", metavar="NAME", help="newsroom or newsroom_zh")
 
 
-def _add_trust(commands: object) -> None:
-    sub = _command(
-        commands, "trust", "how far the confidence of a mix's runs can be trusted, and what a threshold on it keeps",
-        "With --robustness also how they bear slips of the keyboard and other names.",
-    )  # fmt: skip
-    sub.add_argument("group", metavar="PROJECT/MIX", help="a mix by its title, or PROJECT/GROUP as `board` lists it")
-    sub.add_argument("--split", choices=("dev", "test"), default="dev", help="default dev; test never looks anew")
-    sub.add_argument("--robustness", action="store_true", help="let the trained runs mark changed copies of the split")
-
-
-def _add_settle(commands: object) -> None:
-    sub = _command(
-        commands, "settle", "add repeats of two mixes until it is settled which is better",
-        "After every repeat it is looked again, by a rule that allows that; it stops at an answer or at the budget. "
-        "Repeats that are there count; dev alone is looked at.",
-    )  # fmt: skip
-    sub.add_argument("project", metavar="PROJECT", help="its name, as `projects` lists it")
-    sub.add_argument("baseline", metavar="BASELINE", help="the mix that the other is held against")
-    sub.add_argument("mix", metavar="MIX", help="the other")
-    sub.add_argument("--label", default="", metavar="L", help="ask about one label (default: all together)")
-    sub.add_argument("--metric", choices=("f1", "recall", "precision"), default="f1", help="default f1")
-    sub.add_argument("--margin", type=_share, default=0.02, metavar="SHARE", help="below which two are the same "
-                     "(default 0.02)")  # fmt: skip
-    sub.add_argument("--start", type=int, default=5, metavar="N", help="repeats before the first look (default 5)")
-    sub.add_argument("--budget", type=int, default=16, metavar="N", help="repeats of each mix at most (default 16)")
-    _detach(sub)
-    sub = _command(
-        commands, "confirm", "train the best of many mixes again on fresh seeds, and see what is left of its lead",
-        "The same command goes on with what it began, and shows it.",
-    )  # fmt: skip
-    sub.add_argument("project", metavar="PROJECT", help="its name, as `projects` lists it")
-    sub.add_argument("mix", nargs="?", metavar="MIX", help="default: the best on dev")
-    sub.add_argument("--baseline", metavar="MIX", help="what it is held against (default: gold only)")
-    sub.add_argument("--repeats", type=int, default=8, metavar="N", help="fresh seeds (default 8)")
-    sub.add_argument("--again", action="store_true", help="on other fresh seeds, where it was confirmed before")
-    _detach(sub)
-
-
-def _add_curve(commands: object) -> None:
-    sub = _command(
-        commands, "curve", "train on parts of gold alone, and tell how many labelled sentences each mix is worth",
-        "What was trained before is reused. Sizes and seeds have the project's training settings.",
-    )  # fmt: skip
-    sub.add_argument("project", metavar="PROJECT", help="its name, as `projects` lists it")
-    sub.add_argument("--sizes", type=_numbers, metavar="N,N", help="gold sentences, all of them are added "
-                     "(default 20, 40, 60 and 80 %% of them)")  # fmt: skip
-    sub.add_argument("--seeds", type=_numbers, default=[0, 1, 2, 3, 4], metavar="N,N", help="default 0,1,2,3,4")
-    sub.add_argument("--split", choices=("dev", "test"), default="dev", help="default dev; test never looks anew")
-    _detach(sub)
-
-
-def _detach(sub: ArgumentParser) -> None:
-    sub.add_argument("--detach", action="store_true", help="return at once; it goes on in the background")
-
-
 def _add_runs(commands: object) -> None:
-    sub = _command(
+    sub = command(
         commands, "board", "the groups of the workspace (a mix and its repeats), as the Runs page lists them",
         "Commands on runs take PROJECT/GROUP for all runs of a group.",
     )  # fmt: skip
@@ -268,7 +165,7 @@ def _add_runs(commands: object) -> None:
     sub.add_argument("--limit", type=int, default=25, metavar="N", help="at most so many (default 25)")
     sub.add_argument("--page", type=int, default=1, metavar="N", help="the N-th so many (default 1)")
     sub.add_argument("--group", metavar="GROUP", help="one group with its repeats: its id or the beginning of it")
-    sub = _command(commands, "list", "the runs of the workspace, newest first")
+    sub = command(commands, "list", "the runs of the workspace, newest first")
     sub.add_argument("--kind", choices=tuple(KINDS), metavar="KIND", help=", ".join(KINDS))
     sub.add_argument(
         "--state",
@@ -277,38 +174,38 @@ def _add_runs(commands: object) -> None:
         help="queued, running, succeeded, failed, cancelled or interrupted",
     )
     sub.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (default 50)")
-    sub = _command(commands, "show", "one run: what was asked, where it stands, what happened to it, what it used")
+    sub = command(commands, "show", "one run: what was asked, where it stands, what happened to it, what it used")
     sub.add_argument("run", metavar="RUN", help="a run's id or the beginning of it")
     for name, says, more in _ON_RUNS:
-        sub = _command(commands, name, says, more)
+        sub = command(commands, name, says, more)
         sub.add_argument("runs", nargs="+", metavar="RUN", help=_RUNS_HELP)
-    sub = _command(commands, "move", "bring runs that wait to the front or the end of the line")
+    sub = command(commands, "move", "bring runs that wait to the front or the end of the line")
     sub.add_argument("runs", nargs="+", metavar="RUN", help=_RUNS_HELP)
     where = sub.add_mutually_exclusive_group(required=True)
     where.add_argument("--first", action="store_true", help="they are started next, in the order given")
     where.add_argument("--last", action="store_true", help="all others come first")
-    sub = _command(commands, "restore", "bring deleted runs back")
+    sub = command(commands, "restore", "bring deleted runs back")
     sub.add_argument("runs", nargs="+", metavar="RUN", help="a run's whole id")
 
 
 def _add_rest(commands: object) -> None:
-    sub = _command(commands, "score", "precision, recall and F1 per label of a predictions file or of a trained run")
+    sub = command(commands, "score", "precision, recall and F1 per label of a predictions file or of a trained run")
     sub.add_argument(
         "source", metavar="FILE|RUN", help="CoNLL with the columns token, gold, predicted; or a run's id (its dev)"
     )
-    _rule(sub)
-    sub = _command(commands, "predict", "find entities in text with a trained run")
+    rule(sub)
+    sub = command(commands, "predict", "find entities in text with a trained run")
     sub.add_argument("run", metavar="RUN", help="a train run's id or the beginning of it")
     sub.add_argument("file", nargs="?", metavar="FILE", help="one text a line (default: standard input)")
-    sub = _command(commands, "features", "what an encoder makes of every word of a file, as files for numpy")
+    sub = command(commands, "features", "what an encoder makes of every word of a file, as files for numpy")
     sub.add_argument("source", metavar="FILE|corpus:NAME", help="labelled rows")
     sub.add_argument("--model", default="all-MiniLM-L6-v2", help="the encoder (default all-MiniLM-L6-v2)")
-    sub.add_argument("--layers", type=_numbers, metavar="N,N", help="hidden states kept (default 0,2,4,6)")
+    sub.add_argument("--layers", type=numbers, metavar="N,N", help="hidden states kept (default 0,2,4,6)")
     sub.add_argument("--language", default="en", help="language of the text (default en)")
 
 
 def _add_care(commands: object) -> None:
-    sub = _command(
+    sub = command(
         commands, "disk", "what takes room in the workspace; clean up, undo that, empty the trash",
         "What is cleaned up goes to the trash and comes back with --undo; only emptying the trash frees room.",
     )  # fmt: skip
@@ -321,17 +218,17 @@ def _add_care(commands: object) -> None:
     what.add_argument("--empty-trash", action="store_true", help="for good; without --yes only says what would go")
     sub.add_argument("--yes", action="store_true", help="do it")
     sub.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many lines (default 50)")
-    sub = _command(commands, "export", "write a project with its data and finished runs into one file")
+    sub = command(commands, "export", "write a project with its data and finished runs into one file")
     sub.add_argument("project", metavar="PROJECT", help="its name, as `projects` lists it")
     sub.add_argument("--out", required=True, metavar="FILE", help="the archive, a zip file")
     sub.add_argument("--weights", action="store_true", help="with the trained models of its runs")
     sub.add_argument("--models", action="store_true", help="with the encoders that its runs began with")
-    sub = _command(
+    sub = command(
         commands, "unpack", "bring a project in from an archive that `export` wrote",
         "Everything in it is checked first; what is here already stays as it is.",
     )  # fmt: skip
     sub.add_argument("file", metavar="FILE", help="an archive")
-    sub = _command(commands, "doctor", "check this installation and the workspace, and mend it")
+    sub = command(commands, "doctor", "check this installation and the workspace, and mend it")
     sub.add_argument("--mend", action="store_true", help="mend what is found; what is set aside goes to the trash")
     sub.add_argument("--selftest", action="store_true", help="also carry out a small run from submit to result")
     sub.add_argument("--selftest-seed", type=int, default=0, metavar="N", help="another seed is another run")

@@ -1,0 +1,77 @@
+"""The arguments of the commands that compare: `compare`, `trust`, `settle`, `confirm`, `curve`."""
+
+from core.commands.options import command, detach, numbers, rule, share
+
+
+def add_comparing(commands: object) -> None:
+    _add_compare(commands)
+    _add_trust(commands)
+    _add_settle(commands)
+    _add_curve(commands)
+
+
+def _add_compare(commands: object) -> None:
+    sub = command(
+        commands, "compare", "is a mix better than a baseline, where, and by how much",
+        "One name: a project, all mixes against its gold only. Several: each against the first. A name may be "
+        "PROJECT/MIX, a recipe file that was run, an object that `run --json` printed, or a file or folder of "
+        "predictions (CoNLL: token, gold, predicted; one file a repeat). Format: docs/verdicts.md.",
+    )  # fmt: skip
+    sub.add_argument("sides", nargs="+", metavar="NAME", help="a project; or the baseline and what is held against it")
+    sub.add_argument("--baseline", metavar="MIX", help="of a project: what the others are held against "
+                     "(default: gold only)")  # fmt: skip
+    sub.add_argument("--split", choices=("dev", "test"), default="dev", help="default dev; test never looks anew")
+    rule(sub)
+    sub.add_argument("--margin", type=share, default=0.02, metavar="SHARE", help="below which two are the same "
+                     "(default 0.02)")  # fmt: skip
+
+
+def _add_trust(commands: object) -> None:
+    sub = command(
+        commands, "trust", "how far the confidence of a mix's runs can be trusted, and what a threshold on it keeps",
+        "With --robustness also how they bear slips of the keyboard and other names.",
+    )  # fmt: skip
+    sub.add_argument("group", metavar="PROJECT/MIX", help="a mix by its title, or PROJECT/GROUP as `board` lists it")
+    sub.add_argument("--split", choices=("dev", "test"), default="dev", help="default dev; test never looks anew")
+    sub.add_argument("--robustness", action="store_true", help="let the trained runs mark changed copies of the split")
+
+
+def _add_settle(commands: object) -> None:
+    sub = command(
+        commands, "settle", "add repeats of two mixes until it is settled which is better",
+        "After every repeat it is looked again, by a rule that allows that; it stops at an answer or at the budget. "
+        "Repeats that are there count; dev alone is looked at.",
+    )  # fmt: skip
+    sub.add_argument("project", metavar="PROJECT", help="its name, as `projects` lists it")
+    sub.add_argument("baseline", metavar="BASELINE", help="the mix that the other is held against")
+    sub.add_argument("mix", metavar="MIX", help="the other")
+    sub.add_argument("--label", default="", metavar="L", help="ask about one label (default: all together)")
+    sub.add_argument("--metric", choices=("f1", "recall", "precision"), default="f1", help="default f1")
+    sub.add_argument("--margin", type=share, default=0.02, metavar="SHARE", help="below which two are the same "
+                     "(default 0.02)")  # fmt: skip
+    sub.add_argument("--start", type=int, default=5, metavar="N", help="repeats before the first look (default 5)")
+    sub.add_argument("--budget", type=int, default=16, metavar="N", help="repeats of each mix at most (default 16)")
+    detach(sub)
+    sub = command(
+        commands, "confirm", "train the best of many mixes again on fresh seeds, and see what is left of its lead",
+        "The same command goes on with what it began, and shows it.",
+    )  # fmt: skip
+    sub.add_argument("project", metavar="PROJECT", help="its name, as `projects` lists it")
+    sub.add_argument("mix", nargs="?", metavar="MIX", help="default: the best on dev")
+    sub.add_argument("--baseline", metavar="MIX", help="what it is held against (default: gold only)")
+    sub.add_argument("--repeats", type=int, default=8, metavar="N", help="fresh seeds (default 8)")
+    sub.add_argument("--again", action="store_true", help="on other fresh seeds, where it was confirmed before")
+    detach(sub)
+
+
+def _add_curve(commands: object) -> None:
+    sub = command(
+        commands, "curve", "train on parts of gold alone, and tell how many labelled sentences each mix is worth",
+        "What was trained before is reused. Sizes and seeds have the project's training settings.",
+    )  # fmt: skip
+    sub.add_argument("project", metavar="PROJECT", help="its name, as `projects` lists it")
+    sub.add_argument("--sizes", type=numbers, metavar="N,N", help="gold sentences, all of them are added "
+                     "(default 20, 40, 60 and 80 %% of them)")  # fmt: skip
+    sub.add_argument("--seeds", type=numbers, default=[0, 1, 2, 3, 4], metavar="N,N", help="default 0,1,2,3,4")
+    sub.add_argument("--split", choices=("dev", "test"), default="dev", help="default dev; test never looks anew")
+    detach(sub)
