@@ -7,8 +7,9 @@ drawn at random without a repeat in both: 1,000 times 5 against 5, and 8 against
   beside it the same for the percentile bootstrap over seeds and rows, each interval by itself, that this replaced.
 - coverage: how often an interval by itself holds the true difference, which is 0, over all labels with at least 30
   mentions of which every repeat finds some; and, for F1 of all labels, after a known difference was put in.
-- power: four points are put into one group (mentions that the runs missed are found, the same ones in every run of the
-  group, as many as raise the F1 of all labels by four points on average): how often that is called better.
+- power: four points are put into one group (mentions that the runs missed are found, as many as raise the F1 of all
+  labels by four points on average): how often that is called better. Together: the same mentions in every run of the
+  group, so that rows differ in it; scattered: others in each run.
 - one at a time: repeats are added to both groups from 5 to 16 (drawn with replacement from the 16), and it is looked
   each time, by the always-valid rule: wrong claims at any look; how often, and after how many repeats, four and eight
   points are found, and how many runs that saves against the fixed 8 (below zero: it took more).
@@ -60,8 +61,11 @@ def drawn(runs: Group, size: int, rng: np.random.Generator) -> tuple[Group, Grou
     return [runs[at] for at in order[:size]], [runs[at] for at in order[size : 2 * size]]
 
 
-def injected(group: Group, points: float, rng: np.random.Generator) -> Group:
-    """The group with some mentions found by all its runs, so that its F1 of all labels rises by `points` on average."""
+def injected(group: Group, points: float, rng: np.random.Generator, together: bool = True) -> Group:
+    """The group with more mentions found, so that its F1 of all labels rises by `points` on average.
+
+    `together`: the same mentions in all its runs, or others in each.
+    """
     tp, pred, gold = (np.stack([getattr(c, n) for c in group]).astype(float) for n in ("tp", "pred", "gold"))
     f1 = 2 * tp.sum() / (pred.sum() + gold.sum())
     # each missed mention that is found adds 1 to hits and to predictions: f1' = 2 (tp + x) / (pred + x + gold)
@@ -71,6 +75,8 @@ def injected(group: Group, points: float, rng: np.random.Generator) -> Group:
     out: list[Counts] = []
     for counts in group:
         missed = counts.gold - counts.tp
+        if not together:
+            kept = rng.random(kept.shape) < share
         more = sum(((missed > at) & kept[..., at]).astype(np.int32) for at in range(kept.shape[-1]))
         out.append(Counts(counts.names, counts.tp + more, counts.pred + more, counts.gold))
     return out
@@ -143,6 +149,14 @@ def at_once(runs: Group, times: int, bootstraps: int) -> dict[str, float]:
             better += overall(found) == "better"
             low, high = found.overall.difference["f1"].interval
             inside += low <= POINTS <= high
+        rng = np.random.default_rng(size)
+        found = 0
+        for _ in range(times // 2):
+            before, after = drawn(runs, size, rng)
+            found += (
+                overall(compare(measure(before), measure(injected(after, POINTS, rng, together=False)))) == "better"
+            )
+        out[f"power_scattered_{size}"] = found / (times // 2)
         out[f"power_{size}"], out[f"put_in_{size}"] = better / len(gains), float(np.mean(gains))
         out[f"coverage_put_in_{size}"] = inside / len(gains)
     return out
@@ -182,8 +196,8 @@ def measured(quick: bool) -> list[Claim]:
                              f1=part["wrong_f1"], bootstrap=part["bootstrap_wrong"]))  # fmt: skip
             out.append(claim(f"{name}: coverage, {size} against {size}", part["coverage"], "share",
                              bootstrap=part["bootstrap_coverage"], put_in=part["coverage_put_in"]))  # fmt: skip
-            out.append(claim(f"{name}: four points found, {size} against {size}", part["power"], "share",
-                             put_in=part["put_in"]))  # fmt: skip
+            out.append(claim(f"{name}: four points found, {size} against {size}", part["power_scattered"], "share",
+                             together=part["power"], put_in=part["put_in"]))  # fmt: skip
         for points in (0.0, 0.04, 0.08):
             settled, repeats = one_at_a_time(runs, looked, points)
             what = f"{100 * points:g} points found" if points else "wrongly claimed at any look"
