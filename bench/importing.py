@@ -81,7 +81,7 @@ def measure(side: str, path: Path) -> dict[str, float]:
     """Run one side in this process. The kernel's peak counter is set back before the call."""
     import pyarrow as pa
 
-    import core.formats.conll  # noqa: F401 -- libraries aren't the file's memory
+    import core.formats.tagged.conll  # noqa: F401 -- libraries aren't the file's memory
     from core import corpus as corpora
     from core.formats import leakage
     from core.formats.importing import ImportParams, Source, bring_in

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core import corpus as corpora
+from core.augment import available
 from core.augment.copies import Copy, with_other_mentions, with_slips
 from core.augment.protocol import Rate
 from core.corpus import Corpus
@@ -24,9 +25,9 @@ from core.params import CLOSED, build, canonical
 from core.runs import RunContext, RunSpec
 from core.scores import Counts
 from core.tasks import task as task_of
-from core.tasks.protocol import Encoded
 from core.training import predictions
-from core.training.loop import accelerator
+from core.training.feed import BATCH_TOKENS, Feed, pieces_of, reader
+from core.training.gear import gear_of
 from core.workspace import Workspace
 
 SWAP, NOISE = "swap", "noise:"  # names of the copies: swap, noise:0.1
@@ -47,7 +48,7 @@ class RobustnessParams:
 
 
 def copies(data: Corpus, params: RobustnessParams, cache: Path, check: Callable[[], None]) -> dict[str, Copy]:
-    """The copies, by name. `check`: see core.augment.copies. Raises CoreError `no_keyboard`."""
+    """The copies, by name. `check`: see core.augment.copies. Raises CoreError `no_keyboard`, `augmenter_needs`."""
     noisy = with_slips(data, params.noise, params.seed, cache, check) if params.noise else []
     found = {f"{NOISE}{rate:g}": one for rate, one in zip(params.noise, noisy, strict=True)}
     return found | ({SWAP: with_other_mentions(data, params.seed, cache, check)} if params.swap else {})
@@ -81,9 +82,12 @@ def run(ctx: RunContext) -> None:
 
 
 def _made(ctx: RunContext, data: Corpus, params: RobustnessParams) -> tuple[dict[str, Copy], list[str]]:
-    """The copies; without noise where no keyboard is known for the language. -> copies, what was left out"""
+    """The copies; without noise where no keyboard is known for the language, without other mentions where there are
+    none. -> copies, what was left out"""
+    left = [] if "mention_replacement" in available(task_of(data.schema.task)) else [SWAP]
+    params = replace(params, swap=params.swap and not left)
     try:
-        return copies(data, params, ctx.root / "cache", ctx.check_cancelled), []
+        return copies(data, params, ctx.root / "cache", ctx.check_cancelled), left
     except CoreError as error:
         if error.code != "no_keyboard" or not params.swap:
             raise
@@ -96,12 +100,12 @@ class _Read:
     """Copies as one encoder reads them."""
 
     meta: loading.ModelMeta
-    encoded: Sequence[Encoded]
+    feeds: Sequence[Feed]
 
 
 def _mark(ctx: RunContext, folders: Sequence[Path], made: Sequence[Corpus]) -> None:
     """Predict every copy with every model; what is there already is not predicted again."""
-    gear = accelerator(ctx.resolved)
+    gear = gear_of(ctx.resolved)
     read: _Read | None = None
     for number, folder in enumerate(folders):
         ctx.metric(step=number * len(made), total=len(folders) * len(made))
@@ -112,13 +116,13 @@ def _mark(ctx: RunContext, folders: Sequence[Path], made: Sequence[Corpus]) -> N
         meta = loading.ModelMeta.read(folder / "model")
         base, task = ctx.root / "models" / meta.base, task_of(meta.task)
         if read is None or read.meta != meta:  # the repeats of a mix read alike
-            words = loading.tokenizer(base)
-            read = _Read(meta, [task.encode(one.table, meta.labels, words, meta.max_length) for one in made])
-        model = gear.prepare(loading.load_trained(folder / "model", base, task.head, task.classes(meta.labels)))
-        pad, budget = loading.pad_id(base), max(1, predictions.BATCH_TOKENS >> ctx.halvings)
+            pad = loading.pad_id(base)
+            read = _Read(meta, [Feed(pieces_of(task, one, base, meta.max_length, None), pad) for one in made])
+        model = loading.load_trained(folder / "model", base, task.head, task.classes(meta.labels)).to(gear.device)
+        budget = max(1, BATCH_TOKENS >> ctx.halvings)
         for at in left:
             found = predictions.predict(
-                task, model, meta.labels, read.encoded[at], pad, gear, budget, ctx.check_cancelled
+                reader(task, model), meta.labels, read.feeds[at], gear, budget, ctx.check_cancelled
             )
             predictions.write(predictions.file_of(folder, made[at].id), made[at], found)
             ctx.metric(step=number * len(made) + at + 1, total=len(folders) * len(made))

@@ -30,20 +30,23 @@ class Kind:
     params: str  # "module:Class"
     behaviour_version: int
     slot: Literal["train", "light", "wait"] = "light"  # kinds of different slots don't wait for each other
+    shares: bool = False  # its runs may be carried out one after another by one process, which starts up only once
 
 
 KINDS: Mapping[str, Kind] = {
     "import": Kind("core.formats.importing:run", "core.formats.importing:ImportParams", 1),
     "augment": Kind("core.augment.pool:run", "core.augment.pool:AugmentParams", 1),
-    "train": Kind("core.training.train:run", "core.training.train:TrainRunParams", 1, "train"),
-    "evaluate": Kind("core.training.train:evaluate", "core.training.train:EvaluateParams", 1, "train"),
+    "train": Kind("core.training.train:run", "core.training.train:TrainRunParams", 2, "train", True),
+    "evaluate": Kind("core.training.train:evaluate", "core.training.train:EvaluateParams", 1, "train", True),
     "robustness": Kind("core.robustness:run", "core.robustness:RobustnessParams", 1, "train"),
     "features": Kind("core.training.features:run", "core.training.features:FeaturesParams", 1, "train"),
+    "model_export": Kind("core.model_export:run", "core.model_export:ModelExportParams", 1),
     "export": Kind("core.archive.export:run", "core.archive.export:ExportParams", 1),
     "unpack": Kind("core.archive.unpack:run", "core.archive.unpack:UnpackParams", 1),
     "clean": Kind("core.care.cleaning:run", "core.care.cleaning:CleanParams", 1),
     "doctor": Kind("core.care.mending:run", "core.care.mending:DoctorParams", 1),
     "settle": Kind("core.settle:run", "core.settle:SettleParams", 1, "wait"),
+    "tune": Kind("core.tune:run", "core.tune:TuneParams", 1, "wait"),
     "selftest": Kind("core.jobs.selftest:run", "core.jobs.selftest:SelftestParams", 1),
 }
 

@@ -16,13 +16,13 @@ from typing import Any, BinaryIO
 from core.errors import CoreError
 from core.jobs.dispatch import dispatch
 from core.jobs.folder import Run, read_json
-from core.jobs.machine import Machine
+from core.jobs.machine import Machine, gpu_name, gpus
 from core.jobs.store import SAME, Store
 from core.params import slug
 from core.room import refuse_without_room
 from core.runs import RunSpec
 
-_VERSIONED = ("torch", "transformers", "tokenizers", "accelerate", "numpy")
+_VERSIONED = ("torch", "transformers", "tokenizers", "numpy")
 _FOLDERS = {"file": "files", "corpus": "corpora", "model": "models", "run": "runs"}
 _COPY_BYTES = 1 << 20
 
@@ -187,7 +187,7 @@ class Workspace:
             "threads": machine.threads,
             "cpu_flags": machine.flags,
             "versions": _versions(),
-        }
+        } | ({"gpu": gpu_name(gpus()[0])} if machine.device == "cuda" else {})
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.root).free

@@ -92,7 +92,8 @@ def test_for_prediction_every_row_comes_once_the_longest_first(sizes, budget):
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6), min_size=1, max_size=6), st.integers(-1, 1))
 @FAST
 def test_padding_fills_up_to_the_longest_row(rows, fill):
-    found = padded([np.array(row) for row in rows], fill)
+    ends = np.cumsum([0, *map(len, rows)])
+    found = padded(np.array([value for row in rows for value in row]), ends, np.arange(len(rows)), fill)
     assert found.dtype == np.int64
     assert found.shape == (len(rows), max(map(len, rows)))
     for row, line in zip(rows, found.tolist(), strict=True):
@@ -124,7 +125,8 @@ def test_steps_are_steps_whatever_the_batches():
 @given(st.integers(1, 500), st.integers(1, 12))
 @FAST
 def test_looks_at_dev_are_evenly_spaced_and_the_last_is_at_the_end(steps, looks):
-    found = sorted(TrainParams(evaluations=looks).evaluation_steps(steps))
+    params = TrainParams(evaluations=looks)
+    found = sorted(params.evaluation_steps(steps, params.looks(1, 1)))
     assert (found[-1], len(found)) == (steps, min(looks, steps))
     assert found[0] >= 1
     gaps = [later - earlier for earlier, later in pairwise([0, *found])]

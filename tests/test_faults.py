@@ -91,7 +91,7 @@ def test_kill_the_supervisor(store: Store):
 
 def test_a_trainer_without_its_supervisor_does_not_begin(store: Store):
     id = submit(store, steps=2)
-    command = [sys.executable, "-m", "core.jobs.trainer", str(store.root), id, "1", "1"]
+    command = [sys.executable, "-m", "core.jobs.trainer", str(store.root), id, "1", "1", "-1", "-"]
     assert subprocess.run(command, cwd=REPOSITORY).returncode == -signal.SIGKILL
     assert not last_metrics(store.folder(id))
 

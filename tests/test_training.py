@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import HARBOUR
 
@@ -18,12 +19,17 @@ from core.jobs.folder import last_metrics
 from core.jobs.trainer import Context
 from core.mix import Mix, Part
 from core.models.catalogue import install
+from core.models.loading import load_trained, network, tokenizer
 from core.params import canonical
 from core.runs import RunSpec
 from core.tasks import task
-from core.training import predictions
+from core.training import feed, predictions
+from core.training.dropout import cheaper
+from core.training.gear import gear_of
+from core.training.loop import push
+from core.training.methods import class_weights, groups_of, ready, ridge
 from core.training.settings import TrainParams
-from core.training.train import TrainRunParams, evaluate, run
+from core.training.train import TrainRunParams, evaluate, run, with_model
 
 SETTINGS = TrainParams(steps=6, batch_tokens=256, learning_rate=5e-3, evaluations=2, checkpoint_every=2)
 RESOLVED = {"device": "cpu", "precision": "fp32", "threads": 1, "versions": {}}
@@ -133,13 +139,9 @@ def test_seeds_differ_and_a_seed_repeats(place):
 
 
 def test_bf16_trains_too_and_its_bits_repeat(place):
-    from accelerate.state import AcceleratorState
-
     plain, _ = trained(place, "fp32")
-    AcceleratorState._reset_state(True)  # a process has one precision: here it is changed
     first, _ = trained(place, "bf16", resolved={"precision": "bf16"})
     again, _ = trained(place, "bf16b", resolved={"precision": "bf16"})
-    AcceleratorState._reset_state(True)
     assert all((a == b).all() for a, b in zip(tensors(first).values(), tensors(again).values(), strict=True))
     assert any((a != b).any() for a, b in zip(tensors(first).values(), tensors(plain).values(), strict=True))
 
@@ -176,7 +178,7 @@ def test_a_checkpoint_of_a_training_that_lacks_something(place, monkeypatch, cap
         newest.write_bytes(data)
     trained(place, name)
     told = capsys.readouterr().err
-    assert "checkpoint step-00000004 not used" in told and "resumed from step 3\n" in told
+    assert "checkpoint step-00000004 not used" in told and "resumed from step 2\n" in told
     whole = tensors(trained(place, f"whole-{name}")[0])
     assert all(tensor.equal(whole[key]) for key, tensor in tensors(folder).items())
 
@@ -209,8 +211,6 @@ def test_weights_of_another_architecture_are_refused(place, tmp_path, tiny_model
     import torch
     from safetensors.torch import load_file, save_file
 
-    from core.models.loading import network
-
     for path in tiny_model.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     weights = load_file(str(tmp_path / "model.safetensors"))
@@ -236,3 +236,225 @@ def test_evaluation_predicts_with_the_trained_weights(place):
     after = predictions.read(kept)
     assert [list(row) for row in after.values] == values
     assert [list(row) for row in after.confidence] == confidence
+
+
+# --- frozen layers, shared ------------------------------------------------------------------------------------------
+
+
+def losses(folder: Path) -> list[float]:
+    return [line["loss"] for line in last_metrics(folder) if line.get("loss") is not None]
+
+
+def test_states_of_frozen_layers_are_what_the_layers_give(place, monkeypatch):
+    """Where they are too many to be kept, the layers work anew at every step: the same up to rounding."""
+    shared, result = trained(place, "shared", frozen_layers=1, dropout=0.0)
+    assert result["frozen_layers"] == 1
+    monkeypatch.setattr(feed, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(feed, "_kept", {})
+    anew, _ = trained(place, "anew", frozen_layers=1, dropout=0.0)
+    assert losses(anew) == pytest.approx(losses(shared), rel=1e-3)
+    assert not feed._kept  # it was another way there
+    assert not any("layer.0." in name or "embeddings" in name for name in tensors(shared))
+
+
+def test_frozen_states_are_computed_once_for_all_repeats(place, monkeypatch):
+    monkeypatch.setattr(feed, "_kept", {})
+    trained(place, "once-0", seed=0)
+    kept = {key: id(states) for key, states in feed._kept.items()}
+    assert len(kept) == 2  # of the mix and of dev
+    trained(place, "once-1", seed=1)
+    assert {key: id(states) for key, states in feed._kept.items()} == kept
+    trained(place, "once-half", mix=Mix(parts={"gold": Part(0.5, "times_gold")}))
+    assert len(feed._kept) == 3
+
+
+def test_a_run_has_the_same_bits_whatever_its_process_did_before(place, monkeypatch):
+    monkeypatch.setattr(feed, "_kept", {})
+    alone, _ = trained(place, "alone", seed=5)
+    trained(place, "before", seed=6, mix=Mix(parts={"gold": Part(0.5, "times_gold")}))
+    after, _ = trained(place, "after", seed=5)
+    assert all(tensor.equal(tensors(after)[name]) for name, tensor in tensors(alone).items())
+
+
+def test_rows_are_tokenised_once(place):
+    trained(place, "tokenised")
+    kept = {path.name: path.stat().st_mtime_ns for path in (place["root"] / "cache" / "pieces").iterdir()}
+    assert len(kept) >= 2
+    trained(place, "tokenised-again", seed=1)
+    assert {path.name: path.stat().st_mtime_ns for path in (place["root"] / "cache" / "pieces").iterdir()} == kept
+
+
+def test_what_nobody_asks_for_is_not_worked_out_and_the_rest_is_the_same(place):
+    import torch
+
+    gold = corpora.read(place["paths"]["gold"])
+    pieces = task("tagging").pieces(gold.table, tokenizer(place["paths"]["model"]), 64).take(np.arange(6))
+    torch.manual_seed(0)
+    model = network(place["paths"]["model"], task("tagging").head, ("O", "B-X", "I-X")).eval()
+    read, gear = feed.Feed(pieces, 0), gear_of(RESOLVED)
+    _, within, places = read.items(np.arange(6))
+    inputs = read.inputs(np.arange(6), gear)
+    with torch.inference_mode():
+        whole = model(**inputs).logits
+        found = feed.reader(task("tagging"), model)(inputs, within, places)
+    assert torch.allclose(found, whole[within, places], atol=1e-5)
+    assert len(found) < whole.shape[0] * whole.shape[1]
+    assert torch.equal(model(**inputs).logits, whole)  # the network itself is as it was
+
+
+def test_an_encoder_of_an_unknown_family_is_not_cut(place, tmp_path, tiny_model):
+    other = tmp_path / "mpnet"
+    import torch
+    from transformers import MPNetConfig, MPNetModel
+
+    torch.manual_seed(0)
+    config = json.loads((tiny_model / "config.json").read_text())
+    small = MPNetConfig(
+        vocab_size=config["vocab_size"],
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+    )
+    MPNetModel(small).save_pretrained(other)
+    (other / "tokenizer.json").write_bytes((tiny_model / "tokenizer.json").read_bytes())
+    model = install(str(other), place["root"] / "models", tmp_path).folder
+    here = place | {"paths": place["paths"] | {"model": model}}
+    assert trained(here, "mpnet")[1]["frozen_layers"] == 0
+    with pytest.raises(CoreError) as caught:
+        trained(here, "mpnet-cut", frozen_layers=1)
+    assert caught.value.code == "layers_unknown"
+    with pytest.raises(CoreError) as caught:
+        trained(place, "too-many", frozen_layers=9)
+    assert caught.value.code == "layers_few"
+
+
+# --- methods --------------------------------------------------------------------------------------------------------
+
+
+def test_the_head_alone(place):
+    import torch
+    from safetensors.torch import load_file
+
+    folder, result = trained(place, "head", method="frozen")
+    assert set(tensors(folder)) == {"classifier.weight", "classifier.bias"}
+    assert result["weights"]["trained"] < 1000 < result["weights"]["all"]
+    base = load_file(str(place["paths"]["model"] / "model.safetensors"))
+    loaded = load_trained(folder / "model", place["paths"]["model"], task("tagging").head, TAGS(place))
+    same = dict(loaded.named_parameters())
+    assert all(torch.equal(value, same[f"bert.{name}"]) for name, value in base.items() if f"bert.{name}" in same)
+
+
+def TAGS(place: dict) -> tuple[str, ...]:
+    return task("tagging").classes(place["labels"])
+
+
+def test_low_rank_updates_are_merged_into_the_weights(place):
+    """The kept model is an ordinary one: it predicts as the adapted network did."""
+    folder, result = trained(place, "lora", method="lora", lora_rank=2)
+    names = set(tensors(folder))
+    assert not any("lora" in name or "base_layer" in name for name in names)
+    assert "bert.encoder.layer.1.attention.self.query.weight" in names
+    assert not any("layer.0." in name for name in names)  # frozen, as by default
+    kept = predictions.read(predictions.file_of(folder, place["dev"].id))
+    found = with_model(folder / "model", place["root"], place["dev"], gear_of(RESOLVED))
+    assert [list(row) for row in found.values] == [list(row) for row in kept.values]
+    assert np.concatenate(found.confidence) == pytest.approx(np.concatenate(kept.confidence), abs=1e-4)
+    full = trained(place, "full-again")[1]
+    assert result["weights"]["trained"] < full["weights"]["trained"] / 2
+
+
+def test_a_solved_head_begins_better_than_a_fresh_one(place):
+    fresh, solved = (trained(place, f"begins-{head}", head=head)[0] for head in ("fresh", "solved"))
+    assert losses(solved)[0] < 0.8 * losses(fresh)[0]
+
+
+def test_ridge_separates_what_is_separable():
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 3, 300)
+    features = np.eye(3)[targets] * 5 + rng.normal(size=(300, 3))
+    weights, bias = ridge(features, targets, 3)
+    assert ((features @ weights.T + bias).argmax(axis=1) == targets).mean() > 0.95
+    several = np.stack([targets == 0, targets != 1], axis=1).astype(np.float32)
+    weights, bias = ridge(features, several, 2)
+    assert (((features @ weights.T + bias) > 0) == (several > 0)).mean() > 0.95
+
+
+def test_the_push_is_along_the_gradient_and_as_long_as_asked():
+    import torch
+
+    embeds = torch.randn(3, 4, 5, requires_grad=True)
+    (embeds.pow(2).sum(dim=(1, 2)) * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
+    before, gradient = embeds.detach().clone(), embeds.grad.clone()
+    push(embeds, 0.5)
+    moved = embeds.detach() - before
+    assert moved.flatten(1).norm(dim=1).tolist() == pytest.approx([0.5] * 3, rel=1e-5)
+    cosine = torch.nn.functional.cosine_similarity(moved.flatten(1), gradient.flatten(1))
+    assert cosine.tolist() == pytest.approx([1.0] * 3, rel=1e-5)
+    assert embeds.grad is None
+
+
+@pytest.mark.parametrize("layers", [0, 1])
+def test_adversarial_training_changes_what_is_learned(place, layers):
+    plain, pushed = (
+        trained(place, f"fgm-{layers}-{size}", adversarial=size, frozen_layers=layers, dropout=0.0)[0]
+        for size in (0.0, 1.0)
+    )
+    assert losses(plain)[0] == pytest.approx(losses(pushed)[0], rel=1e-5)  # before the first update
+    assert losses(plain)[1] != losses(pushed)[1]
+
+
+def test_lower_layers_learn_at_lower_rates(place):
+    params = replace(SETTINGS, layer_decay=0.5, frozen_layers=0)
+    model = network(place["paths"]["model"], task("tagging").head, TAGS(place))
+    made = ready(model, params, 0)
+    names = {id(p): name for name, p in model.named_parameters()}
+    scales = {names[id(p)]: group["scale"] for group in groups_of(made, params) for p in group["params"]}
+    assert scales["classifier.weight"] == 1.0
+    assert scales["bert.encoder.layer.1.output.dense.weight"] == 0.5
+    assert scales["bert.encoder.layer.0.output.dense.weight"] == 0.25
+    assert scales["bert.embeddings.position_embeddings.weight"] == 0.125
+    assert set(scales) == {name for name, p in model.named_parameters() if p.requires_grad}
+    decays = {names[id(p)]: group["weight_decay"] for group in groups_of(made, params) for p in group["params"]}
+    assert decays["classifier.bias"] == 0 < decays["classifier.weight"]
+
+
+def test_rare_classes_count_more():
+    params = replace(SETTINGS, class_weights="balanced")
+    targets = np.array([0] * 90 + [1] * 10 + [-100] * 5)
+    weights = class_weights(params, task("tagging"), targets, 3)
+    assert weights is not None
+    assert weights[1] == pytest.approx(3 * weights[0], rel=1e-5)
+    assert (weights[targets[:100]]).mean() == pytest.approx(1.0, rel=1e-5)
+    assert class_weights(SETTINGS, task("tagging"), targets, 3) is None
+
+
+def test_it_ends_when_dev_gains_nothing_more(place):
+    folder, result = trained(place, "patient", steps=40, evaluations=20, patience=2, learning_rate=1e-9)
+    looks = [line["step"] for line in last_metrics(folder) if line.get("dev") is not None]
+    assert looks == [2, 4, 6] and result["best_step"] == 2
+
+
+def test_looking_at_dev_takes_no_longer_than_learning():
+    params = TrainParams()
+    assert [params.looks(tokens, 3000) for tokens in (100, 2500, 3500, 100_000)] == [2, 2, 3, 4]
+    assert TrainParams(evaluations=7).looks(1, 10**9) == 7
+    assert params.looks(10, 0) == 4
+
+
+def test_dropout_by_bytes_drops_its_share():
+    import torch
+
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Dropout(0.1))
+    cheaper(model)
+    ones = torch.ones(1000, 999, requires_grad=True)
+    found = model(ones)
+    assert (found == 0).float().mean().item() == pytest.approx(26 / 256, abs=0.002)
+    assert found.mean().item() == pytest.approx(1.0, abs=0.003)
+    found.sum().backward()
+    assert torch.equal(ones.grad, found.detach())
+    assert not torch.equal(model(ones), found)
+    torch.manual_seed(0)
+    assert torch.equal(model(ones), found)
+    assert torch.equal(model.eval()(ones), ones)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from core.errors import CoreError
@@ -14,6 +15,7 @@ from core.jobs.folder import PROCESSES, exit_of, held, hold, locked, mark_of, re
 from core.jobs.process import Identity, alive, boottime, marked, send
 from core.jobs.run import Exit, Run
 from core.jobs.store import Store
+from core.runs import KINDS
 
 CODE = Path(__file__).resolve().parents[2]  # the folder that holds the package `core`
 MARK = "PEIBI_ATTEMPT"  # in the environment of every process of an attempt: which one it belongs to
@@ -37,7 +39,7 @@ def dispatch(root: Path) -> list[str]:
     store = Store(root)
     _children[:] = [child for child in _children if child.poll() is None]
     started: list[str] = []
-    with locked(store.root / "dispatch.lock"):
+    with turn(store.root):
         taken = {run.slot for run in reconcile(store)}
         for run in store.pending():
             if run.due:
@@ -52,6 +54,29 @@ def dispatch(root: Path) -> list[str]:
     if _times(store):
         _wait_elsewhere(store.root)
     return started
+
+
+def follow(root: Path, slot: str) -> tuple[Run, int] | None:
+    """What the process that has a slot is to carry out next, claimed for it, and its lock; None: it is to end.
+
+    Only what waits first in the lane, of a kind that shares a process, and never what went wrong before. Called by who
+    holds `turn`, from before the end of the run that had the slot: nobody else takes it in between.
+    """
+    store = Store(root)
+    lane = next((name for name, free in slots(store.root).items() if slot in free), "")
+    first = next((run for run in reversed(store.pending()) if run.state == "queued" and run.lane == lane), None)
+    if first is None or not KINDS[first.kind].shares or first.resumes or first.halvings:
+        return None
+    lock = _lock(store.folder(first.id))
+    claimed = store.claim(first.id, slot) if lock is not None else None
+    if lock is not None and claimed is None:
+        os.close(lock)
+    return (claimed, lock) if claimed is not None and lock is not None else None
+
+
+def turn(root: Path) -> AbstractContextManager[None]:
+    """While it is held, nobody else gives slots away."""
+    return locked(root / "dispatch.lock")
 
 
 def look_after(root: Path) -> CoreError | None:
@@ -99,11 +124,17 @@ def _lives(folder: Path, attempt: int) -> bool:
     if supervisor is None or alive(supervisor) or not (folder / "lock").exists():
         return held(folder)
     end = time.monotonic() + _GONE_SECONDS
-    while (left := marked(MARK, mark_of(folder, attempt))) and time.monotonic() < end:
+    while (left := marked(MARK, _mark(folder, attempt))) and time.monotonic() < end:
         for who in left:
             send(who, signal.SIGKILL)
         time.sleep(0.01)
     return held(folder)
+
+
+def _mark(folder: Path, attempt: int) -> str:
+    """What the processes of an attempt are marked with: one that had others before is marked as the first of them."""
+    found = read_object(folder / PROCESSES) or {}
+    return str(found["mark"]) if "mark" in found and found.get("attempt") == attempt else mark_of(folder, attempt)
 
 
 def _supervisor(folder: Path, attempt: int) -> Identity | None:

@@ -66,6 +66,13 @@ def _gpu_capability() -> float | None:
     return min(found, default=None)
 
 
+def gpu_name(gpu: str) -> str:
+    """What a GPU is called ("NVIDIA H100 80GB HBM3"), by its number as CUDA_VISIBLE_DEVICES names it."""
+    import pynvml
+
+    return str(pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(int(gpu) if gpu.isdecimal() else 0)))
+
+
 @cache
 def gpus() -> tuple[str, ...]:
     """The NVIDIA GPUs that trainings may use, as CUDA_VISIBLE_DEVICES names them: those it names, else all."""

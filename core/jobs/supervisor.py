@@ -2,19 +2,21 @@
 
 import ctypes
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import CoreError
 from core.jobs import faults
-from core.jobs.dispatch import MARK
+from core.jobs.dispatch import MARK, follow, turn
 from core.jobs.folder import (
     CANCELLED,
     DISK_FULL,
@@ -32,7 +34,7 @@ from core.jobs.process import identity
 from core.jobs.run import Exit
 from core.jobs.store import Store
 from core.jobs.watch import Meter, Pulse, kernel_kills
-from core.runs import State
+from core.runs import KINDS, State
 
 POLL = 0.1  # seconds
 TERM_AFTER, KILL_AFTER = 10.0, 30.0  # seconds after a cancellation that the trainer doesn't follow by itself
@@ -65,6 +67,16 @@ class Attempt:
         return self.slot.removeprefix("gpu:") if self.slot.startswith("gpu:") else None
 
 
+@dataclass(frozen=True)
+class Trainer:
+    """The process that carries out attempts. `line`: to it, where it takes one after another; `mark`: what it and all
+    that it starts are marked with."""
+
+    process: subprocess.Popen[bytes]
+    line: socket.socket | None
+    mark: str
+
+
 def main(arguments: Sequence[str]) -> None:
     """Arguments: workspace, run id, attempt, descriptor of the lock."""
     root, id, number, lock = arguments
@@ -72,42 +84,92 @@ def main(arguments: Sequence[str]) -> None:
     attempt = Attempt(Path(root), id, int(number), int(lock), run.slot or "" if run else "")
     if run is not None and run.resumes:
         faults.disarm()  # a fault strikes a run once: what goes on after it goes on undisturbed
+    shares = run is not None and run.kind in KINDS and KINDS[run.kind].shares and not run.resumes
     try:
-        supervise(attempt)
+        supervise(attempt, shares)
     finally:
         _dispatch(attempt)
 
 
-def supervise(attempt: Attempt) -> None:
-    """Carry an attempt from start to end. exit.json is written first, then the lock is freed, then the row set."""
-    began, kills = time.monotonic(), kernel_kills()
-    faults.point("supervisor.begin")
+def supervise(attempt: Attempt, shares: bool = False) -> None:
+    """Carry an attempt from start to end; after it, where its process may be shared, those that wait behind it."""
+    _adopt()
+    trainer: Trainer | None = None
+    now: Attempt | None = attempt
+    while now is not None:
+        began, kills = time.monotonic(), kernel_kills()
+        faults.point("supervisor.begin")
+        reserve = _open(now)
+        _tell_who(now, trainer)
+        faults.point("supervisor.ready")
+        trainer = _start(now, shares) if trainer is None else _hand_over(trainer, now)
+        _tell_who(now, trainer)
+        faults.point("supervisor.started")
+        code = _wait(trainer, now)
+        goes_on = code is not None
+        if code is None:
+            _end_tree(trainer.process)
+            code = trainer.process.wait()
+        faults.point("supervisor.waited")
+        state, error = judge(now, code, kernel_kills() > kills)
+        score = (read_object(now.folder / "result.json") or {}).get("best_dev") if state == "succeeded" else None
+        took = round(time.monotonic() - began, 3)
+        reserve.unlink(missing_ok=True)
+        exit = Exit(now.number, state, time.time(), code, _signal_name(code), error, took, score)
+        with turn(now.root) if goes_on else nullcontext():
+            _record(now, exit)
+            now = _next(now) if goes_on else None
+    if trainer is not None and trainer.process.returncode is None:
+        _send_home(trainer)
+
+
+def _open(attempt: Attempt) -> Path:
+    """Clear the folder, and keep some of the disk free. -> the file that keeps it"""
     _clear(attempt)
     reserve = attempt.folder / "reserve"
     with suppress(OSError):  # a disk full already is the trainer's to tell
         reserve.write_bytes(bytes(RESERVE))
         sys.stderr.write(f"attempt {attempt.number}\n")
         sys.stderr.flush()
-    _adopt()
-    _tell_who(attempt, None)
-    faults.point("supervisor.ready")
-    trainer = _start(attempt)
-    _tell_who(attempt, trainer.pid)
-    faults.point("supervisor.started")
-    _wait(trainer, attempt)
-    _end_tree(trainer)
-    code = trainer.wait()
-    faults.point("supervisor.waited")
-    state, error = judge(attempt, code, kernel_kills() > kills)
-    score = (read_object(attempt.folder / "result.json") or {}).get("best_dev") if state == "succeeded" else None
-    took = round(time.monotonic() - began, 3)
-    exit = Exit(attempt.number, state, time.time(), code, _signal_name(code), error, took, score)
-    reserve.unlink(missing_ok=True)
-    _record(attempt, exit)
+    return reserve
+
+
+def _next(last: Attempt) -> Attempt | None:
+    """The attempt at the run that waits behind another one; from here on, what is said goes into its log."""
+    found = follow(last.root, last.slot)
+    if found is None:
+        return None
+    run, lock = found
+    log = os.open(last.root / "runs" / run.id / "log.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.close(log)
+    return Attempt(last.root, run.id, run.attempt, lock, last.slot)
+
+
+def _hand_over(trainer: Trainer, attempt: Attempt) -> Trainer:
+    """Give an idle trainer its next attempt; one that has ended meanwhile is found out by who waits for it."""
+    assert trainer.line is not None
+    with suppress(BrokenPipeError, ConnectionResetError):
+        socket.send_fds(trainer.line, [f"{attempt.id} {attempt.number}".encode()], [attempt.lock, 2])
+    return trainer
+
+
+def _send_home(trainer: Trainer) -> None:
+    """Let an idle trainer end, and all that it left behind."""
+    if trainer.line is not None:
+        trainer.line.close()
+    with suppress(subprocess.TimeoutExpired):
+        trainer.process.wait(GONE_AFTER)
+        return
+    _end_tree(trainer.process)
 
 
 def _record(attempt: Attempt, exit: Exit) -> None:
-    """Write down how it ended. An attempt that is not the newest any more has nothing to say."""
+    """Write down how it ended, free the lock, then tell the store.
+
+    An attempt that is not the newest any more has nothing to say.
+    """
     now = noted(attempt.folder)
     if now is None or now.attempt == attempt.number:
         write_json(attempt.folder / "exit.json", asdict(exit))
@@ -147,11 +209,13 @@ def _why(attempt: Attempt, code: int) -> Mapping[str, Any]:
     return CoreError("internal", {"what": last}, "hint_log").to_json()
 
 
-def _tell_who(attempt: Attempt, trainer: int | None) -> None:
+def _tell_who(attempt: Attempt, trainer: Trainer | None) -> None:
     """Write down who supervises, and who works, so that what they leave behind can be told from strangers."""
-    pids = {"supervisor": os.getpid()} | ({} if trainer is None else {"trainer": trainer})
+    pids = {"supervisor": os.getpid()} | ({} if trainer is None else {"trainer": trainer.process.pid})
     found = {role: identity(pid) for role, pid in pids.items()}
-    who = {role: asdict(process) for role, process in found.items() if process is not None}
+    who: dict[str, Any] = {role: asdict(process) for role, process in found.items() if process is not None}
+    if trainer is not None:
+        who["mark"] = trainer.mark
     with suppress(OSError):
         write_json(attempt.folder / PROCESSES, {"attempt": attempt.number} | who)
 
@@ -165,26 +229,42 @@ def _clear(attempt: Attempt) -> None:
             path.unlink(missing_ok=True)
 
 
-def _start(attempt: Attempt) -> subprocess.Popen[bytes]:
+def _start(attempt: Attempt, shares: bool) -> Trainer:
     """The trainer, in a process group of its own; what is set here is in its environment alone, and its children's."""
-    own = [f"{MARK}={mark_of(attempt.folder, attempt.number)}"]
+    mark = mark_of(attempt.folder, attempt.number)
+    own = [f"{MARK}={mark}"]
     if attempt.gpu is not None:
         own += ["CUDA_DEVICE_ORDER=PCI_BUS_ID", f"CUDA_VISIBLE_DEVICES={attempt.gpu}"]  # as NVML counts them
+    ours, theirs = socket.socketpair() if shares else (None, None)
     command = ["env", *own, sys.executable, "-m", "core.jobs.trainer", str(attempt.root), attempt.id]
-    command += [str(attempt.number), str(os.getpid())]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(attempt.lock,), process_group=0)
+    command += [
+        str(attempt.number),
+        str(os.getpid()),
+        str(attempt.lock),
+        "-" if theirs is None else str(theirs.fileno()),
+    ]
+    passed = (attempt.lock,) if theirs is None else (attempt.lock, theirs.fileno())
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=passed, process_group=0)
+    if theirs is not None:
+        theirs.close()
+    return Trainer(process, ours, mark)
 
 
-def _wait(trainer: subprocess.Popen[bytes], attempt: Attempt) -> None:
-    """Wait for the end of the trainer; it sees a cancellation itself and is forced if it doesn't follow."""
+def _wait(trainer: Trainer, attempt: Attempt) -> int | None:
+    """Wait for the end of an attempt; it sees a cancellation itself and is forced if it doesn't follow.
+
+    -> the code that it ended with, where its trainer waits for the next one; None: the trainer has ended.
+    """
     asked: float | None = None
     steps = [(TERM_AFTER, signal.SIGTERM), (KILL_AFTER, signal.SIGKILL)]
     pulse = Pulse(attempt.folder, attempt.number)
     gpu = int(attempt.gpu) if attempt.gpu is not None and attempt.gpu.isdecimal() else None
-    meter = Meter(attempt.folder, attempt.number, trainer.pid, gpu)
+    meter = Meter(attempt.folder, attempt.number, trainer.process.pid, gpu)
     last = time.monotonic()
-    while not _ended(trainer):
-        time.sleep(POLL)
+    while not _ended(trainer.process):
+        code = _told(trainer.line)
+        if code is not None:
+            return code
         now = time.monotonic()
         pulse.look(min(now - last, 2 * POLL))
         meter.look()
@@ -192,7 +272,23 @@ def _wait(trainer: subprocess.Popen[bytes], attempt: Attempt) -> None:
         if asked is None and attempt.cancel.exists():
             asked = time.monotonic()
         if asked is not None and steps and time.monotonic() - asked >= steps[0][0]:
-            os.killpg(trainer.pid, steps.pop(0)[1])
+            os.killpg(trainer.process.pid, steps.pop(0)[1])
+    return None
+
+
+def _told(line: socket.socket | None) -> int | None:
+    """The code that a trainer ended an attempt with, if it tells one within a moment."""
+    if line is None:
+        time.sleep(POLL)
+        return None
+    if not select.select([line], [], [], POLL)[0]:
+        return None
+    with suppress(ConnectionResetError):
+        told = line.recv(16)
+        if told:
+            return int(told)
+    time.sleep(POLL)  # it is ending
+    return None
 
 
 def _ended(trainer: subprocess.Popen[bytes]) -> bool:

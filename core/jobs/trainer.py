@@ -1,9 +1,11 @@
 """The process that carries out one attempt of a run; its output is the run's log."""
 
 import ctypes
+import gc
 import math
 import os
 import signal
+import socket
 import sys
 import time
 import traceback
@@ -33,6 +35,8 @@ from core.jobs.run import GPU_FULL
 from core.runs import KINDS, Cancelled, RunContext, RunSpec
 
 FIRST_TO_GO = "500"  # of 1000, see proc(5)
+GOES_ON = frozenset({0, FAILED, CANCELLED})  # exit codes after which the process is as it was
+_LONGEST_MESSAGE = 256  # bytes: a run's id and the number of an attempt
 _PR_SET_PDEATHSIG = 1
 _terminated: list[int] = []  # signals received
 
@@ -80,15 +84,57 @@ def _finite(value: float | int | str | None) -> float | int | str | None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Arguments: workspace, run id, attempt, pid of the supervisor. -> exit code"""
-    root, id, attempt, supervisor = arguments
+    """Arguments: workspace, run id, attempt, pid of the supervisor; descriptors of the run's lock and of the line to
+    the supervisor, "-" where it takes one run only. -> exit code"""
+    root, id, attempt, supervisor, lock, line = arguments
     _die_with(int(supervisor))
     os.putenv("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave their core to others
     with suppress(OSError):  # where memory runs out, the kernel ends this process and not the app
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
     signal.signal(signal.SIGTERM, lambda number, _: _terminated.append(number))
-    folder = Path(root) / "runs" / id
-    return carry_out(folder, lambda: _work(Path(root), folder, int(attempt)))
+    if line == "-":
+        return _one(Path(root), id, int(attempt))
+    with socket.socket(fileno=int(line)) as told:
+        return _several(Path(root), Turn(id, int(attempt), int(lock)), told)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """An attempt at a run that this process is to carry out, and the run's lock, which it holds meanwhile."""
+
+    id: str
+    attempt: int
+    lock: int
+
+
+def _one(root: Path, id: str, attempt: int) -> int:
+    folder = root / "runs" / id
+    return carry_out(folder, lambda: _work(root, folder, attempt))
+
+
+def _several(root: Path, turn: Turn, told: socket.socket) -> int:
+    """Carry out one run after another, each as if it were alone, until the supervisor has no more. -> exit code
+
+    How each ended is told as a line. What went wrong in a way that nobody foresaw ends the process with it.
+    """
+    while True:
+        code = _one(root, turn.id, turn.attempt)
+        if code not in GOES_ON or _terminated:
+            return code
+        sys.stdout.flush()
+        gc.collect()
+        os.close(turn.lock)
+        told.sendall(f"{code}\n".encode())
+        data, passed, _, _ = socket.recv_fds(told, _LONGEST_MESSAGE, 2)
+        if not data:
+            return code
+        id, attempt = data.decode().split()
+        lock, log = passed
+        for stream in (1, 2):
+            os.dup2(log, stream)
+        os.close(log)
+        faults.reset()
+        turn = Turn(id, int(attempt), lock)
 
 
 def carry_out(folder: Path, work: Callable[[], None]) -> int:

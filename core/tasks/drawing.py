@@ -16,23 +16,33 @@ def strata(task: Task, corpus: Corpus) -> np.ndarray:
     return rarest(rows, labels, len(corpus), corpus.schema.labels)
 
 
-def draw_mix(
-    task: Task, pools: Mapping[str, Corpus], rows: Mapping[str, int], seed: int, mask_outside: Collection[str] = ()
+def drawn_rows(task: Task, pools: Mapping[str, Corpus], rows: Mapping[str, int], seed: int) -> dict[str, np.ndarray]:
+    """Positions in each pool of what is drawn from it, in plan order. `rows`: what core.mix.plan delivers."""
+    return {
+        name: draw(pools[name].keys(), strata(task, pools[name]), count, seed) for name, count in rows.items() if count
+    }
+
+
+def mixed(
+    task: Task, pools: Mapping[str, Corpus], drawn: Mapping[str, np.ndarray], mask_outside: Collection[str] = ()
 ) -> Corpus:
     """The drawn rows of all ingredients, in plan order, with the column `ingredient`.
 
-    `rows`: what core.mix.plan delivers. `mask_outside`: ingredients whose unlabelled tokens are masked from the loss.
+    `mask_outside`: ingredients whose unlabelled tokens are masked from the loss.
     """
     columns = [*pools["gold"].table.column_names]
     tables: list[pa.Table] = []
-    for name, count in rows.items():
-        if not count:
-            continue
-        pool = pools[name]
-        drawn = pool.take(draw(pool.keys(), strata(task, pool), count, seed))
-        table = task.masked(drawn, name in mask_outside).table.select(columns)
-        tables.append(table.append_column("ingredient", pa.array([name] * count, pa.string())))
+    for name, positions in drawn.items():
+        table = task.masked(pools[name].take(positions), name in mask_outside).table.select(columns)
+        tables.append(table.append_column("ingredient", pa.array([name] * len(positions), pa.string())))
     return Corpus(pools["gold"].schema, pa.concat_tables(tables))
+
+
+def draw_mix(
+    task: Task, pools: Mapping[str, Corpus], rows: Mapping[str, int], seed: int, mask_outside: Collection[str] = ()
+) -> Corpus:
+    """`mixed` of `drawn_rows`."""
+    return mixed(task, pools, drawn_rows(task, pools, rows, seed), mask_outside)
 
 
 def split_off(task: Task, corpus: Corpus, rows: int, seed: int) -> tuple[Corpus, Corpus, np.ndarray]:

@@ -42,9 +42,13 @@ def in_order(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
     return [order[start:end] for start, end in pairwise(edges)][::-1]
 
 
-def padded(rows: list[np.ndarray], fill: int) -> np.ndarray:
-    """Rows of different length as one array. *Shape:* (rows, longest), int64."""
-    out = np.full((len(rows), max(len(row) for row in rows)), fill, dtype=np.int64)
-    for index, row in enumerate(rows):
-        out[index, : len(row)] = row
+def padded(values: np.ndarray, ends: np.ndarray, rows: np.ndarray, fill: int = 0) -> np.ndarray:
+    """Rows of different length as one array. `values`: row i has values[ends[i] : ends[i + 1]], numbers or vectors.
+
+    *Shape:* (rows, longest, ...), of the type of `values`.
+    """
+    lengths = ends[rows + 1] - ends[rows]
+    out = np.full((len(rows), int(lengths.max(initial=0)), *values.shape[1:]), fill, dtype=values.dtype)
+    for index, row in enumerate(rows.tolist()):
+        out[index, : lengths[index]] = values[ends[row] : ends[row + 1]]
     return out

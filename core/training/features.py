@@ -3,23 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from core import corpus as corpora
-from core.corpus import pc
 from core.models import loading
 from core.params import CLOSED, build, canonical
 from core.runs import RunContext, RunSpec
 from core.tasks import task as task_of
-from core.tasks.protocol import Encoded
 from core.training import batching
-from core.training.loop import accelerator
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
+from core.training.feed import Feed, pieces_of
+from core.training.gear import Gear, gear_of
 
 BATCH_TOKENS = 4096
 STATES, ROWS = "features.npy", "rows.npy"
@@ -54,9 +50,11 @@ def spec_of(corpus: str, model: str, layers: Sequence[int] = ()) -> RunSpec:
 
 def size_of(data: Path, base: Path, layers: Sequence[int] = FeaturesParams.layers) -> int:
     """Bytes that the states of a corpus take. `base`: the encoder."""
-    words = pc.sum(pc.list_value_length(corpora.read(data).table.column("tokens"))).as_py() or 0
+    corpus = corpora.read(data)
+    task = task_of(corpus.schema.task)
+    items = len(corpus) if task.reads == "row" else int(task.lengths(corpus.table).sum())
     width, last = loading.hidden_states(base)
-    return int(words) * width * len({min(layer, last) for layer in layers}) * np.dtype(np.float16).itemsize
+    return items * width * len({min(layer, last) for layer in layers}) * np.dtype(np.float16).itemsize
 
 
 def read(folder: Path) -> Features:
@@ -72,53 +70,37 @@ def run(ctx: RunContext) -> None:
     params = build(FeaturesParams, ctx.spec.params, "features")
     data, base = corpora.read(ctx.input("data")), ctx.input("model")
     task = task_of(data.schema.task)
-    length = loading.longest_input(base, params.max_length)
-    encoded = task.encode(data.table, data.schema.labels, loading.tokenizer(base), length)
-    gear = accelerator(ctx.resolved)
+    pieces = pieces_of(task, data, base, params.max_length, ctx.root / "cache")
+    gear = gear_of(ctx.resolved)
     torch.manual_seed(0)  # of the head, which is not used
     network = loading.network(base, task.head, task.classes(data.schema.labels or ("none",)))
-    encoder: Any = gear.prepare(network.base_model)
+    encoder: Any = network.base_model.to(gear.device)
     layers = sorted({min(layer, encoder.config.num_hidden_layers) for layer in params.layers})
-    rows = np.concatenate([[0], np.cumsum([len(words) for words in encoded.words])]).astype(np.int64)
+    rows = np.ascontiguousarray(pieces.items)
     width = len(layers) * int(encoder.config.hidden_size)
     states = np.lib.format.open_memmap(ctx.folder / STATES, "w+", np.float16, (int(rows[-1]), width))
-    _fill(ctx, states, rows, encoded, encoder, layers, loading.pad_id(base), gear)
+    _fill(ctx, states, Feed(pieces, loading.pad_id(base)), encoder, layers, gear)
     states.flush()
     np.save(ctx.folder / ROWS, rows)
-    told = {"words": int(rows[-1]), "width": width, "layers": layers, "truncated": encoded.truncated}
+    told = {"words": int(rows[-1]), "width": width, "layers": layers, "truncated": pieces.truncated}
     ctx.finish(told | {"rows": len(data)})
 
 
-def _fill(
-    ctx: RunContext,
-    states: np.ndarray,
-    rows: np.ndarray,
-    encoded: Encoded,
-    encoder: Any,
-    layers: list[int],
-    pad: int,
-    gear: "Accelerator",
-) -> None:
+def _fill(ctx: RunContext, states: np.ndarray, feed: Feed, encoder: Any, layers: list[int], gear: Gear) -> None:
     """Write the states of each word's first sub-token, in batches of rows of like length."""
     import torch
 
     encoder.eval()
-    done, lengths = 0, encoded.lengths
+    lengths = feed.pieces.lengths
+    done = 0
     with torch.inference_mode(), gear.autocast():
         for batch in batching.in_order(lengths, BATCH_TOKENS):
             ctx.check_cancelled()
             ctx.metric(step=done, total=len(lengths))
-            ids = batching.padded([encoded.ids[row] for row in batch], pad)
-            real = (np.arange(ids.shape[1]) < lengths[batch][:, None]).astype(np.int64)
-            found = encoder(
-                input_ids=torch.from_numpy(ids).to(gear.device),
-                attention_mask=torch.from_numpy(real).to(gear.device),
-                output_hidden_states=True,
-            ).hidden_states
+            found = encoder(**feed.inputs(batch, gear), output_hidden_states=True).hidden_states
             kept = torch.cat([found[layer] for layer in layers], dim=-1).to(torch.float16).cpu().numpy()
-            for at, row in enumerate(batch.tolist()):
-                words = encoded.words[row]
-                there = words >= 0
-                states[rows[row] : rows[row + 1]][there] = kept[at, words[there]]
+            positions, within, places = feed.items(batch)
+            there = places >= 0
+            states[positions[there]] = kept[within[there], places[there]]
             done += len(batch)
     ctx.metric(step=done, total=len(lengths))

@@ -5,12 +5,14 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from core.tasks.protocol import IGNORED, Encoded
+import numpy as np
+
+from core.tasks.protocol import Encoded
 from core.training import batching
+from core.training.methods import scored
 
 FILE = "first_batch.json"
 MOST_ROWS, MOST_PIECES = 16, 128  # kept of it
@@ -56,8 +58,8 @@ def first_batch(
         Sentence(
             str(ingredients[row]),
             tuple(_pieces(encoded, row, classes, tokenizer, marks)),
-            longest - len(encoded.ids[row]),
-            max(0, len(encoded.ids[row]) - MOST_PIECES),
+            longest - int(encoded.lengths[row]),
+            max(0, int(encoded.lengths[row]) - MOST_PIECES),
         )
         for row in rows[:MOST_ROWS].tolist()
     ]
@@ -66,14 +68,25 @@ def first_batch(
 
 def _pieces(encoded: Encoded, row: int, classes: Sequence[str], tokenizer: Any, marks: Set[int]) -> Iterator[Piece]:
     """The sub-words of a row, as far as they are kept. `marks`: what begins and ends every input of the encoder."""
-    first = {place for place in encoded.words[row].tolist() if place >= 0}
-    pairs = zip(encoded.ids[row].tolist(), encoded.targets[row].tolist(), strict=True)
-    for at, (id, target) in enumerate(islice(pairs, MOST_PIECES)):
+    pieces = encoded.pieces
+    items = slice(pieces.items[row], pieces.items[row + 1])
+    targets = encoded.targets[items]
+    named = [_named(target, classes) if known else None for target, known in zip(targets, scored(targets), strict=True)]
+    learned = dict(zip(pieces.places[items].tolist(), named, strict=True))
+    for at, id in enumerate(pieces.ids[pieces.rows[row] : pieces.rows[row + 1]][:MOST_PIECES].tolist()):
         text = str(tokenizer.id_to_token(id))
-        if target != IGNORED:
-            yield Piece(text, "scored", str(classes[target]))
+        label = learned.get(at)
+        if label is not None:
+            yield Piece(text, "scored", label)
         else:
-            yield Piece(text, "masked" if at in first else "special" if id in marks else "rest", None)
+            yield Piece(text, "masked" if at in learned else "special" if id in marks else "rest", None)
+
+
+def _named(target: Any, classes: Sequence[str]) -> str:
+    """What is to be learned: a class, or those that hold."""
+    if np.ndim(target) == 0:
+        return str(classes[int(target)])
+    return " + ".join(str(classes[int(at)]) for at in np.flatnonzero(target > 0))
 
 
 def keep(folder: Path, make: Callable[[], FirstBatch]) -> None:

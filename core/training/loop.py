@@ -13,28 +13,36 @@ import numpy as np
 from core.errors import CoreError
 from core.models.loading import save_tensors, word_embeddings
 from core.runs import RunContext
-from core.tasks.protocol import IGNORED, Encoded
+from core.tasks.protocol import Encoded, Task
 from core.training import batching, checkpoints
+from core.training.feed import Feed, Reader
+from core.training.gear import Gear
+from core.training.methods import Network, class_weights, groups_of, scored
 from core.training.settings import TrainParams
 
 if TYPE_CHECKING:
     import torch
-    from accelerate import Accelerator
 
 KEPT_CHECKPOINTS = 2  # the last, and the one before in case that one is damaged
 KEPT_BEST = 1
+PREDICTIONS = "predictions.arrow"  # of dev, beside the best weights
+
+Look = Callable[[], tuple[float, Callable[[Path], None]]]  # dev's headline (0..1), and what writes the predictions
 
 
 @dataclass(frozen=True)
 class Job:
     """Everything a training needs besides the network."""
 
+    task: Task
     train: Encoded
+    feed: Feed  # of the same rows
     params: TrainParams
     steps: int
+    looks: frozenset[int]  # steps after which dev is looked at
     seed: int
-    pad: int
-    evaluate: Callable[[Any], float]  # network -> dev headline score, 0..1
+    classes: int
+    evaluate: Look
     environment: Mapping[str, Any]  # versions, precision, threads: a checkpoint made under others is refused
     began: float = field(default_factory=time.monotonic)  # when this attempt began, on a clock that nobody sets
 
@@ -45,40 +53,28 @@ class Job:
 
 
 @dataclass
-class _Progress:
+class Progress:
     """Where a training stands; written to every checkpoint."""
 
     step: int = 0
     best_step: int = 0
     best_score: float = -1.0
+    stale: int = 0  # looks at dev since the best one
 
 
-def accelerator(resolved: Mapping[str, Any]) -> "Accelerator":
-    """Device, precision and threads as they were resolved when the run was submitted."""
-    import torch
-    from accelerate import Accelerator
+def train(ctx: RunContext, network: Network, job: Job, gear: Gear) -> Progress:
+    """Fine-tune a network in place; it ends with the weights of its best step on dev, whose predictions are kept.
 
-    torch.set_num_threads(int(resolved["threads"]))
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    # what is then overwritten need not be filled first
-    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
-    mixed = "bf16" if resolved["precision"] == "bf16" else "no"
-    return Accelerator(mixed_precision=mixed, cpu=resolved["device"] == "cpu")
-
-
-def train(ctx: RunContext, model: Any, job: Job, gear: "Accelerator") -> tuple[int, float]:
-    """Fine-tune `model` in place; it ends with the weights of its best step on dev.
-
-    Resumes from the newest verified checkpoint of the run. -> (best step, its dev score). Raises CoreError
-    `loss_not_finite`, `resume_other_environment`.
+    AdamW (Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101) on the mean cross-entropy of a batch. Resumes
+    from the newest verified checkpoint of the run. Raises CoreError `loss_not_finite`, `resume_other_environment`.
     """
     params = job.params
-    if params.freeze_word_embeddings:
-        word_embeddings(model).requires_grad_(False)
-    optimizer = _optimizer(model, params)
-    model, optimizer = gear.prepare(model, optimizer)
-    progress = _resume(ctx, gear, model, optimizer, job)
-    looks = params.evaluation_steps(job.steps)
+    network.whole.to(gear.device)
+    put = network.reader(job.task, job.feed)
+    weights = class_weights(params, job.task, job.train.targets, job.classes)
+    loss = _Loss(job.task, None if weights is None else gear.tensor(weights))
+    optimizer = _optimizer(network, params)
+    progress = _resume(ctx, network, optimizer, job)
     lengths = job.train.lengths
     per_epoch = batching.count(lengths, params.batch_tokens)
     order: list[np.ndarray] = []
@@ -89,109 +85,166 @@ def train(ctx: RunContext, model: Any, job: Job, gear: "Accelerator") -> tuple[i
         rows = order[step % per_epoch]
         rate = params.rate(step, job.steps)
         for group in optimizer.param_groups:
-            group["lr"] = rate
-        model.train()
-        value = _backward(ctx, model, job, rows, gear)
+            group["lr"] = rate * group["scale"]
+        network.train()
+        value = _backward(ctx, put, job, rows, loss, gear)
         if not math.isfinite(value):
             raise CoreError("loss_not_finite", {"step": step + 1}, "hint_loss")
-        gear.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], params.clip)
+        norm = _clip(network, params.clip)
         optimizer.step()
         optimizer.zero_grad()
         progress.step = step + 1
-        ctx.metric(step=progress.step, loss=value, lr=rate, rows=len(rows), s=job.seconds)
+        ctx.metric(step=progress.step, loss=value, lr=rate, grad=norm, rows=len(rows), s=job.seconds)
         ctx.point("step")
-        if progress.step in looks:
-            _look_at_dev(ctx, model, job, progress)
-        if progress.step in looks or progress.step % params.checkpoint_every == 0:
-            _checkpoint(ctx, model, optimizer, job, progress)
-    _restore_best(ctx, model, progress)
-    return progress.best_step, progress.best_score
+        if progress.step in job.looks:
+            _look_at_dev(ctx, network, job, progress)
+            if params.patience is not None and progress.stale >= params.patience:
+                ctx.note(f"ends after step {progress.step}: {progress.stale} looks at dev without a gain")
+                break
+        if progress.step % params.checkpoint_every == 0 and progress.step < job.steps:
+            _checkpoint(ctx, network, optimizer, job, progress)
+    if progress.step != progress.best_step:
+        _restore_best(ctx, network, progress)
+    return progress
 
 
-def _optimizer(model: Any, params: TrainParams) -> "torch.optim.Optimizer":
-    """AdamW; biases and normalisation weights are not decayed."""
+def best_of(ctx: RunContext, progress: Progress) -> Path:
+    """The folder with the best weights, and dev's predictions by them. Raises CoreError `best_damaged`."""
+    best = checkpoints.folder_of(ctx.folder / "best", progress.best_step)
+    flaw = checkpoints.flaw(best, progress.best_step)
+    if flaw:
+        raise CoreError("best_damaged", {"step": progress.best_step, "what": flaw}, "hint_fresh")
+    return best
+
+
+def _optimizer(network: Network, params: TrainParams) -> "torch.optim.Optimizer":
     import torch
 
-    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for _, p in trained if p.ndim > 1], "weight_decay": params.weight_decay},
-        {"params": [p for _, p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=params.learning_rate, fused=True)
+    return torch.optim.AdamW(groups_of(network, params), lr=params.peak, fused=True)
 
 
-def _batch(job: Job, rows: np.ndarray, device: Any) -> dict[str, Any]:
-    import torch
+@dataclass(frozen=True)
+class _Loss:
+    """The sum of the cross-entropy over some items: over the classes of each, or over each class by itself."""
 
-    ids = batching.padded([job.train.ids[row] for row in rows], job.pad)
-    targets = batching.padded([job.train.targets[row] for row in rows], IGNORED)
-    real = np.arange(ids.shape[1]) < job.train.lengths[rows][:, None]
-    arrays = {"input_ids": ids, "attention_mask": real.astype(np.int64), "targets": targets}
-    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+    task: Task
+    weights: "torch.Tensor | None"  # of classes. *Shape:* (classes,)
+
+    def __call__(self, logits: "torch.Tensor", targets: np.ndarray) -> "torch.Tensor":
+        import torch
+
+        wanted = torch.from_numpy(targets).to(logits.device)
+        functional = torch.nn.functional
+        if self.task.objective == "sigmoid":
+            known, hot = ~wanted.isnan(), wanted.nan_to_num()
+            loss = functional.binary_cross_entropy_with_logits(logits, hot, known.to(logits.dtype), reduction="sum")
+            return loss / logits.shape[1]
+        return functional.cross_entropy(logits, wanted, weight=self.weights, reduction="sum")
+
+    def over(self, targets: np.ndarray) -> float:
+        """What the sum is divided by: the items, each by its weight."""
+        if self.weights is None or targets.ndim > 1:
+            return float(max(1, len(targets)))
+        return max(1e-6, float(self.weights.cpu().numpy()[targets].sum()))
 
 
-def _backward(ctx: RunContext, model: Any, job: Job, rows: np.ndarray, gear: "Accelerator") -> float:
+def _backward(ctx: RunContext, put: Reader, job: Job, rows: np.ndarray, loss: _Loss, gear: Gear) -> float:
     """Gather the gradient of the mean loss over a batch, and give that loss; not finite: no gradient is of use.
 
     Where the GPU's memory was too small, the batch goes in 2 ** halvings parts whose gradients add up to the same.
     """
-    parts = [part for part in np.array_split(rows, 2**ctx.halvings) if len(part)]
-    scored = sum(int((job.train.targets[row] != IGNORED).sum()) for row in rows)
-    total = 0.0
-    for part in parts:
-        loss = _loss(model, _batch(job, part, gear.device), max(1, scored))
-        total += float(loss.detach())
+    _, _, _, whole = _scored(job, rows)
+    over, total = loss.over(whole), 0.0
+    for part in np.array_split(rows, 2**ctx.halvings):
+        if not len(part):
+            continue
+        within, places, targets = _scored(job, part)[1:]
+        inputs = job.feed.inputs(part, gear)
+        if job.params.adversarial:
+            inputs = _embedded(put.whole, inputs)
+        with gear.autocast():
+            logits = put(inputs, within, places)
+        value = loss(logits, targets) / over
+        total += float(value.detach())
         if not math.isfinite(total):
             return total
-        gear.backward(loss)
+        value.backward()
+        if job.params.adversarial:
+            push(inputs["inputs_embeds"], job.params.adversarial)
+            with gear.autocast():
+                logits = put(inputs, within, places)
+            (loss(logits, targets) / over).backward()
     return total
 
 
-def _loss(model: Any, batch: dict[str, Any], scored: int) -> "torch.Tensor":
-    """The sum of the cross-entropy of scored sub-tokens, by how many the whole batch has."""
+def _scored(job: Job, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The items of a batch that the loss is taken from: (positions, row within the batch, place, target)."""
+    positions, within, places = job.feed.items(rows)
+    targets = job.train.targets[positions]
+    use = (places >= 0) & scored(targets)
+    return positions[use], within[use], places[use], targets[use]
+
+
+def _embedded(model: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """A batch whose words, or states, are leaves that gather a gradient."""
+    embeds = inputs.get("inputs_embeds")
+    found = word_embeddings(model)(inputs["input_ids"]) if embeds is None else embeds
+    return {"inputs_embeds": found.detach().requires_grad_(True), "attention_mask": inputs["attention_mask"]}
+
+
+def push(embeds: "torch.Tensor", length: float) -> None:
+    """The fast gradient method: move each row's embeddings by `length` along their gradient, in place.
+
+    Miyato, Dai & Goodfellow 2017 (https://arxiv.org/abs/1605.07725). Departures: the embeddings are not normalised
+    first; and above frozen layers it is their states that are moved. *Shape:* (rows, longest, width).
+    """
     import torch
 
-    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-    total = torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), batch["targets"].flatten(), ignore_index=IGNORED, reduction="sum"
-    )
-    return total / scored
+    with torch.no_grad():
+        gradient = embeds.grad
+        assert gradient is not None
+        norm = gradient.flatten(1).norm(dim=1).clamp_min(1e-12)
+        embeds.add_(gradient * (length / norm)[:, None, None])
+        embeds.grad = None
 
 
-def _look_at_dev(ctx: RunContext, model: Any, job: Job, progress: _Progress) -> None:
+def _clip(network: Network, most: float) -> float:
+    """Shorten the gradient to `most` where it is longer. -> its norm before that"""
+    import torch
+
+    found = [p for p in network.trained().values() if p.grad is not None]
+    return float(torch.nn.utils.clip_grad_norm_(found, most))
+
+
+def _look_at_dev(ctx: RunContext, network: Network, job: Job, progress: Progress) -> None:
     import torch
 
     state = torch.get_rng_state()
-    score = job.evaluate(model)
+    score, write_predictions = job.evaluate()
     torch.set_rng_state(state)
-    ctx.metric(step=progress.step, dev=score)
+    ctx.metric(step=progress.step, dev=score, s=job.seconds)
+    progress.stale += 1
     if score > progress.best_score:  # a later step must be better, not equal
-        progress.best_score, progress.best_step = score, progress.step
-        best = ctx.folder / "best"
-        checkpoints.save(best, progress.step, lambda folder: _write_best(folder, model), ctx.point)
-        checkpoints.prune(best, KEPT_BEST)
+        progress.best_score, progress.best_step, progress.stale = score, progress.step, 0
+
+        def write(folder: Path) -> None:
+            save_tensors(dict(network.trained()), folder / "model.safetensors")
+            write_predictions(folder / PREDICTIONS)
+
+        checkpoints.save(ctx.folder / "best", progress.step, write, ctx.point)
+        checkpoints.prune(ctx.folder / "best", KEPT_BEST)
 
 
-def _write_best(folder: Path, model: Any) -> None:
-    save_tensors(_trained(model), folder / "model.safetensors")
-
-
-def _trained(model: Any) -> dict[str, Any]:
-    return {name: p for name, p in model.named_parameters() if p.requires_grad}
-
-
-def _checkpoint(ctx: RunContext, model: Any, optimizer: Any, job: Job, progress: _Progress) -> None:
+def _checkpoint(ctx: RunContext, network: Network, optimizer: Any, job: Job, progress: Progress) -> None:
     """Weights, optimiser, random state and progress: enough to go on with the same bits."""
     import torch
 
     def write(folder: Path) -> None:
-        names = {id(p): name for name, p in model.named_parameters()}
+        names = {id(p): name for name, p in network.trained().items()}
         moments = {
-            f"{names[id(p)]}|{key}": value
-            for p, state in optimizer.optimizer.state.items()
-            for key, value in state.items()
+            f"{names[id(p)]}|{key}": value for p, state in optimizer.state.items() for key, value in state.items()
         }
-        save_tensors(_trained(model), folder / "model.safetensors")
+        save_tensors(dict(network.trained()), folder / "model.safetensors")
         save_tensors(moments, folder / "optimizer.safetensors")
         random = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
@@ -205,7 +258,7 @@ def _checkpoint(ctx: RunContext, model: Any, optimizer: Any, job: Job, progress:
     checkpoints.prune(place, KEPT_CHECKPOINTS)
 
 
-def _resume(ctx: RunContext, gear: "Accelerator", model: Any, optimizer: Any, job: Job) -> _Progress:
+def _resume(ctx: RunContext, network: Network, optimizer: Any, job: Job) -> Progress:
     """Load the newest verified checkpoint, if there is one."""
     import torch
     from safetensors.torch import load_file
@@ -214,36 +267,33 @@ def _resume(ctx: RunContext, gear: "Accelerator", model: Any, optimizer: Any, jo
         ctx.folder / "checkpoints", skipped=lambda path, reason: ctx.note(f"checkpoint {path.name} not used: {reason}")
     )
     if found is None:
-        return _Progress()
+        return Progress()
     folder, step = found
     state = json.loads((folder / "state.json").read_text())
     if state["environment"] != dict(job.environment):
         raise CoreError("resume_other_environment", {"step": step}, "hint_fresh")
-    parameters = dict(model.named_parameters())
-    with torch.no_grad():
-        for name, tensor in load_file(str(folder / "model.safetensors")).items():
-            parameters[name].copy_(tensor)
+    parameters = network.trained()
+    _lay(parameters, folder / "model.safetensors")
     for key, tensor in load_file(str(folder / "optimizer.safetensors")).items():
         name, _, moment = key.rpartition("|")
-        own = tensor if moment == "step" else tensor.to(gear.device)
-        optimizer.optimizer.state[parameters[name]][moment] = own
+        optimizer.state[parameters[name]][moment] = tensor.to(parameters[name].device)
     random = load_file(str(folder / "random.safetensors"))
     torch.set_rng_state(random["cpu"])
     if "cuda" in random:
         torch.cuda.set_rng_state(random["cuda"])
     ctx.note(f"resumed from step {step}")
-    return _Progress(**state["progress"])
+    return Progress(**state["progress"])
 
 
-def _restore_best(ctx: RunContext, model: Any, progress: _Progress) -> None:
+def _restore_best(ctx: RunContext, network: Network, progress: Progress) -> None:
+    _lay(network.trained(), best_of(ctx, progress) / "model.safetensors")
+
+
+def _lay(parameters: Mapping[str, Any], file: Path) -> None:
+    """Give weights the values of a file."""
     import torch
     from safetensors.torch import load_file
 
-    best = checkpoints.folder_of(ctx.folder / "best", progress.best_step)
-    flaw = checkpoints.flaw(best, progress.best_step)
-    if flaw:
-        raise CoreError("best_damaged", {"step": progress.best_step, "what": flaw}, "hint_fresh")
-    parameters = dict(model.named_parameters())
     with torch.no_grad():
-        for name, tensor in load_file(str(best / "model.safetensors")).items():
+        for name, tensor in load_file(str(file)).items():
             parameters[name].copy_(tensor)

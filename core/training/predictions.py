@@ -4,19 +4,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from core.corpus import ID, Corpus, keep, kept
-from core.tasks.protocol import Encoded, Predicted, Task
+from core.tasks.protocol import Predicted
 from core.training import batching
+from core.training.feed import BATCH_TOKENS, Feed, Reader
+from core.training.gear import Gear
 
-if TYPE_CHECKING:
-    from accelerate import Accelerator
-
-BATCH_TOKENS = 4096
 SCHEMA = pa.schema([("id", ID), ("predicted", pa.list_(pa.string())), ("confidence", pa.list_(pa.float32()))])
 
 
@@ -35,34 +32,33 @@ def file_of(run_folder: Path, corpus_id: str) -> Path:
 
 
 def predict(
-    task: Task,
-    model: Any,
+    network: Reader,
     labels: Sequence[str],
-    encoded: Encoded,
-    pad: int,
-    gear: "Accelerator",
+    feed: Feed,
+    gear: Gear,
     batch_tokens: int = BATCH_TOKENS,
     check: Callable[[], None] = lambda: None,
 ) -> Predictions:
-    """Predict all rows of an encoded corpus. `check` is called before each batch and may raise."""
+    """Predict all rows of a feed. The network is in evaluation mode from here on; `check` is called before each batch
+    and may raise."""
     import torch
 
     began = time.monotonic()
-    model.eval()
+    network.whole.eval()
     found: dict[int, Predicted] = {}
-    lengths = encoded.lengths
-    with torch.inference_mode(), gear.autocast():
-        for rows in batching.in_order(lengths, batch_tokens):
+    with torch.inference_mode():
+        for rows in batching.in_order(feed.pieces.lengths, batch_tokens):
             check()
-            ids = batching.padded([encoded.ids[row] for row in rows], pad)
-            real = (np.arange(ids.shape[1]) < lengths[rows][:, None]).astype(np.int64)
-            logits = model(
-                input_ids=torch.from_numpy(ids).to(gear.device), attention_mask=torch.from_numpy(real).to(gear.device)
-            ).logits
-            scores = logits.float().cpu().numpy()
+            _, within, places = feed.items(rows)
+            seen = places >= 0
+            with gear.autocast():
+                scores = network(feed.inputs(rows, gear), within[seen], places[seen]).cpu().numpy()
+            ends = np.searchsorted(within, np.arange(len(rows) + 1))
+            read = np.concatenate([[0], np.cumsum(seen)])
             for index, row in enumerate(rows.tolist()):
-                found[row] = task.decode(labels, encoded.words[row], scores[index, : lengths[row]])
-    ordered = [found[row] for row in range(len(lengths))]
+                start, end = ends[index], ends[index + 1]
+                found[row] = network.task.decode(labels, seen[start:end], scores[read[start] : read[end]])
+    ordered = [found[row] for row in range(len(feed.pieces))]
     return Predictions([p.values for p in ordered], [p.confidence for p in ordered], time.monotonic() - began)
 
 

@@ -1,6 +1,7 @@
 """How a model is fine-tuned: the part of a recipe under `train`, without its seeds."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Literal
@@ -11,6 +12,10 @@ from core.models.catalogue import DEFAULT
 from core.params import CLOSED
 
 Positive = Annotated[float, Field(gt=0)]
+Method = Literal["full", "lora", "frozen"]
+RATES: Mapping[Method, float] = {"full": 2e-4, "lora": 1e-3, "frozen": 5e-3}  # peak learning rates that suit them
+MOST_LOOKS, FEWEST_LOOKS = 4, 2  # at dev, where nobody says how many
+_LOOK = 1 / 3  # of what learning from a sub-token takes, predicting one does
 
 
 @dataclass(frozen=True)
@@ -19,17 +24,28 @@ class TrainParams:
 
     __pydantic_config__ = CLOSED
     model: Annotated[str, Field(min_length=1)] = DEFAULT
-    method: Literal["full"] = "full"
+    method: Method = "full"  # all weights, low-rank updates of them, the head alone
     epochs: Positive = 4.0  # passes over the mix
     steps: Annotated[int, Field(ge=1)] | None = None  # optimiser steps, instead of epochs
     batch_tokens: Annotated[int, Field(ge=8)] = 1024  # sub-tokens in a batch, padding included
-    learning_rate: Positive = 2e-4
+    learning_rate: Positive | None = None  # None: the method's own, see RATES
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1  # share of the steps
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     clip: Positive = 1.0  # norm of the gradient
     max_length: Annotated[int, Field(ge=8, le=8192)] = 256  # sub-tokens of a row; words beyond count as missed
     freeze_word_embeddings: bool = True
-    evaluations: Annotated[int, Field(ge=1)] = 4  # looks at dev, evenly spaced, the last at the end
+    frozen_layers: Annotated[int, Field(ge=0, le=96)] | None = None  # lowest layers that are not trained, embeddings
+    # with them; None: half of them, where the encoder's family is known
+    head: Literal["fresh", "solved"] = "fresh"  # solved: begins as the ridge solution over the encoder as it was
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # each layer learns at so many times the rate of the next
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # None: what the encoder was made with
+    class_weights: Literal["none", "balanced"] = "none"  # balanced: by the inverse root of how often a class occurs
+    adversarial: Annotated[float, Field(ge=0, le=100)] = 0.0  # length of FGM's push on the embeddings; 0: none
+    patience: Annotated[int, Field(ge=1)] | None = None  # looks at dev without a gain after which it ends
+    lora_rank: Annotated[int, Field(ge=1, le=256)] = 16  # of method lora
+    lora_alpha: Positive = 32.0  # the updates count alpha / rank
+    evaluations: Annotated[int, Field(ge=1)] | None = None  # looks at dev, the last at the end; None: 4, fewer where
+    # looking would take longer than learning
     checkpoint_every: Annotated[int, Field(ge=1)] = 50  # steps
 
     def steps_for(self, batches: int) -> int:
@@ -38,13 +54,28 @@ class TrainParams:
             return self.steps
         return max(1, math.floor(Fraction(repr(self.epochs)) * batches + Fraction(1, 2)))  # exact in decimal
 
-    def evaluation_steps(self, steps: int) -> frozenset[int]:
-        """The steps after which dev is looked at."""
-        return frozenset(max(1, math.ceil(steps * k / self.evaluations)) for k in range(1, self.evaluations + 1))
+    def looks(self, tokens: int, dev_tokens: int) -> int:
+        """How often dev is looked at. `tokens`: sub-tokens learned from in all; `dev_tokens`: those of dev.
+
+        Where nobody says, looking takes at most as long as learning, but there are two looks at least.
+        """
+        if self.evaluations is not None:
+            return self.evaluations
+        worth = tokens / max(1.0, _LOOK * dev_tokens)
+        return min(MOST_LOOKS, max(FEWEST_LOOKS, math.floor(worth)))
+
+    def evaluation_steps(self, steps: int, looks: int = MOST_LOOKS) -> frozenset[int]:
+        """The steps after which dev is looked at, evenly spaced, the last at the end. `looks`: of `self.looks`."""
+        return frozenset(max(1, math.ceil(steps * k / looks)) for k in range(1, looks + 1))
+
+    @property
+    def peak(self) -> float:
+        """The highest learning rate."""
+        return RATES[self.method] if self.learning_rate is None else self.learning_rate
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of step 0..steps-1: linear up over the warm-up, then linear down to 0."""
         rising = math.ceil(self.warmup * steps)
         if step < rising:
-            return self.learning_rate * (step + 1) / rising
-        return self.learning_rate * (steps - step) / max(1, steps - rising)
+            return self.peak * (step + 1) / rising
+        return self.peak * (steps - step) / max(1, steps - rising)

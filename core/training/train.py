@@ -1,7 +1,8 @@
 """The run kinds `train` (one seed of one mix) and `evaluate` (trained runs on another corpus)."""
 
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,11 +18,14 @@ from core.models.fit import UNKNOWN_WARNING
 from core.params import CLOSED, build
 from core.runs import POOL, RunContext
 from core.tasks import task as task_of
-from core.tasks.drawing import draw_mix
-from core.tasks.protocol import Encoded, Task
+from core.tasks.drawing import drawn_rows, mixed
+from core.tasks.protocol import Encoded, Pieces, Task
 from core.training import batching, first_batch, predictions
+from core.training.feed import Feed, drawn_pieces, feed, joined, pieces_of
 from core.training.first_batch import FirstBatch
-from core.training.loop import Job, accelerator, train
+from core.training.gear import Gear, gear_of
+from core.training.loop import PREDICTIONS, Job, Progress, best_of, train
+from core.training.methods import Network, counted, frozen_layers, ready, solve_head
 from core.training.settings import TrainParams
 
 
@@ -54,15 +58,18 @@ class Prepared:
     steps: int
 
 
-def prepare(pools: Mapping[str, Corpus], params: TrainRunParams, model: Path) -> Prepared:
-    """Draw and encode the mix. `pools`: gold and the ingredients; `model`: folder of the installed model."""
+def prepare(pools: Mapping[str, Corpus], params: TrainRunParams, model: Path, cache: Path | None = None) -> Prepared:
+    """Draw and encode the mix. `pools`: gold and the ingredients; `model`: folder of the installed model; `cache`:
+    where sub-tokens of pools are kept."""
     gold = pools[GOLD]
     task = task_of(gold.schema.task)
     rows = plan(params.mix, {name: len(pool) for name, pool in pools.items()})
     seed = params.mix.seed + params.seed if params.mix.draw_per_seed else params.mix.seed
-    drawn = draw_mix(task, pools, rows, seed, params.mask_outside)
-    length = loading.longest_input(model, params.train.max_length)
-    encoded = task.encode(drawn.table, params.labels, loading.tokenizer(model), length)
+    picked = drawn_rows(task, pools, rows, seed)
+    drawn = mixed(task, pools, picked, params.mask_outside)
+    length = params.train.max_length
+    parts = [drawn_pieces(task, pools[name], where, model, length, cache) for name, where in picked.items()]
+    encoded = Encoded(joined(parts), task.targets(drawn.table, params.labels))
     batches = batching.count(encoded.lengths, params.train.batch_tokens)
     return Prepared(drawn, rows, encoded, params.train.steps_for(batches))
 
@@ -70,53 +77,91 @@ def prepare(pools: Mapping[str, Corpus], params: TrainRunParams, model: Path) ->
 def run(ctx: RunContext) -> None:
     """Train one seed; keeps model/, the dev predictions and result.json, and drops the checkpoints."""
     began = time.monotonic()
-    import shutil
-
-    import torch
-
     params = build(TrainRunParams, ctx.spec.params, "train")
     pools = {GOLD: corpora.read(ctx.input(GOLD))}
     pools |= {r[len(POOL) :]: corpora.read(ctx.input(r)) for r in ctx.spec.inputs if r.startswith(POOL)}
     dev, base = corpora.read(ctx.input("dev")), ctx.input("model")
-    task = task_of(dev.schema.task)
-    prepared = prepare(pools, params, base)
-    _warn(ctx, prepared.encoded)
-    gear = accelerator(ctx.resolved)
-    length = loading.longest_input(base, params.train.max_length)
-    dev_encoded = task.encode(dev.table, params.labels, loading.tokenizer(base), length)
-    pad = loading.pad_id(base)
+    task, cache, settings = task_of(dev.schema.task), ctx.root / "cache", params.train
+    prepared = prepare(pools, params, base, cache)
+    _warn(ctx, prepared.encoded.pieces)
+    gear = gear_of(ctx.resolved)
+    dev_pieces = pieces_of(task, dev, base, settings.max_length, cache)
+    classes = task.classes(params.labels)
+    network, train_feed = _network(ctx, task, prepared, params, base, gear)
 
-    def headline(model: Any) -> float:
-        guessed = predictions.predict(task, model, params.labels, dev_encoded, pad, gear)
-        return dev_f1(task, dev, guessed.values, params.labels)
+    def evaluate() -> tuple[float, Callable[[Path], None]]:
+        read = feed(dev_pieces, network.whole, network.frozen, base, gear, ctx.check_cancelled)
+        guessed = predictions.predict(network.reader(task, read), params.labels, read, gear)
+        return dev_f1(task, dev, guessed.values, params.labels), lambda path: predictions.write(path, dev, guessed)
+
+    looks = settings.looks(_learned(prepared, settings), len(dev_pieces.ids))
+    environment = {k: ctx.resolved[k] for k in ("device", "precision", "threads", "versions")}
+    job = Job(
+        task, prepared.encoded, train_feed, settings, prepared.steps, settings.evaluation_steps(prepared.steps, looks),
+        params.seed, len(classes), evaluate, environment, began,
+    )  # fmt: skip
+    first_batch.keep(ctx.folder, lambda: _first_batch(prepared, params, classes, base))
+    _tell_sizes(ctx, job, dev_pieces, looks)
+    best = train(ctx, network, job, gear)
+    _deliver(ctx, network, best, dev, prepared, base, params, dev_pieces.truncated)
+
+
+def _network(
+    ctx: RunContext, task: Task, prepared: Prepared, params: TrainRunParams, base: Path, gear: Gear
+) -> tuple[Network, Feed]:
+    """The network as it begins, and the mix as it reads it."""
+    import torch
 
     torch.manual_seed(params.seed)
-    model = loading.network(base, task.head, task.classes(params.labels))
-    environment = {k: ctx.resolved[k] for k in ("device", "precision", "threads", "versions")}
-    job = Job(prepared.encoded, params.train, prepared.steps, params.seed, pad, headline, environment, began)
-    first_batch.keep(ctx.folder, lambda: _first_batch(prepared, params, task.classes(params.labels), base))
-    _tell_sizes(ctx, job, dev_encoded)
-    best_step, best = train(ctx, model, job, gear)
-    final = predictions.predict(task, model, params.labels, dev_encoded, pad, gear)
-    predictions.write(predictions.file_of(ctx.folder, dev.id), dev, final)
+    frozen = frozen_layers(params.train, base)
+    network = ready(loading.network(base, task.head, task.classes(params.labels)), params.train, frozen)
+    network.whole.to(gear.device)
+    found = feed(prepared.encoded.pieces, network.whole, frozen, base, gear, ctx.check_cancelled)
+    if params.train.head == "solved":
+        solve_head(network, task, prepared.encoded, found, gear)
+    return network, found
+
+
+def _deliver(
+    ctx: RunContext,
+    network: Network,
+    best: Progress,
+    dev: Corpus,
+    prepared: Prepared,
+    base: Path,
+    params: TrainRunParams,
+    cut: int,
+) -> None:
+    """Keep the model and the predictions of its best step, and say what came of it. `cut`: words of dev cut off."""
+    shutil.copyfile(best_of(ctx, best) / PREDICTIONS, predictions.file_of(ctx.folder, dev.id))
     folder = ctx.folder / "model"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    meta = loading.ModelMeta(base.name, dev.schema.task, dev.schema.language, params.labels, length)
-    loading.save_trained(model, meta, folder)
+    length = loading.longest_input(base, params.train.max_length)
+    meta = loading.ModelMeta(base.name, dev.schema.task, dev.schema.language, params.labels, length, network.frozen)
+    weights = {"trained": counted([*network.trained().values()]), "all": counted([*network.whole.parameters()])}
+    loading.save_trained(network.merged(), meta, folder)
     ctx.finish(
         {
             "steps": prepared.steps,
             "rows": dict(prepared.rows),
-            "best_step": best_step,
-            "best_dev": best,
-            "unknown_words": prepared.encoded.unknown,
-            "truncated_words": prepared.encoded.truncated + dev_encoded.truncated,
+            "best_step": best.best_step,
+            "best_dev": best.best_score,
+            "unknown_words": prepared.encoded.pieces.unknown_share,
+            "truncated_words": prepared.encoded.pieces.truncated + cut,
+            "frozen_layers": network.frozen,
+            "weights": weights,
         }
     )
     ctx.point("finished")
     for name in ("checkpoints", "best"):
         shutil.rmtree(ctx.folder / name, ignore_errors=True)
+
+
+def _learned(prepared: Prepared, settings: TrainParams) -> int:
+    """Sub-tokens that are learned from in all steps."""
+    lengths = prepared.encoded.lengths
+    return int(lengths.sum()) * prepared.steps // batching.count(lengths, settings.batch_tokens)
 
 
 def _first_batch(prepared: Prepared, params: TrainRunParams, classes: Sequence[str], base: Path) -> FirstBatch:
@@ -125,11 +170,11 @@ def _first_batch(prepared: Prepared, params: TrainRunParams, classes: Sequence[s
     return first_batch.first_batch(prepared.encoded, names, classes, read, budget, params.seed)
 
 
-def _tell_sizes(ctx: RunContext, job: Job, dev: Encoded) -> None:
+def _tell_sizes(ctx: RunContext, job: Job, dev: Pieces, looks: int) -> None:
     """The first line of the metrics: what steps are to be counted by, and what a look at dev is to cost."""
     lengths = job.train.lengths
     per_epoch = batching.count(lengths, job.params.batch_tokens)
-    sizes = {"per_epoch": per_epoch, "tokens": int(lengths.sum()), "dev_tokens": int(dev.lengths.sum())}
+    sizes = {"per_epoch": per_epoch, "tokens": int(lengths.sum()), "dev_tokens": len(dev.ids), "looks": looks}
     ctx.metric(step=0, total=job.steps, s=job.seconds, **sizes)
 
 
@@ -139,34 +184,35 @@ def dev_f1(task: Task, dev: Corpus, guessed: Any, labels: tuple[str, ...]) -> fl
     return float(Rates.of(counts.tp.sum(), counts.pred.sum(), counts.gold.sum()).f1)
 
 
-def _warn(ctx: RunContext, encoded: Encoded) -> None:
-    if encoded.unknown > UNKNOWN_WARNING:
-        ctx.note(f"warning: the model's vocabulary does not know {encoded.unknown:.0%} of the words")
-    if encoded.truncated:
-        ctx.note(f"warning: {encoded.truncated} words stand beyond the longest input and are not learned from")
+def _warn(ctx: RunContext, read: Pieces) -> None:
+    if read.unknown_share > UNKNOWN_WARNING:
+        ctx.note(f"warning: the model's vocabulary does not know {read.unknown_share:.0%} of the words")
+    if read.truncated:
+        ctx.note(f"warning: {read.truncated} words stand beyond the longest input and are not learned from")
 
 
 def evaluate(ctx: RunContext) -> None:
     """Predict a corpus with every trained run among the inputs; each keeps its predictions in its own folder."""
     data = corpora.read(ctx.input("data"))
-    gear = accelerator(ctx.resolved)
+    gear = gear_of(ctx.resolved)
     roles = [role for role in ctx.spec.inputs if role.startswith("model:")]
     for number, role in enumerate(roles):
         ctx.check_cancelled()
         folder = ctx.input(role)
         path = predictions.file_of(folder, data.id)
         if not path.exists():
-            predictions.write(path, data, with_model(folder / "model", ctx.root / "models", data, gear))
+            predictions.write(path, data, with_model(folder / "model", ctx.root, data, gear))
         ctx.metric(step=number + 1, total=len(roles))
     ctx.finish({"models": len(roles)})
 
 
-def with_model(folder: Path, models: Path, data: Corpus, gear: Any) -> predictions.Predictions:
-    """The predictions of a fine-tuned model (folder of a run's `model`) for a corpus."""
+def with_model(folder: Path, root: Path, data: Corpus, gear: Gear) -> predictions.Predictions:
+    """The predictions of a fine-tuned model (folder of a run's `model`) for a corpus. `root`: of the workspace."""
     meta = loading.ModelMeta.read(folder)
-    base = models / meta.base
+    base = root / "models" / meta.base
     task = task_of(meta.task)
-    model = loading.load_trained(folder, base, task.head, task.classes(meta.labels))
-    model = gear.prepare(model)
-    encoded = task.encode(data.table, meta.labels, loading.tokenizer(base), meta.max_length)
-    return predictions.predict(task, model, meta.labels, encoded, loading.pad_id(base), gear)
+    model = loading.load_trained(folder, base, task.head, task.classes(meta.labels)).to(gear.device)
+    pieces = pieces_of(task, data, base, meta.max_length, root / "cache")
+    frozen = meta.frozen_layers
+    read = feed(pieces, model, frozen, base, gear)
+    return predictions.predict(Network(model, frozen).reader(task, read), meta.labels, read, gear)

@@ -18,7 +18,6 @@ PIECES: Sequence[str] = (  # what is asked for first, and what is cheap, first
     "torch.distributed.tensor",  # of what follows: in pieces of a second each
     "scipy.optimize",
     "transformers.modeling_utils",
-    "accelerate",
     "transformers.models.auto.modeling_auto",
     "transformers.models.bert.modeling_bert",  # the default encoder
     "core.augment.wordnet:prepare",  # by now they are built

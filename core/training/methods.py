@@ -1,0 +1,217 @@
+"""How a network is made ready to be trained: what is frozen, low-rank updates, a head solved in closed form, rates.
+
+Sources: low-rank updates, Hu et al. 2021 (https://arxiv.org/abs/2106.09685), through `peft`, on every linear map of the
+layers that are trained; a head fitted before the rest moves, Kumar et al. 2022 (https://arxiv.org/abs/2202.10054), here
+in closed form (ridge) instead of by steps; rates that fall layer by layer, Howard & Ruder 2018
+(https://arxiv.org/abs/1801.06146); the lowest layers left as they are, Lee et al. 2019
+(https://arxiv.org/abs/1911.03090).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.models import layers
+from core.models.loading import word_embeddings
+from core.tasks.protocol import IGNORED, Encoded, Task
+from core.training import batching
+from core.training.dropout import cheaper
+from core.training.feed import BATCH_TOKENS, Feed, Reader, reader
+from core.training.gear import Gear
+from core.training.settings import TrainParams
+
+if TYPE_CHECKING:
+    import torch
+
+_RIDGE = 10.0  # of standardised features, a scored item each
+_SHARPER = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # the solution is between 0 and 1: what it is multiplied by to be logits
+_MOST_ITEMS = 50_000  # that a head is solved from
+
+
+@dataclass
+class Network:
+    """A network made ready: `whole` is all of it, the lowest `frozen` layers are not trained."""
+
+    whole: Any
+    frozen: int
+    adapters: Any = None  # peft's LoraModel around `whole`
+    adapted: list[str] = field(default_factory=list[str])  # names of the weights that low-rank updates change
+
+    def trained(self) -> dict[str, "torch.nn.Parameter"]:
+        """What is trained, by name."""
+        return {name: p for name, p in self.whole.named_parameters() if p.requires_grad}
+
+    def reader(self, task: Task, feed: Feed) -> Reader:
+        """How it is put batches of a feed to."""
+        return reader(task, self.whole, 0 if feed.states is None else self.frozen)
+
+    def train(self) -> None:
+        """Dropout where something is learned, none in what is frozen."""
+        self.whole.train()
+        for module in layers.lowest(self.whole, self.frozen):
+            module.eval()
+
+    def merged(self) -> Any:
+        """The network with its low-rank updates added to the weights; those count as trained from then on."""
+        if self.adapters is None:
+            return self.whole
+        whole = self.adapters.merge_and_unload()
+        for name in self.adapted:
+            whole.get_parameter(name).requires_grad_(True)
+        self.adapters, self.whole = None, whole
+        return whole
+
+
+def frozen_layers(params: TrainParams, base: Path) -> int:
+    """How many of the lowest layers are left as they are: by the settings, else half of those of a known family."""
+    known = layers.layers_of(base)
+    if params.method == "frozen":
+        return known
+    if params.frozen_layers is not None:
+        return params.frozen_layers
+    return known // 2 if params.freeze_word_embeddings else 0
+
+
+def ready(model: Any, params: TrainParams, frozen: int) -> Network:
+    """Freeze, adapt and set dropout as the settings say. `model`: with a fresh head."""
+    if params.dropout is not None:
+        _drop(model, params.dropout)
+    cheaper(model)
+    if params.freeze_word_embeddings:
+        word_embeddings(model).requires_grad_(False)
+    for module in layers.lowest(model, frozen):
+        module.requires_grad_(False)
+    if params.method == "full":
+        return Network(model, frozen)
+    heads = [module for name, module in model.named_children() if name != model.base_model_prefix]
+    model.base_model.requires_grad_(False)
+    pooler = getattr(model.base_model, "pooler", None)
+    for module in (*heads, *([pooler] if pooler is not None else [])):
+        module.requires_grad_(True)
+    return Network(model, frozen) if params.method == "frozen" else _adapted(model, params, frozen)
+
+
+def _adapted(model: Any, params: TrainParams, frozen: int) -> Network:
+    import torch
+    from peft import LoraConfig
+    from peft.tuners.lora import LoraModel
+
+    trained = layers.stack(model)[frozen:] or [model.base_model]
+    inside = {id(module) for layer in trained for module in layer.modules() if isinstance(module, torch.nn.Linear)}
+    names = [name for name, module in model.named_modules() if id(module) in inside]
+    free = [p for p in model.parameters() if p.requires_grad]
+    config = LoraConfig(r=params.lora_rank, lora_alpha=params.lora_alpha, target_modules=names, lora_dropout=0.0)  # pyright: ignore[reportArgumentType]
+    adapters = LoraModel(model, {"default": config}, "default")
+    for parameter in free:  # peft froze the head with the rest
+        parameter.requires_grad_(True)
+    return Network(model, frozen, adapters, [f"{name}.weight" for name in names])
+
+
+def _drop(model: Any, share: float) -> None:
+    import torch
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = share
+
+
+def groups_of(network: Network, params: TrainParams) -> list[dict[str, Any]]:
+    """What is trained, for the optimiser: biases and normalisation don't decay; `scale`: times the learning rate."""
+    stack = layers.stack(network.whole)
+    depth = {id(p): at for at, layer in enumerate(stack) for p in layer.parameters()}
+    inner = {id(p) for p in network.whole.base_model.parameters()}
+    groups: dict[tuple[int, bool], list[Any]] = {}
+    for p in network.trained().values():
+        below_head = len(stack) - depth.get(id(p), -1) if id(p) in inner else 0
+        groups.setdefault((below_head, p.ndim > 1), []).append(p)
+    return [
+        {
+            "params": found,
+            "weight_decay": params.weight_decay if decays else 0.0,
+            "scale": params.layer_decay**below_head,
+        }
+        for (below_head, decays), found in sorted(groups.items())
+    ]
+
+
+def class_weights(params: TrainParams, task: Task, targets: np.ndarray, classes: int) -> np.ndarray | None:
+    """What an item of each class counts, 1 on average over the items. *Shape:* (classes,), float32; None: all alike."""
+    if params.class_weights == "none" or task.objective != "softmax":
+        return None
+    counts = np.bincount(targets[targets != IGNORED], minlength=classes).astype(float)
+    weights = 1 / np.sqrt(np.maximum(counts, 1))
+    return (weights * counts.sum() / max(1.0, float((weights * counts).sum()))).astype(np.float32)
+
+
+def solve_head(network: Network, task: Task, train: Encoded, feed: Feed, gear: Gear) -> None:
+    """Give the last linear map the ridge solution over what reaches it, before anything is trained."""
+    import torch
+
+    network.whole.eval()
+    last = [m for m in network.whole.modules() if isinstance(m, torch.nn.Linear)][-1]
+    seen: list[torch.Tensor] = []
+    hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    put, features, wanted = network.reader(task, feed), list[np.ndarray](), list[np.ndarray]()
+    with torch.inference_mode(), gear.autocast():
+        for rows in batching.in_order(train.lengths, BATCH_TOKENS):
+            seen.clear()
+            positions, within, places = feed.items(rows)
+            use = (places >= 0) & scored(train.targets[positions])
+            put(feed.inputs(rows, gear), within[use], places[use])
+            read = seen[0] if task.reads == "row" else seen[0].flatten(0, 1)
+            at = within[use] if task.reads == "row" else within[use] * seen[0].shape[1] + places[use]
+            features.append(read[torch.from_numpy(at).to(read.device)].float().cpu().numpy())
+            wanted.append(train.targets[positions[use]])
+            if sum(map(len, wanted)) >= _MOST_ITEMS:
+                break
+    hook.remove()
+    weights, bias = ridge(np.concatenate(features), np.concatenate(wanted), last.out_features)
+    with torch.no_grad():
+        last.weight.copy_(torch.from_numpy(weights))
+        last.bias.copy_(torch.from_numpy(bias))
+
+
+def scored(targets: np.ndarray) -> np.ndarray:
+    """Which items the loss is taken from. *Shape:* (items,), bool."""
+    return targets != IGNORED if targets.ndim == 1 else np.logical_not(np.isnan(targets).all(axis=1))
+
+
+def ridge(features: np.ndarray, targets: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """A linear head in closed form: weighted ridge regression on one-hot targets, then made sharper to be logits.
+
+    `features`: *Shape:* (items, width); `targets`: (items,) classes or (items, classes) 0/1. Items count by the inverse
+    root of how often their class occurs. -> weights (classes, width) and bias (classes,), float32.
+    """
+    hot = np.eye(classes)[targets] if targets.ndim == 1 else np.nan_to_num(targets.astype(float))
+    weight = np.ones(len(hot)) if targets.ndim > 1 else (hot / np.sqrt(np.maximum(hot.sum(axis=0), 1))).sum(axis=1)
+    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
+    x = np.concatenate([(features - mean) / spread, np.ones((len(features), 1))], axis=1)
+    weighted = x * (weight / weight.mean())[:, None]
+    penalty = np.full(x.shape[1], _RIDGE)
+    penalty[-1] = 1e-6  # the bias is free
+    solved = np.linalg.solve(weighted.T @ x + np.diag(penalty), weighted.T @ hot)
+    sharper = _sharpest(x @ solved, targets)
+    weights = sharper * (solved[:-1] / spread[:, None])
+    bias = sharper * solved[-1] - mean @ weights - (0.5 * sharper if targets.ndim > 1 else 0.0)
+    return weights.T.astype(np.float32), bias.astype(np.float32)
+
+
+def _sharpest(values: np.ndarray, targets: np.ndarray) -> float:
+    """The factor of _SHARPER under which the cross-entropy is least; where an item has several classes: one of them."""
+    if targets.ndim > 1:
+        return 8.0
+    rows = np.arange(len(values))
+
+    def loss(factor: float) -> float:
+        logits = factor * values
+        return float((np.logaddexp.reduce(logits, axis=1) - logits[rows, targets]).mean())
+
+    return min(_SHARPER, key=loss)
+
+
+def counted(parameters: Sequence["torch.nn.Parameter"]) -> int:
+    """Numbers in some weights."""
+    return sum(p.numel() for p in parameters)

@@ -1,0 +1,157 @@
+"""Runs that wait in line share a process: the same bits as alone, and what hurts one leaves the others be."""
+
+import hashlib
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import HARBOUR, ended, environment, start
+from invariants import check, processes
+
+from core.jobs.folder import PROCESSES, read_object
+from core.jobs.store import Store
+
+STEPS = 8
+
+
+@pytest.fixture(scope="module")
+def write(tmp_path_factory, tiny_model) -> Callable[..., Path]:
+    """A recipe of some seeds, with other settings of the training."""
+
+    def written(seeds: list[int], **train: Any) -> Path:
+        path = tmp_path_factory.mktemp("recipe") / "shared.yaml"
+        settings = {"steps": STEPS, "batch_tokens": 128, "learning_rate": 1e-2, "checkpoint_every": 3} | train
+        told = ", ".join(f"{key}: {value}" for key, value in settings.items())
+        path.write_text(
+            f"version: 1\ndata: {{file: {HARBOUR}, split: {{dev: 0.2}}}}\n"
+            f"train: {{model: {tiny_model}, {told}, seeds: {seeds}}}\n"
+        )
+        return path
+
+    return written
+
+
+def run(recipe: Path, workspace: Path, **env: str):
+    return start(["run", recipe, "--workspace", workspace, "--json"], recipe.parent, environment(**env))
+
+
+def weights(workspace: Path, runs: list[dict[str, Any]]) -> dict[int, str]:
+    """The sha256 of the trained weights by seed."""
+    files = {run["seed"]: workspace / "runs" / run["id"] / "model" / "trained.safetensors" for run in runs}
+    return {seed: hashlib.sha256(path.read_bytes()).hexdigest() for seed, path in files.items()}
+
+
+def trainers(workspace: Path, runs: list[dict[str, Any]]) -> list[int]:
+    """The pid of the process that carried out each run."""
+    found = [read_object(workspace / "runs" / run["id"] / PROCESSES) or {} for run in runs]
+    return [one["trainer"]["pid"] for one in found]
+
+
+@pytest.fixture(scope="module")
+def alone(write, tmp_path_factory) -> dict[int, str]:
+    """The weights of three seeds, each trained by a process of its own."""
+    found: dict[int, str] = {}
+    for seed in range(3):
+        workspace = tmp_path_factory.mktemp("alone")
+        done = ended(run(write([seed]), workspace))
+        assert done.status == 0, done.stderr
+        found |= weights(workspace, done.json["runs"])
+    return found
+
+
+def test_repeats_share_a_process_and_have_the_bits_they_have_alone(write, alone, tmp_path):
+    done = ended(run(write([0, 1, 2]), tmp_path))
+    assert done.status == 0, done.stderr
+    runs = done.json["runs"]
+    assert len(set(trainers(tmp_path, runs))) == 1
+    assert weights(tmp_path, runs) == alone
+    logs = [(tmp_path / "runs" / one["id"] / "log.txt").read_text() for one in runs]
+    assert all(log.count("attempt 1\n") == 1 for log in logs)  # each has its own log
+    settled(tmp_path, runs)
+
+
+def settled(workspace: Path, runs: list[dict[str, Any]]) -> None:
+    """The invariants, once the process that they shared has gone home."""
+    deadline = time.monotonic() + 20
+    while any(processes(workspace, one["id"]) for one in runs) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    check(Store(workspace), [one["id"] for one in runs])
+
+
+def until(path: Path, text: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if path.exists() and text in path.read_text():
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{path} never said {text}")
+
+
+@pytest.mark.parametrize("victim", ["trainer", "supervisor"])
+def test_killed_in_the_second_run(write, alone, tmp_path, victim):
+    """The first is done, the second goes on by itself where it was, the third has its turn."""
+    first = run(write([0, 1, 2]), tmp_path)
+    second = in_turn(tmp_path, 1)
+    until(tmp_path / "runs" / second / "metrics-1.jsonl", '"step": 4, "loss"')
+    who = json.loads((tmp_path / "runs" / second / PROCESSES).read_text())
+    os.kill(who[victim]["pid"], signal.SIGKILL)
+    done = ended(first)
+    assert done.status == 0, done.stderr
+    assert weights(tmp_path, done.json["runs"]) == alone
+    store = Store(tmp_path)
+    assert [store.get(one["id"]).attempt for one in done.json["runs"]] == [1, 2, 1]
+    settled(tmp_path, done.json["runs"])
+
+
+def in_turn(workspace: Path, place: int) -> str:
+    """The id of the run whose turn is so late, once it is its turn."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        begun = sorted(_began(workspace))
+        if len(begun) > place:
+            return begun[place][1]
+        time.sleep(0.01)
+    raise AssertionError("its turn never came")
+
+
+def _began(workspace: Path) -> Iterator[tuple[float, str]]:
+    for path in workspace.glob("runs/*/events.jsonl"):
+        lines = [json.loads(line) for line in path.read_text().split("\n")[:-1]]
+        started = [line["t"] for line in lines if line["to"] == "running" and line["run"]["kind"] == "train"]
+        if started:
+            yield started[0], path.parent.name
+
+
+def test_one_that_is_cancelled_leaves_the_others_be(write, alone, tmp_path):
+    first = run(write([0, 1, 2]), tmp_path)
+    second = in_turn(tmp_path, 1)
+    until(tmp_path / "runs" / second / "metrics-1.jsonl", '"step": 1, "loss"')
+    Store(tmp_path).cancel(second)
+    done = ended(first)
+    assert done.status == 1
+    assert [one["state"] for one in done.json["runs"]] == ["succeeded", "cancelled", "succeeded"]
+    good = [done.json["runs"][0], done.json["runs"][2]]
+    assert weights(tmp_path, good) == {seed: alone[seed] for seed in (0, 2)}
+    assert len(set(trainers(tmp_path, done.json["runs"]))) == 1
+    settled(tmp_path, done.json["runs"])
+
+
+def test_those_that_fail_for_a_foreseen_reason_share_too(write, tmp_path):
+    done = ended(run(write([0, 1], learning_rate=1e38, clip=1e38), tmp_path))
+    assert [one["state"] for one in done.json["runs"]] == ["failed", "failed"]
+    assert len(set(trainers(tmp_path, done.json["runs"]))) == 1
+    for one in done.json["runs"]:
+        error = Store(tmp_path).get(one["id"]).error
+        assert error is not None and error["code"] == "loss_not_finite"
+
+
+def test_what_nobody_foresaw_ends_the_process(write, tmp_path):
+    """Whatever state it left behind is nothing to train the next one in."""
+    done = ended(run(write([0, 1]), tmp_path, PEIBI_FAULT="step:2:raise"))
+    assert [one["state"] for one in done.json["runs"]] == ["failed", "failed"]
+    assert len(set(trainers(tmp_path, done.json["runs"]))) == 2

@@ -1,0 +1,199 @@
+"""Train the studies of docs/studies.md and print their tables. Runs that are there already are not trained again.
+
+  python tools/studies.py NAME [--workspace DIR] [--no-verdicts]     NAME: one of those in STUDIES; needs PEIBI_DATA
+
+Writes the recipes into the workspace's folder, runs each with `python -m core run`, and compares each with the first.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DATA = Path(os.environ.get("PEIBI_DATA", "."))
+SEEDS = [0, 1, 2, 3, 4]
+FRESH = [*range(100, 108)]
+METHODS: Mapping[str, Mapping[str, Any]] = {
+    "full": {},
+    "low-rank updates": {"method": "lora"},
+    "head alone": {"method": "frozen"},
+    "solved head, then full": {"head": "solved"},
+    "adversarial": {"adversarial": 1.0},
+}
+POOLS: Mapping[str, Mapping[str, Any]] = {
+    "swaps": {"augmenter": "mention_replacement"},
+    "synonyms": {"augmenter": "synonym"},
+    "tokens": {"augmenter": "token_replacement"},
+    "wikigold": {
+        "file": str(DATA / "wikigold" / "wikigold.conll.txt"),
+        "labels": {"PER": "person", "LOC": "location", "ORG": "group", "MISC": None},
+    },
+}
+DESIGN: Mapping[str, Mapping[str, float]] = {  # eight mixes of 300 gold sentences: amounts, times gold
+    "gold only": {},
+    "1x swaps": {"swaps": 1},
+    "1x synonyms": {"synonyms": 1},
+    "1x tokens": {"tokens": 1},
+    "1x wikigold": {"wikigold": 1},
+    ".5x each": {"swaps": 0.5, "synonyms": 0.5, "tokens": 0.5, "wikigold": 0.5},
+    "2x wikigold": {"wikigold": 2},
+    "1x swaps, 1x wikigold": {"swaps": 1, "wikigold": 1},
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A recipe of a study. `test`: whether the test split is looked at."""
+
+    name: str
+    recipe: Mapping[str, Any]
+    test: bool = False
+
+
+def _wnut(train: Mapping[str, Any], rows: int | None = None) -> dict[str, Any]:
+    splits: dict[str, Any] = {split: str(DATA / "wnut17" / f"{split}.conll") for split in ("train", "dev", "test")}
+    return {"data": splits | ({"train_rows": rows} if rows else {}), "train": {"seeds": SEEDS} | dict(train)}
+
+
+def _mixed(parts: Mapping[str, float], seeds: Sequence[int]) -> dict[str, Any]:
+    recipe = _wnut({"steps": 150, "seeds": [*seeds]}, 300)
+    if not parts:
+        return recipe
+    used = {name: POOLS[name] for name in parts}
+    return recipe | {"ingredients": used, "mix": {"parts": {"gold": 1} | dict(parts)}}
+
+
+def _crossner(domain: str) -> dict[str, Any]:
+    folder = DATA / "crossner" / domain
+    return {split: str(folder / f"{split}.txt") for split in ("train", "dev", "test")}
+
+
+def _labels(domain: str) -> set[str]:
+    text = (DATA / "crossner" / domain / "train.txt").read_text(encoding="utf-8")
+    return {line.split()[-1][2:] for line in text.split("\n") if line.strip() and not line.endswith("O")}
+
+
+def _neighbours() -> dict[str, Any]:
+    """CrossNER's politics and science as ingredients for ai: what ai has no label for is masked."""
+    known = _labels("ai")
+    return {
+        domain: {
+            "file": str(DATA / "crossner" / domain / "train.txt"),
+            "labels": {label: label if label in known else None for label in sorted(_labels(domain))},
+        }
+        for domain in ("politics", "science")
+    }
+
+
+def _ai(parts: Mapping[str, float]) -> dict[str, Any]:
+    recipe = {"data": _crossner("ai"), "train": {"seeds": SEEDS, "steps": 150}}
+    return recipe | ({"ingredients": _neighbours(), "mix": {"parts": {"gold": 1} | dict(parts)}} if parts else {})
+
+
+def _weibo(model: str) -> dict[str, Any]:
+    splits = {split: str(DATA / "weibo" / f"{split}.conll") for split in ("train", "dev", "test")}
+    return {"language": "zh", "data": splits, "train": {"seeds": SEEDS, "model": model}}
+
+
+def _banking() -> dict[str, Any]:
+    splits = {split: str(DATA / "banking77" / f"{split}.csv") for split in ("train", "test")}
+    return {"task": "classification", "data": splits, "train": {"seeds": SEEDS[:3]}}
+
+
+def _by_methods(rows: int | None) -> list[Case]:
+    steps = {} if rows is None else {"steps": 150}  # four epochs of so few sentences are too few steps for any method
+    return [Case(name, _wnut(steps | dict(method), rows)) for name, method in METHODS.items()]
+
+
+STUDIES: Mapping[str, Callable[[], list[Case]]] = {
+    "wnut17": lambda: [Case("gold only", _wnut({}), test=True)],
+    "methods-100": lambda: _by_methods(100),
+    "methods-300": lambda: _by_methods(300),
+    "methods-3394": lambda: _by_methods(None),
+    "mixes": lambda: [Case(name, _mixed(parts, SEEDS[:2])) for name, parts in DESIGN.items()],
+    "best": lambda: [Case(name, _mixed(DESIGN[name], FRESH), test=True) for name in ("gold only", _best_mix())],
+    "banking77": lambda: [Case("defaults", _banking(), test=True)],
+    "weibo": lambda: [Case(name, _weibo(name), test=True) for name in ("all-MiniLM-L6-v2", "multilingual-e5-small")],
+    "crossner-ai": lambda: [
+        Case("gold only", _ai({}), test=True),
+        Case("+ 1x politics, 1x science", _ai({"politics": 1, "science": 1}), test=True),
+    ],
+}
+
+
+def _best_mix() -> str:
+    """The mix of the design that is best on dev, gold only aside."""
+    found = {case.name: result for case, result in zip(STUDIES["mixes"](), _results("mixes"), strict=True)}
+    del found["gold only"]
+    return max(found, key=lambda name: found[name]["scores"]["dev"]["metrics"]["f1"]["mean"])
+
+
+_place = Path("workspace")
+
+
+def _results(name: str) -> list[dict[str, Any]]:
+    """What `python -m core run` says of each case."""
+    folder = _place / "studies" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_run(folder, number, name, case) for number, case in enumerate(STUDIES[name]())]
+
+
+def _file(folder: Path, number: int) -> Path:
+    return folder / f"{number}.yaml"
+
+
+def _run(folder: Path, number: int, study: str, case: Case) -> dict[str, Any]:
+    """A recipe is JSON here, which is YAML too."""
+    recipe = {"version": 1, "project": f"study-{study}", **case.recipe}
+    _file(folder, number).write_text(json.dumps(recipe, ensure_ascii=False), encoding="utf-8")
+    command = [sys.executable, "-m", "core", "run", str(_file(folder, number)), "--workspace", str(_place), "--json"]
+    print(f"== {study}: {case.name}", file=sys.stderr, flush=True)
+    done = subprocess.run([*command, *([] if case.test else ["--no-test"])], stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise SystemExit(f"{case.name}: {done.stdout.decode()}")
+    return json.loads(done.stdout)
+
+
+def _table(name: str, verdicts: bool) -> None:
+    cases, found = STUDIES[name](), _results(name)
+    split = "test" if cases[0].test else "dev"
+    print(f"| {name} | repeats | steps | dev F1 (sd) | test F1 (sd) | seconds a run |\n|---|---|---|---|---|---|")
+    for case, result in zip(cases, found, strict=True):
+        seconds = statistics.median(run["seconds"] for run in result["runs"])
+        scores = [_score(result["scores"][which]) for which in ("dev", "test")]
+        columns = [case.name, result["seeds_used"], result["mix"]["steps"], *scores, f"{seconds:.0f}"]
+        print(f"| {' | '.join(map(str, columns))} |")
+    for number, case in enumerate(cases[1:] if verdicts else (), 1):
+        files = [str(_file(_place / "studies" / name, at)) for at in (0, number)]
+        command = [sys.executable, "-m", "core", "compare", *files, "--workspace", str(_place), "--split", split]
+        print(f"\n{case.name} against {cases[0].name}:\n", flush=True)
+        subprocess.run(command, check=False)
+
+
+def _score(scores: Mapping[str, Any] | None) -> str:
+    if scores is None:
+        return "not looked at"
+    f1 = scores["metrics"]["f1"]
+    return f"{100 * f1['mean']:.1f}" + (f" ({100 * f1['sd']:.1f})" if f1["sd"] is not None else "")
+
+
+def main() -> int:
+    global _place  # noqa: PLW0603 -- a script of one workspace
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=STUDIES)
+    parser.add_argument("--workspace", type=Path, default=_place)
+    parser.add_argument("--no-verdicts", action="store_true")
+    args = parser.parse_args()
+    _place = args.workspace.resolve()
+    _table(args.name, not args.no_verdicts)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
