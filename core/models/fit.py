@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from core.corpus import Corpus
+from core.errors import Issue, Value
+from core.models.catalogue import knows_more
 from core.models.loading import longest_input, tokenizer
 from core.tasks import task as task_of
 
@@ -32,8 +34,23 @@ def fit(corpus: Corpus, model: Path, rows: int = 500) -> Fit:
     """Read up to `rows` rows, evenly spaced, with the tokeniser of a model's folder."""
     count = min(rows, len(corpus))
     table = corpus.table.take(np.arange(count) * len(corpus) // max(count, 1))
-    encoded = task_of(corpus.schema.task).encode(table, (), tokenizer(model), longest_input(model, _LENGTH))
-    words = sum(len(row) for row in encoded.words)
-    special = tokenizer(model).num_special_tokens_to_add(False)
-    pieces = int(encoded.lengths.sum()) - special * count
-    return Fit(encoded.unknown, pieces / max(words - encoded.truncated, 1), encoded.truncated, count, words)
+    cutting = tokenizer(model)
+    read = task_of(corpus.schema.task).pieces(table, cutting, longest_input(model, _LENGTH))
+    words = int(read.words.sum())
+    special = cutting.num_special_tokens_to_add(False)
+    pieces = len(read.ids) - special * count
+    return Fit(read.unknown_share, pieces / max(words - read.truncated, 1), read.truncated, count, words)
+
+
+def unknown_issue(unknown: float, model: str, file: str) -> Issue | None:
+    """What is said where a model doesn't know too many words of a mix, and which other one is at hand.
+
+    `unknown`: share of words, 0..1; `model`: as the recipe calls it; `file`: the recipe.
+    """
+    if unknown <= UNKNOWN_WARNING:
+        return None
+    values: dict[str, Value] = {"model": model, "percent": round(100 * unknown, 1)}
+    other = knows_more(model)
+    if other is None:
+        return Issue(file, None, "train.model", "unknown_words", values, "kept")
+    return Issue(file, None, "train.model", "unknown_words_other", values | {"other": other}, "kept")
