@@ -1,0 +1,60 @@
+"""Which settings of a training mean something together: what a method has a use for, and what contradicts it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from core.errors import CoreError
+from core.models import layers
+from core.training.settings import Method, TrainParams
+
+METHODS: tuple[Method, ...] = ("full", "lora", "frozen")
+_LORA = frozenset({"lora_rank", "lora_alpha"})
+_ENCODER = frozenset({"freeze_word_embeddings", "frozen_layers", "layer_decay", "adversarial"})
+UNUSED: Mapping[Method, frozenset[str]] = {  # settings that a method has no use for; they are left as they are
+    "full": _LORA,
+    "lora": frozenset({"freeze_word_embeddings", "layer_decay"}),
+    "frozen": _LORA | _ENCODER,
+}
+REFUSED: Mapping[Method, frozenset[str]] = {  # those of them that promise what would not happen
+    "full": frozenset(),
+    "lora": frozenset({"layer_decay"}),
+    "frozen": frozenset({"layer_decay", "adversarial"}),
+}
+_PLAIN = TrainParams()
+
+
+def applies(train: TrainParams, name: str) -> bool:
+    """Whether a setting of that name can change anything in such a training."""
+    if name == "freeze_word_embeddings" and train.frozen_layers:
+        return False  # they are frozen with the layers above them
+    return name not in UNUSED[train.method]
+
+
+def check(train: TrainParams) -> None:
+    """Refuse what contradicts itself. Raises CoreError `setting_without_effect`, `where` the key that it is about."""
+    for name in sorted(REFUSED[train.method]):
+        value = getattr(train, name)
+        if value != getattr(_PLAIN, name):
+            values = {"where": f"train.{name}", "key": name, "value": value, "method": train.method}
+            raise CoreError("setting_without_effect", values, "hint_setting_without_effect")
+
+
+def check_encoder(train: TrainParams, base: Path) -> None:
+    """Refuse to leave more layers as they are than there are. `base`: folder of the installed encoder.
+
+    Raises CoreError `layers_unknown`, `layers_few`, as the training would.
+    """
+    asked = 0 if train.method == "frozen" else train.frozen_layers or 0
+    known = layers.layers_of(base) if asked else 0
+    if asked and not known:
+        family = json.loads((base / "config.json").read_text(encoding="utf-8")).get("model_type", "")
+        raise CoreError("layers_unknown", {"where": "train.frozen_layers", "family": str(family)})
+    if asked > known:
+        raise CoreError("layers_few", {"where": "train.frozen_layers", "layers": known, "asked": asked})
+
+
+def settled(train: TrainParams) -> TrainParams:
+    """The same with the default of each setting that its method has no use for: one training, one spec."""
+    return replace(train, **{name: getattr(_PLAIN, name) for name in UNUSED[train.method]})

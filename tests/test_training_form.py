@@ -1,0 +1,123 @@
+"""The settings of a training: the form on the page Mix, what contradicts itself, and how a recipe is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import project as projects
+from core.errors import CoreError
+from core.params import field_names
+from core.recipe import check
+from core.sample import open_sample
+from core.training import sense
+from core.training.settings import TrainParams
+from core.workspace import Workspace
+from tests.conftest import HARBOUR
+
+SLUG = "newsroom"
+
+
+@pytest.fixture
+def space(tmp_path) -> Workspace:
+    found = Workspace.open(tmp_path / "ws")
+    open_sample(found, SLUG)
+    return found
+
+
+def drawn(page: AppTest) -> set[str]:
+    """The settings that have a widget."""
+    assert not page.exception
+    start = f"mix_train_{SLUG}_"
+    shown = [*page.number_input, *page.slider, *page.toggle, *page.segmented_control, *page.selectbox]
+    return {widget.key.removeprefix(start) for widget in shown if (widget.key or "").startswith(start)}
+
+
+def test_those_settings_alone_are_shown_that_the_method_has_a_use_for(space, open_page):
+    page = open_page(space.root, "mix", project=SLUG)
+    rest = {"epochs", "steps"}
+    for method in sense.METHODS:
+        page.segmented_control(f"mix_train_{SLUG}_method").set_value(method).run()
+        wanted = {n for n in field_names(TrainParams) if sense.applies(TrainParams(method=method), n)}
+        assert drawn(page) == wanted - rest, method
+    page.segmented_control(f"mix_train_{SLUG}_method").set_value("full").run()
+    page.number_input(f"mix_train_{SLUG}_frozen_layers").set_value(2).run()
+    assert "freeze_word_embeddings" not in drawn(page)
+
+
+def test_what_is_set_is_launched_and_what_the_method_has_no_use_for_is_not(space, open_page):
+    (space.root / "slots.json").write_text('{"light": 0, "train": 0}')
+    before = projects.load(space, SLUG).recipe.train
+    page = open_page(space.root, "mix", project=SLUG)
+    page.number_input(f"mix_train_{SLUG}_layer_decay").set_value(0.8).run()
+    page.number_input(f"mix_train_{SLUG}_adversarial").set_value(0.5).run()
+    page.segmented_control(f"mix_train_{SLUG}_method").set_value("lora").run()
+    page.number_input(f"mix_train_{SLUG}_learning_rate").set_value(5e-4).run()
+    page.number_input(f"mix_steps_{SLUG}").set_value(30).run()
+    next(button for button in page.button if button.key == "mix_launch").click().run()
+    assert not page.exception and not page.error
+    kept = projects.load(space, SLUG).recipe.train
+    assert kept == replace(before, method="lora", learning_rate=5e-4, adversarial=0.5, steps=30)
+
+
+def test_settings_changed_elsewhere_come_into_the_form(space, open_page):
+    page = open_page(space.root, "mix", project=SLUG)
+    page.number_input(f"mix_train_{SLUG}_weight_decay").set_value(0.2).run()
+    other = TrainParams(steps=70, dropout=0.3, class_weights="balanced")
+    projects.edit(space, SLUG, lambda p: replace(p, recipe=replace(p.recipe, train=other)), {"event": "settings"})
+    page.run()
+    assert not page.exception and page.number_input(f"mix_train_{SLUG}_dropout").value == 0.3
+    assert page.number_input(f"mix_train_{SLUG}_weight_decay").value == TrainParams.weight_decay
+    assert page.number_input(f"mix_steps_{SLUG}").value == 70
+
+
+@pytest.mark.parametrize(
+    ("train", "key"),
+    [
+        ({"method": "frozen", "adversarial": 0.5}, "adversarial"),
+        ({"method": "frozen", "layer_decay": 0.9}, "layer_decay"),
+        ({"method": "lora", "layer_decay": 0.9}, "layer_decay"),
+    ],
+)
+def test_a_recipe_that_contradicts_itself_is_refused_by_its_key(train, key):
+    with pytest.raises(CoreError) as refused:
+        check({"version": 1, "data": "corpus:x", "train": train}, Path(), "x.yaml")
+    assert refused.value.code == "setting_without_effect" and refused.value.values["where"] == f"train.{key}"
+    assert refused.value.values["method"] == train["method"]
+
+
+@pytest.mark.parametrize(
+    "train", [{"method": "lora", "frozen_layers": 2}, {"method": "frozen", "head": "solved"}, {"lora_rank": 4}]
+)
+def test_what_is_merely_of_no_use_is_let_through(train):
+    check({"version": 1, "data": "corpus:x", "train": train}, Path(), "x.yaml")
+
+
+def test_one_training_has_one_spec_whatever_other_methods_would_do():
+    asked = TrainParams(method="frozen", layer_decay=0.5, adversarial=1.0, lora_rank=8, dropout=0.2)
+    assert sense.settled(asked) == TrainParams(method="frozen", dropout=0.2)
+    sense.check(sense.settled(asked))
+    for method in sense.METHODS:
+        assert sense.REFUSED[method] <= sense.UNUSED[method] <= set(field_names(TrainParams))
+
+
+def test_more_frozen_layers_than_there_are_are_refused_before_anything_starts(tmp_path, tiny_model, core):
+    with pytest.raises(CoreError) as refused:
+        sense.check_encoder(TrainParams(frozen_layers=3), tiny_model)
+    assert (refused.value.code, refused.value.values["layers"]) == ("layers_few", 2)
+    sense.check_encoder(TrainParams(frozen_layers=2), tiny_model)
+    sense.check_encoder(TrainParams(method="frozen", frozen_layers=3), tiny_model)
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    (odd / "config.json").write_text('{"model_type": "odd", "num_hidden_layers": 12}')
+    sense.check_encoder(TrainParams(), odd)
+    with pytest.raises(CoreError) as refused:
+        sense.check_encoder(TrainParams(frozen_layers=1), odd)
+    assert refused.value.code == "layers_unknown"
+    (tmp_path / "r.yaml").write_text(
+        f"version: 1\ndata: {{file: {HARBOUR}}}\ntrain: {{model: {tiny_model}, frozen_layers: 5}}\n"
+    )
+    told = core("run", "r.yaml", "--json", "--workspace", tmp_path / "ws", folder=tmp_path)
+    assert (told.status, told.json["error"]["code"]) == (2, "layers_few")
+    assert "r.yaml:3" in told.json["error"]["message"]
