@@ -23,6 +23,7 @@ TEXT_FILES = frozenset(
         "spiece.model",
         "tokenizer.model",
         "model.safetensors.index.json",
+        "start.json",
     }
 )
 _PICKLES = frozenset(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import CoreError
+from core.models.heads import fresh_unless_meant
 
 if TYPE_CHECKING:
     import torch
@@ -25,11 +26,15 @@ class ModelMeta:
     language: str
     labels: tuple[str, ...]
     max_length: int
+    frozen_layers: int = 0  # lowest layers that are as in the base, so that what they make of a row can be shared
 
     @classmethod
     def read(cls, folder: Path) -> "ModelMeta":
         data = json.loads((folder / META).read_text())
-        return cls(data["base"], data["task"], data["language"], tuple(data["labels"]), data["max_length"])
+        return cls(
+            data["base"], data["task"], data["language"], tuple(data["labels"]), data["max_length"],
+            data.get("frozen_layers", 0),
+        )  # fmt: skip
 
 
 def tokenizer(folder: Path) -> Any:
@@ -90,6 +95,9 @@ def network(folder: Path, head: str, classes: Sequence[str]) -> "torch.nn.Module
     if absent:  # a head of ours is fresh, an encoder never is
         values = {"model": folder.name, "count": len(absent), "first": absent[0]}
         raise CoreError("model_weights_absent", values, "hint_model_folder")
+    lacking = {key[0] if isinstance(key, tuple) else key for key in (*found["missing_keys"], *found["mismatched_keys"])}
+    loaded = {n for n, _ in model.named_parameters() if not n.startswith(encoder)} - lacking
+    fresh_unless_meant(model, auto.from_config, folder, classes, loaded)
     return model
 
 

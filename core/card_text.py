@@ -1,0 +1,280 @@
+"""A model card as the README.md of a model's folder: metadata as Hugging Face's cards have it, then text, in English.
+
+The metadata are those of https://huggingface.co/docs/hub/model-cards; what a card should say follows Mitchell et al.
+2019 (https://arxiv.org/abs/1810.03993). Whatever users named is escaped.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from core.card import Card
+from core.card_use import snippet
+from core.mix import GOLD
+from core.models.catalogue import BUNDLED, HUB_ID
+from core.models.fit import UNKNOWN_WARNING
+from core.models.started import run_of
+from core.origins import SPLITS, Origin
+from core.output import plain
+from core.params import field_names
+from core.params import plain as value_of
+from core.recipe_text import yaml_text
+from core.scores import FEW, Interval, LabelScores, Scores
+from core.tasks import task as task_of
+from core.training.sense import applies
+
+_MARKS = re.compile(r"([\\`*_{}\[\]()<>#!|~$&@:]|(?i:(?<=www)\.))")
+_PIPELINES = {"tokens": "token-classification", "row": "text-classification"}
+_NOT_STATED = "not stated"
+_METRICS = ("precision", "recall", "f1")
+
+
+def text(card: Card, format: str) -> str:
+    """The README.md. `format`: of the folder it lies in, `safetensors` or `onnx`."""
+    parts = (_about, _mix, _data, _training, _scores, _limits)
+    body = [line for part in parts for line in ("", *part(card))]
+    lines = ["---", yaml_text(metadata(card)).rstrip("\n"), "---", "", f"# {words(card.title)}", *body]
+    used = ["", "## How to use it", "", "In the folder of this file:", "", *snippet(task_of(card.meta.task), format)]
+    return "\n".join([*lines, *used, "", *_again(card, format)]) + "\n"
+
+
+def words(value: object) -> str:
+    """A value as Markdown that shows exactly its characters, on one line."""
+    return _MARKS.sub(r"\\\1", plain(" ".join(str(value).split())))
+
+
+def metadata(card: Card) -> dict[str, object]:
+    """The head of the card. One licence is named where all parts state the same."""
+    task = task_of(card.meta.task)
+    stated = {card.licences.get(part, "") for part in (GOLD, *card.origins.ingredients)} | {_encoder_licence(card)}
+    one = next(iter(stated)) if len(stated) == 1 else ""
+    found: dict[str, object] = {
+        "language": [card.meta.language],
+        "license": one.casefold() if re.fullmatch(r"[\w.-]+", one) else "other",
+        "library_name": "transformers",
+        "pipeline_tag": _PIPELINES[task.reads],
+        "tags": ["peibi", "data-mix"],
+    }
+    if HUB_ID.fullmatch(card.train.model) and card.train.model not in BUNDLED:
+        found["base_model"] = card.train.model.partition("@")[0]
+    if card.scores:
+        found["model-index"] = [{"name": plain(card.slug), "results": [*_results(card)]}]
+    return found
+
+
+def _results(card: Card) -> Iterator[dict[str, object]]:
+    kind = _PIPELINES[task_of(card.meta.task).reads]
+    for split, scores in card.scores.items():
+        data = {"name": plain(f"{card.title} ({split})"), "type": card.slug, "split": split}
+        metrics = [{"type": name, "value": round(scores.metrics[name].mean, 4)} for name in _METRICS]
+        yield {"task": {"type": kind}, "dataset": data, "metrics": metrics}
+
+
+def _about(card: Card) -> Iterator[str]:
+    task = task_of(card.meta.task)
+    labels = ", ".join(words(label) for label in card.meta.labels)
+    rows = sum(int(n) for n in card.result.get("rows", {}).values())
+    yield (
+        f"A model for {_PIPELINES[task.reads].replace('-', ' ')} in the language `{card.meta.language}`, fine-tuned "
+        f"with Peibi from {_encoder(card)} on {rows:,} rows of a mix of labelled data. Its labels: {labels}."
+    )
+    if card.launch is not None:
+        yield (
+            f"It is the repeat with seed {card.params.seed} of the mix {words(card.launch.group.name)} of the project "
+            f"{words(card.launch.project.title)}."
+        )
+    if card.start is not None:
+        line = " after ".join(f"`run:{run}`" for run in (card.start.run, *reversed(card.start.before)))
+        yield f"Its start was itself fine-tuned: {line}."
+
+
+def _mix(card: Card) -> Iterator[str]:
+    delivered: Mapping[str, int] = card.result.get("rows", {})
+    asked = card.launch.group.mix.requested() if card.launch else {}
+    total = max(1, sum(delivered.values()))
+    yield "## The mix"
+    yield ""
+    yield from _table(
+        ("ingredient", "asked for", "rows drawn", "share", "rows there are", "what it is"),
+        [
+            (
+                words(name),
+                " ".join((f"{asked[name][0]:g}", asked[name][1].replace("_", " "))) if name in asked else "-",
+                f"{rows:,}",
+                f"{rows / total:.1%}",
+                _count(_part(card, name)),
+                _made(_part(card, name)),
+            )
+            for name, rows in delivered.items()
+        ],
+    )
+
+
+def _part(card: Card, name: str) -> Origin | None:
+    return card.origins.parts.get("train" if name == GOLD else name)
+
+
+def _count(part: Origin | None) -> str:
+    return "-" if part is None or part.rows is None else f"{part.rows:,}"
+
+
+def _made(part: Origin | None) -> str:
+    """What an ingredient is: a file, or children of another one."""
+    if part is None:
+        return "-"
+    if part.made is not None:
+        params = ", ".join(f"{name} {value}" for name, value in part.made.params.items())
+        copies = f"{part.made.copies} tries a row, seed {part.made.seed}"
+        return words(f"{part.made.method} of {part.of} ({', '.join(filter(None, (params, copies)))})")
+    if part.source is None:
+        return "labelled rows"
+    mapped = part.source.labels or {}
+    told = ", ".join(f"{old} as {new}" if new else f"{old} masked" for old, new in mapped.items() if old != new)
+    return words(f"labelled rows of {part.source.name}" + (f" ({told})" if told else ""))
+
+
+def _data(card: Card) -> Iterator[str]:
+    yield "## Data and licences"
+    yield ""
+    rows: list[Sequence[str]] = []
+    for name, part in card.origins.parts.items():
+        key = GOLD if name == "train" else name
+        file = "-" if part.file is None else f"{words(part.file[0])}<br>`{part.file[1]}`"
+        licence = card.licences.get(GOLD if name in SPLITS else name) or card.licences.get(_root(card, name), "")
+        rows.append((words(key), _count(part), f"`{part.corpus}`", file, words(licence or _NOT_STATED)))
+    yield from _table(("part", "rows", "sha256 of its content", "file, sha256", "licence"), rows)
+    yield ""
+    yield f"The encoder it was tuned from: {_encoder(card)}, sha256 over its files `{card.meta.base}`,"
+    yield f"licence: {words(_encoder_licence(card) or _NOT_STATED)}."
+
+
+def _root(card: Card, name: str) -> str:
+    """What an ingredient of children goes back to."""
+    part = card.origins.parts.get(name)
+    return name if part is None or part.made is None else _root(card, part.of)
+
+
+def _encoder(card: Card) -> str:
+    """What it was tuned from, in words."""
+    name = card.train.model
+    if name.startswith("model:"):
+        return "an encoder whose name is not known"
+    return f"`{name}`" if run_of(name) else words(name)
+
+
+def _encoder_licence(card: Card) -> str:
+    return BUNDLED[card.train.model].licence if card.train.model in BUNDLED else ""
+
+
+def _training(card: Card) -> Iterator[str]:
+    yield "## Training"
+    yield ""
+    train, result = card.train, card.result
+    settings = {name: getattr(train, name) for name in field_names(type(train)) if applies(train, name)}
+    settings |= {"learning_rate": train.peak, "frozen_layers": card.meta.frozen_layers, "seed": card.params.seed}
+    settings |= {"steps": result.get("steps", train.steps), "best step on dev": result.get("best_step")}
+    weights = result.get("weights", {})
+    settings |= {f"weights {what}": f"{int(number):,}" for what, number in weights.items()}
+    settings |= {"seconds": card.run.seconds and round(card.run.seconds)}
+    settings |= {key: card.resolved.get(key) for key in ("device", "precision", "threads")}
+    settings |= card.resolved.get("versions", {})
+    if train.steps is not None:
+        del settings["epochs"]
+    told = [(words(key.replace("_", " ")), words(_shown(value))) for key, value in settings.items()]
+    yield from _table(("setting", "value"), told)
+
+
+def _shown(value: object) -> str:
+    found = value_of(value)
+    return "the default" if found is None else "yes" if found is True else "no" if found is False else str(found)
+
+
+def _scores(card: Card) -> Iterator[str]:
+    yield "## Scores"
+    yield ""
+    yield (
+        "Precision, recall and F1 in per cent, with 95 % intervals over the rows of the split (percentile bootstrap), "
+        "for this one model."
+    )
+    notes = {
+        "dev": "The best step of the training was chosen on dev, so these figures are a little too good.",
+        "test": "Nothing was chosen by its scores on test: it was looked at when the training was over.",
+    }
+    for split, scores in card.scores.items():
+        yield from ("", f"### {split.capitalize()}", "", notes[split], "")
+        yield from _table(("label", "precision", "recall", "F1", "in gold"), _score_rows(scores))
+    if "test" not in card.scores:
+        yield ""
+        yield "Test was not looked at with this model."
+    elif card.launch is not None and card.launch.looks > 1:
+        yield ""
+        yield f"Test was looked at {card.launch.looks} times in this project, with this model or others."
+    if card.launch is not None and len(card.launch.repeats) > 1:
+        found = [*card.launch.repeats.values()]
+        mean = sum(found) / len(found)
+        yield ""
+        yield (
+            f"Of {len(found)} repeats of this mix with other seeds the mean on dev is {100 * mean:.1f}, the lowest "
+            f"{100 * min(found):.1f}, the highest {100 * max(found):.1f}."
+        )
+
+
+def _score_rows(scores: Scores) -> Iterator[Sequence[str]]:
+    whole = scores.metrics
+    yield ("**all**", *(_figure(whole[name].mean, whole[name].interval) for name in _METRICS), f"{scores.support:,}")
+    for name, label in scores.per_label.items():
+        values = _of_label(label)
+        yield (words(name), *(_figure(values[m], label.interval[m]) for m in _METRICS), f"{label.support:,}")
+
+
+def _of_label(label: LabelScores) -> Mapping[str, float | None]:
+    return {"precision": label.precision, "recall": label.recall, "f1": label.f1}
+
+
+def _figure(value: float | None, interval: Interval | None) -> str:
+    if value is None:
+        return "-"
+    return f"{100 * value:.1f}" + ("" if interval is None else f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})")
+
+
+def _limits(card: Card) -> Iterator[str]:
+    yield "## Limits"
+    yield ""
+    yield f"- It reads at most {card.meta.max_length} sub-tokens of a text; what comes after is not looked at."
+    yield "- The probabilities it gives are not calibrated."
+    yield "- It was not examined for bias, nor on other kinds of text than those above."
+    unknown = float(card.result.get("unknown_words", 0.0))
+    if unknown > UNKNOWN_WARNING:
+        yield f"- The encoder's vocabulary does not know {unknown:.0%} of the words it was trained on."
+    for split, scores in card.scores.items():
+        few = [words(name) for name, label in scores.per_label.items() if label.support < FEW]
+        if few:
+            names = ", ".join(few)
+            yield f"- On {split} these labels occur fewer than {FEW} times, so their figures say little: {names}."
+    for one in card.saw:
+        if one.rows:
+            yield f"- Its start had learned from {one.rows} of the {one.all} rows of {one.split}."
+    if not card.scores:
+        yield "- Its scores are not known: no predictions were kept."
+
+
+def _again(card: Card, format: str) -> Iterator[str]:
+    yield "## How to repeat it"
+    yield ""
+    yield "`recipe.yaml` beside this file says what was done. With the data files named above, `python -m core run"
+    yield f"recipe.yaml` repeats it. Trained {_day(card.run.ended)}, run `{card.run.id}`."
+    if format != "onnx":
+        yield ""
+        yield "`start.json` holds 64-bit fingerprints of the texts it has learned from, and no text: with them Peibi"
+        yield "refuses to train this model further where those texts are to judge the outcome."
+
+
+def _day(seconds: float | None) -> str:
+    return "-" if seconds is None else time.strftime("%Y-%m-%d", time.gmtime(seconds))
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]] | Iterator[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(heads)} |"
+    yield "|" + "---|" * len(heads)
+    for row in rows:
+        yield f"| {' | '.join(row)} |"

@@ -1,0 +1,205 @@
+"""A trained run as the start of others: `run:ID` as an installed model, with what it was trained on.
+
+Its folder is one like any other (the head included, which is kept where the classes are the same), and `start.json`
+beside it says which run it comes from and, as 64-bit marks, which texts that run and those before it have learned from.
+So what a start has seen can be told when run and corpora are long gone, or on another machine.
+"""
+
+import base64
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from core import corpus as corpora
+from core.errors import CoreError
+from core.models.checks import check_folder, check_safetensors, manifest_of, sha256_of
+from core.models.loading import OVERLAY, ModelMeta, load_trained
+from core.models.whole import write as write_whole
+from core.params import CLOSED, build
+from core.runs import RunSpec
+from core.tasks import task as task_of
+from core.tasks.letters import marks
+
+FILE = "start.json"
+_NAME = re.compile(r"run:([0-9a-f]{16})")
+_CODE = Path(__file__).resolve().parents[2]  # the folder that holds the package `core`
+RunId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+
+
+@dataclass(frozen=True)
+class Start:
+    """What is known of a model that is a trained run's."""
+
+    __pydantic_config__ = CLOSED
+    run: RunId
+    weights: str  # sha256 of the run's trained tensors
+    base: str  # identity of the encoder that the run began with
+    task: str
+    language: str
+    labels: tuple[str, ...]
+    corpora: dict[str, str] = field(default_factory=dict[str, str])  # ids by role: gold, pool:NAME
+    before: tuple[RunId, ...] = ()  # the runs that this one goes back to, the first first
+    seen: str = ""  # base64 of the marks of all texts that it and those before it learned from, ascending
+
+    @property
+    def texts(self) -> np.ndarray:
+        """The marks (core.tasks.letters). *Shape:* (texts,), uint64, ascending."""
+        return np.frombuffer(base64.b64decode(self.seen), dtype="<u8")
+
+
+def run_of(name: str) -> str | None:
+    """The run that a model's name means, `run:ID`; None where it means something else."""
+    found = _NAME.fullmatch(name)
+    return found[1] if found else None
+
+
+def start_of(folder: Path) -> Start | None:
+    """What is known of a model's folder that is a run's; None of any other. Raises CoreError `model_bad_start`."""
+    path = folder / FILE
+    try:
+        return _read(path, path.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return None
+
+
+@lru_cache(maxsize=32)
+def _read(path: Path, written: int) -> Start:
+    try:
+        found = build(Start, json.loads(path.read_text(encoding="utf-8")), FILE)
+        assert len(found.texts) >= 0  # that they can be read
+    except (ValueError, AttributeError, RecursionError, CoreError) as error:
+        raise CoreError("model_bad_start", {"what": str(error)[:200]}, "hint_model_folder") from None
+    return found
+
+
+def starts(models: Path) -> Iterator[tuple[Path, Start]]:
+    """The installed models that are runs', by identity."""
+    for path in sorted(models.glob(f"[!.]*/{FILE}")):
+        with suppress(CoreError):
+            found = start_of(path.parent)
+            if found is not None:
+                yield path.parent, found
+
+
+def installed(run: str, models: Path) -> Path | None:
+    """The folder of a run that is installed already: with the weights it has now, or any where these are gone."""
+    folders = {start.weights: folder for folder, start in starts(models) if start.run == run}
+    weights = _model(run, models) / OVERLAY
+    if not weights.is_file():
+        return next(iter(folders.values()), None)
+    if not folders:
+        return None
+    found = weights.stat()
+    return folders.get(_sha256(weights, (found.st_size, found.st_mtime_ns)))
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: Path, state: tuple[int, int]) -> str:
+    """sha256 of a file in one state: a page asks for it again and again."""
+    return sha256_of(path)
+
+
+def install(run: str, models: Path) -> Path:
+    """Make a run of the workspace around `models` an installed model. -> its folder
+
+    Where this process does not hold torch, another one puts the tensors together: some seconds. Raises CoreError
+    `run_without_weights`, `start_corpus_gone`, and those of models.
+    """
+    found = installed(run, models)
+    if found is not None:
+        return found
+    if not (_model(run, models) / OVERLAY).is_file():
+        raise CoreError("run_without_weights", {"run": run}, "hint_run_without_weights")
+    with tempfile.TemporaryDirectory(prefix="run-", suffix=".tmp", dir=models) as draft:
+        made = Path(draft) / "model"
+        made.mkdir(mode=0o700)
+        (write if "torch" in sys.modules else _in_its_own_process)(run, models, made)
+        check_folder(made, f"run:{run}")
+        folder = models / manifest_of(made)
+        try:
+            made.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else somebody was faster
+                raise
+    return folder
+
+
+def _model(run: str, models: Path) -> Path:
+    return models.parent / "runs" / run / "model"
+
+
+def _in_its_own_process(run: str, models: Path, target: Path) -> None:
+    command = [sys.executable, "-m", "core.models.started", run, str(models), str(target)]
+    done = subprocess.run(command, cwd=_CODE, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return
+    with suppress(ValueError, KeyError, AssertionError):
+        raise CoreError.from_json(json.loads(done.stdout))
+    last = (done.stderr.strip().split("\n") or [""])[-1]
+    raise CoreError("model_unloadable", {"model": f"run:{run}", "what": last[:200]}, "hint_model_folder")
+
+
+def write(run: str, models: Path, target: Path) -> None:
+    """Put the whole network of a run and its `start.json` into an empty folder; loads torch."""
+    folder = _model(run, models)
+    check_safetensors(folder / OVERLAY, f"run:{run}")
+    meta = ModelMeta.read(folder)
+    task, base = task_of(meta.task), models / meta.base
+    if not base.is_dir():
+        raise CoreError("model_missing", {"model": meta.base[:16], "known": f"run:{run}"}, "hint_model")
+    write_whole(load_trained(folder, base, task.head, task.classes(meta.labels)), meta, base, target)
+    start = start_from(run, models, meta)
+    (target / FILE).write_text(json.dumps(asdict(start), ensure_ascii=False, sort_keys=True), encoding="utf-8")
+
+
+def start_from(run: str, models: Path, meta: ModelMeta) -> Start:
+    """What `start.json` of a run says: the corpora among its inputs but dev, and the marks of their texts."""
+    folder = models.parent / "runs" / run
+    spec = RunSpec.from_json(json.loads((folder / "spec.json").read_text(encoding="utf-8")))
+    read = {role: value for role, value in spec.inputs.items() if value.startswith("corpus:") and role != "dev"}
+    ids = {role: value.partition(":")[2] for role, value in sorted(read.items())}
+    before = start_of(models / meta.base)
+    known = [] if before is None else [before.texts]
+    for id in sorted(set(ids.values())):
+        path = models.parent / "corpora" / f"{id}.arrow"
+        if not path.is_file():
+            raise CoreError("start_corpus_gone", {"run": run, "corpus": id[:16]}, "hint_start_corpus_gone")
+        known.append(marks(corpora.read(path).table))
+    texts = np.unique(np.concatenate([np.empty(0, dtype="<u8"), *known]))
+    return Start(
+        run=run,
+        weights=sha256_of(folder / "model" / OVERLAY),
+        base=meta.base,
+        task=meta.task,
+        language=meta.language,
+        labels=meta.labels,
+        corpora=ids,
+        before=() if before is None else (*before.before, before.run),
+        seen=base64.b64encode(texts.astype("<u8").tobytes()).decode("ascii"),
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Arguments: run, folder of the models, an empty folder. What the user can mend goes to standard output as JSON."""
+    run, models, target = arguments
+    try:
+        write(run, Path(models), Path(target))
+    except CoreError as error:
+        sys.stdout.write(json.dumps(error.to_json()))
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
