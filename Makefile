@@ -7,7 +7,7 @@ PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 TORCH_INDEX ?=
 
 HASH := $(shell cat requirements.txt constraints.txt 2>/dev/null | cksum | cut -d' ' -f1)
-DEV_HASH := $(shell cat requirements.txt requirements-dev.txt constraints.txt 2>/dev/null | cksum | cut -d' ' -f1)
+DEV_HASH := $(shell cat requirements.txt requirements-dev.txt requirements-onnx.txt constraints.txt 2>/dev/null | cksum | cut -d' ' -f1)
 READY := $(VENV)/ready-$(HASH)
 READY_DEV := $(VENV)/ready-dev-$(DEV_HASH)
 
@@ -61,7 +61,7 @@ clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
 
 $(READY): requirements.txt constraints.txt | $(PY)
-	@echo "== Installing requirements.txt (about 0.5 GB to download, 2 GB on disk; torch is 40 % of it)."
+	@echo "== Installing requirements.txt (about 0.6 GB to download, 2 GB on disk; torch is 40 % of it)."
 	@echo "   On Linux the ordinary index has torch as a GPU build: about 3 GB more. Without a GPU:"
 	@echo "   make run TORCH_INDEX=<index of CPU builds that pytorch.org names>"
 	@if [ -n "$(TORCH_INDEX)" ]; then $(PY) -m pip install -q --index-url "$(TORCH_INDEX)" $$(grep '^torch==' requirements.txt); fi
@@ -69,8 +69,8 @@ $(READY): requirements.txt constraints.txt | $(PY)
 	@$(PY) -c "import pathlib, site; pathlib.Path(site.getsitepackages()[0], 'peibi.pth').write_text(str(pathlib.Path.cwd()) + '\n')"
 	@rm -f $(VENV)/ready-*; touch $@
 
-$(READY_DEV): requirements-dev.txt $(READY)
-	@echo "== Installing requirements-dev.txt (about 100 MB to download)."
+$(READY_DEV): requirements-dev.txt requirements-onnx.txt $(READY)
+	@echo "== Installing requirements-dev.txt (about 140 MB to download)."
 	$(PY) -m pip install -q --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	@touch $@
 

@@ -75,7 +75,7 @@ def open_bench(space: Workspace, project: Project, found: Standing) -> Bench:
     pools = {name: facts.pool_index(space.root, corpus_id) for name, corpus_id in ids.items()}
     dev = facts.pool_index(space.root, found.stage.imported["corpora"]["dev"])
     labels = tuple(dict.fromkeys(label for pool in (pools[GOLD], *pools.values(), dev) for label in pool.labels))
-    measured = [line for line in board(space, [project.slug]) if line.dev is not None]
+    measured = [line for line in board(space, [project.slug]) if line.dev is not None and not line.search]
     launched = groups.history(space, project.slug).groups
     top = max(measured, key=lambda line: line.dev or 0.0, default=None)
     best = Best(top.name, launched[top.group].mix, top.dev) if top and top.dev is not None else None

@@ -162,7 +162,7 @@ def _picked(shown: Sequence[Entry], many: bool, matching: int, of: int) -> Seque
 
 def _row(entry: Entry, many: bool) -> dict[str, object]:
     return {
-        "mix": visible(entry.name),
+        "mix": raw("Search for settings: {mix}", mix=entry.name) if entry.search else visible(entry.name),
         **({"project": visible(entry.project)} if many else {}),
         "state": states_words(entry),
         "dev": None if entry.dev is None else 100 * entry.dev,

@@ -8,13 +8,13 @@ import streamlit as st
 
 from components import asking
 from components.address import choice
-from components.entities import Line, entities
+from components.entities import Line, entities, shown
 from components.frame import telling
 from components.methods import SOURCES, field_words, ingredient, title, what
 from components.params_form import fill, params_form
 from components.words import raw, said_raw, t, told
 from core import project as projects
-from core.augment import AUGMENTERS, params_class, params_of
+from core.augment import AUGMENTERS, available, params_class, params_for, params_of
 from core.augment.protocol import Change, Child
 from core.corpus import Corpus
 from core.errors import CoreError
@@ -23,6 +23,8 @@ from core.project import Project, with_ingredient
 from core.recipe import AugmentedIngredient
 from core.report import browse
 from core.stage import Stage
+from core.tasks import task as task_of
+from core.tasks.protocol import Task
 from core.workspace import Workspace
 
 CHOSEN = "ingredient"  # in the address: the ingredient that is looked at
@@ -39,7 +41,7 @@ NAME_LENGTH = 60
 
 def bench(space: Workspace, project: Project, stage: Stage) -> None:
     """Settings left, their effect right: both change together."""
-    method = _method()
+    method = _method(task_of(project.recipe.task))
     left, right = st.columns([2, 3], gap="large")
     with left:
         part = _settings(project, stage, method)
@@ -69,8 +71,12 @@ def _changed(project: Project) -> str | None:
     return name if slug == project.slug and name in project.ingredients else None
 
 
-def _method() -> str:
-    method = choice(st.pills, t("Method"), list(AUGMENTERS), key=_METHOD, show=title, wrap=True)
+def _method(task: Task) -> str:
+    there = available(task)
+    method = choice(st.pills, t("Method"), there, key=_METHOD, show=title, wrap=True)
+    others = [title(name) for name in AUGMENTERS if name not in there]
+    if others:
+        st.caption(t("Not for these data, as no words within a text are labelled: {names}.", names=", ".join(others)))
     with st.container(gap="xxsmall"):
         st.markdown(what(method))
         if method in SOURCES:
@@ -90,7 +96,8 @@ def _settings(project: Project, stage: Stage, method: str) -> AugmentedIngredien
         help=t("Gold, or another ingredient: every sentence of it gets children."),
     )
     try:
-        params = params_form(params_class(method), _form(method), field_words(method))
+        only = params_for(method, task_of(project.recipe.task))
+        params = params_form(params_class(method), _form(method), field_words(method), only)
         params_of(method, params)
     except CoreError as error:
         st.error(told(error), icon=":material/error:")
@@ -242,9 +249,9 @@ def _children(parent: Corpus, rows: Sequence[Mapping[str, Any]], cut: bool) -> N
         + (" " + t("At most {n} children of each sentence are shown.", n=_SHOWN_COPIES) if cut else "")
     )
     lines: list[Line] = []
-    shown = browse.page(parent, np.array([row["row"] for row in rows]), 0, len(rows))
-    for row, found in zip(rows, shown, strict=True):
-        lines.append(Line(found.segments, raw("sentence {n}", n=found.position + 1)))
+    parents = browse.page(parent, np.array([row["row"] for row in rows]), 0, len(rows))
+    for row, found in zip(rows, parents, strict=True):
+        lines.append(shown(found, raw("sentence {n}", n=found.position + 1)))
         lines += [_child(found, child, number) for number, child in enumerate(row["children"], 1)]
     entities(lines, parent.schema.labels, key="augment_children")
 
@@ -254,4 +261,4 @@ def _child(row: browse.Row, data: Mapping[str, Any], number: int) -> Line:
         return Line([], raw("rejected"), said_raw(data["rejected"]), indent=True)
     changes = tuple(Change(one["start"], one["end"], tuple(one["was"])) for one in data["changes"])
     found = browse.child_segments(row, Child(tuple(data["tokens"]), tuple(data["tags"]), changes))
-    return Line(found, raw("child {n}", n=number), indent=True)
+    return Line(found, raw("child {n}", n=number), indent=True, labels=row.labels)

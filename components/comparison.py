@@ -20,6 +20,7 @@ from core.project import Project
 from core.report import contrast as lined
 from core.report.finding import Finding, findings
 from core.settle import sequential_pairs
+from core.tasks import task as task_of
 from core.workspace import Workspace
 
 _MOST = 50  # mixes that are compared at once
@@ -90,7 +91,7 @@ def choose(space: Workspace, project: Project, found: Sequence[Group]) -> Chosen
             ),
         )
     with last:
-        rule = _rule()
+        rule = _rule(task_of(project.recipe.task).rules)
     like = [group for group in found if group.id != id and not contrast.other_splits(group, baseline)]
     others = [by_id[other] for other in _mixes(like, titles)] if like else []
     _not_comparable(found, baseline, titles, others)
@@ -101,8 +102,10 @@ def choose(space: Workspace, project: Project, found: Sequence[Group]) -> Chosen
     return Chosen(split, baseline, tuple(others), titles, colours, looked, rule)
 
 
-def _rule() -> str:
-    """How mentions are counted."""
+def _rule(rules: Sequence[str]) -> str:
+    """How mentions are counted: one of the task's rules, where there is a choice."""
+    if len(rules) == 1:
+        return rules[0]
     words = {
         "strict": t("borders and label"),
         "exact": t("borders alone"),
@@ -114,7 +117,7 @@ def _rule() -> str:
     return choice(
         st.selectbox,
         t("Right is"),
-        list(words),
+        rules,
         key="rule",
         show=words.__getitem__,
         help=t(

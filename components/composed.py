@@ -5,7 +5,7 @@ import streamlit as st
 
 from components import facts
 from components.bench import Bench
-from components.entities import Line, entities
+from components.entities import Line, entities, shown
 from components.words import raw, t, told, visible
 from core import mixing
 from core.errors import CoreError
@@ -120,7 +120,7 @@ def _examples(bench: Bench, mix: Mix) -> None:
         for name, row in sample_rows(mix, bench.pools, _SAMPLE):
             pool = facts.corpus(bench.space.root, bench.ids[name])
             [found] = browse.page(pool, np.array([row]), 0, 1)
-            lines.append(Line(found.segments, _cut(_name(name))))
+            lines.append(shown(found, _cut(_name(name))))
         entities(lines, bench.labels, key="mix_sentences")
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from components import facts
 from components.address import choice, keep, several
-from components.entities import Line, entities
+from components.entities import entities, shown
 from components.issues import notes
 from components.models import suits
 from components.splits import SPLITS, in_sentence, split_words
@@ -145,7 +145,7 @@ def _share(split: SplitPortrait, label: str) -> float | None:
 
 def _most_unseen(split: SplitPortrait) -> tuple[str, float] | None:
     shares = {label: found.share for label, found in split.unseen_by_label.items() if found.share is not None}
-    return max(shares.items(), key=lambda item: item[1]) if len(shares) > 1 else None
+    return max(shares.items(), key=lambda item: item[1]) if len({*shares.values()}) > 1 else None
 
 
 def _unseen_words(name: str, unseen: Unseen, most: tuple[str, float] | None) -> str:
@@ -216,7 +216,7 @@ def sentences(space: Workspace, found: Standing) -> None:
     start = _start(len(positions))
     rows = browse.page(facts.corpus(space.root, ids[split]), positions, start, _PAGE)
     _pager(start, len(positions), len(index.has))
-    lines = [Line(row.segments, str(row.position + 1)) for row in rows]
+    lines = [shown(row, str(row.position + 1)) for row in rows]
     entities(lines, index.labels, key="data_sentences")
 
 

@@ -1,5 +1,6 @@
 """Drawers of the Compare page, of which one is open: where labels move, what is taken for what, and all the rest."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import streamlit as st
@@ -114,28 +115,34 @@ def _confusion(space: Workspace, chosen: Chosen, other: Group) -> None:
         MISSED: raw("missed"),
         NOTHING: raw("nothing"),
     }
+    without = maps.never((before, after))
     st.markdown(_change(maps.largest(before, after)))
     titles = [chosen.title(group) for group in groups]
     if way == "change":
-        figure = maps.confusion_map(after, words, against=before)
+        figure = maps.confusion_map(after, words, before, without)
         alt = raw("What is taken for what: {mix} less {baseline}, in points", mix=titles[1], baseline=titles[0])
         picture(figure, "compare_confusion", alt=alt)
-        st.caption(t("Points more (blue) or less (red) than {baseline}.", baseline=titles[0]) + " " + _legend())
+        st.caption(t("Points more (blue) or less (red) than {baseline}.", baseline=titles[0]) + " " + _legend(without))
         return
     for column, found, title in zip(st.columns(2), (before, after), titles, strict=True):
         with column:
             st.markdown(f"**{escape(title)}**")
-            figure = maps.confusion_map(found, words)
+            figure = maps.confusion_map(found, words, without=without)
             alt = raw("What {mix} takes for what, in per cent", mix=title)
             picture(figure, f"compare_confusion_{titles.index(title)}", alt=alt)
-    st.caption(_legend())
+    st.caption(_legend(without))
 
 
-def _legend() -> str:
-    return t(
+def _legend(without: Collection[str]) -> str:
+    """`without`: rows and columns that are not shown."""
+    text = t(
         "A row is a label of gold; its cells say what per cent of its mentions were marked as each label with the same "
-        "borders, only with other borders, or not at all: means over repeats. The last row, *nothing*: what per cent "
-        "of all that was marked with a label touches no mention of gold."
+        "borders, only with other borders, or not at all: means over repeats."
+    )
+    if NOTHING in without:
+        return text
+    return f"{text} " + t(
+        "The last row, *nothing*: what per cent of all that was marked with a label touches no mention of gold."
     )
 
 

@@ -1,25 +1,30 @@
-"""Rows of text with their entities coloured and changed words marked. Text arrives as data and is set as text only."""
+"""Rows of text with their entities or labels coloured and changed words marked. All of it is set as text only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
-from components.words import visible
-from core.report.browse import Segment
+from components.words import raw, visible
+from core.report.browse import Row, Segment
 from core.report.figures import label_colours
 
 
 @dataclass(frozen=True)
 class Line:
-    """One row as it is shown. `lead`: a short note before it (a number, "original"); `note`: one after it."""
+    """One row as it is shown. `lead`: a short note before it (a number, "original"); `note`: one after it.
+
+    `labels`: of the row as a whole, after the text; None: not known.
+    """
 
     segments: Sequence[Segment]
     lead: str = ""
     note: str = ""
     indent: bool = False
+    labels: Sequence[str] | None = ()
 
 
+_GREY = "#888888"
 _CSS = """
 .rows { font-family: var(--st-font); color: var(--st-text-color); font-size: 0.95rem; line-height: 1.9; }
 .row { display: flex; gap: 0.7rem; padding: 0.25rem 0; border-bottom: 1px solid var(--st-border-color-light); }
@@ -30,6 +35,8 @@ _CSS = """
 .entity { border-radius: 0.3rem; padding: 0.08rem 0.3rem; border-bottom: 2px solid var(--c);
   background: color-mix(in srgb, var(--c) 24%, transparent); unicode-bidi: isolate; }
 .label { font-size: 0.68rem; margin-inline-start: 0.3rem; opacity: 0.8; }
+.whole { border-radius: 0.6rem; padding: 0.05rem 0.5rem; margin-inline-start: 0.4rem; font-size: 0.78rem;
+  border: 1px solid var(--c); background: color-mix(in srgb, var(--c) 24%, transparent); unicode-bidi: isolate; }
 .new { text-decoration: underline; text-decoration-style: wavy; text-decoration-thickness: 1px;
   text-underline-offset: 0.25rem; font-weight: 600; }
 .was { text-decoration: line-through; opacity: 0.55; margin-inline-end: 0.25rem; font-size: 0.85rem; }
@@ -63,6 +70,11 @@ export default function (component) {
       entity.append(make("span", "label", part.label))
       text.append(entity)
     }
+    for (const [label, colour] of line.labels) {
+      const whole = make("span", "whole", label)
+      whole.style.setProperty("--c", colour)
+      text.append(whole)
+    }
     if (line.note) text.append(make("span", "note", line.note))
     row.append(text)
     rows.append(row)
@@ -74,16 +86,18 @@ export default function (component) {
 _mount = st.components.v2.component("peibi_entities", css=_CSS, js=_JS)
 
 
+def shown(row: Row, lead: str = "", note: str = "", indent: bool = False) -> Line:
+    """A row of a corpus as a line."""
+    return Line(row.segments, lead, note, indent, row.labels)
+
+
 def entities(lines: Sequence[Line], labels: Sequence[str], key: str) -> None:
     """Show rows. `labels`: all of the corpus, in order, so that each keeps its colour."""
-    _mount(data={"lines": [_line(line) for line in lines], "colours": _colours(labels)}, key=key)
+    colours = {visible(label): colour for label, colour in label_colours(labels).items()}
+    _mount(data={"lines": [_line(line, colours) for line in lines], "colours": colours}, key=key)
 
 
-def _colours(labels: Sequence[str]) -> Mapping[str, str]:
-    return {visible(label): colour for label, colour in label_colours(labels).items()}
-
-
-def _line(line: Line) -> dict[str, object]:
+def _line(line: Line, colours: Mapping[str, str]) -> dict[str, object]:
     parts = [
         {
             "text": visible(part.text),
@@ -93,4 +107,8 @@ def _line(line: Line) -> dict[str, object]:
         }
         for part in line.segments
     ]
-    return {"lead": visible(line.lead), "note": visible(line.note), "indent": line.indent, "parts": parts}
+    whole = [(raw("not known"), _GREY)] if line.labels is None else [
+        (name, colours.get(name, _GREY)) for name in map(visible, line.labels)
+    ]  # fmt: skip
+    text = {"lead": visible(line.lead), "note": visible(line.note), "indent": line.indent}
+    return {**text, "parts": parts, "labels": whole}

@@ -13,6 +13,7 @@ from core.report.browse import Segment
 from core.training.first_batch import FILE, FirstBatch, Sentence, of_json
 from core.workspace import Workspace
 
+_OUTSIDE = "O"
 _HIGH = 340  # pixels of the list; more of it is scrolled to
 
 
@@ -34,7 +35,7 @@ def first_batch(space: Workspace, found: Opened, shown: Sequence[Repeat]) -> Non
     labels = read_json(folder / "spec.json")["params"]["labels"]
     st.caption(_told(batch, repeat.seed))
     lines = [
-        Line(list(_segments(one)), lead=str(number), note=raw("from {name}", name=one.ingredient))
+        Line(list(_segments(one, labels)), lead=str(number), note=raw("from {name}", name=one.ingredient))
         for number, one in enumerate(batch.sentences, 1)
     ]
     with st.container(height=_HIGH, border=False):
@@ -62,14 +63,19 @@ def _told(batch: FirstBatch, seed: int) -> str:
     return text + (" " + t("Sentences not kept: {n}.", n=left) if left else "")
 
 
-def _segments(one: Sentence) -> Iterator[Segment]:
-    """A sentence as sub-words; those with a label other than O in the colour of its name."""
+def _segments(one: Sentence, labels: Sequence[str]) -> Iterator[Segment]:
+    """A sentence as sub-words; those from which a label is learned in its colour."""
     for piece in one.pieces:
-        label = piece.label.partition("-")[2] if piece.label and "-" in piece.label else None
-        yield Segment(piece.text, label, None, piece.role == "masked")
+        yield Segment(piece.text, _label(piece.label or _OUTSIDE, labels), None, piece.role == "masked")
         yield Segment(" ")
     if one.padding:
         yield Segment(raw("[{n} x padding]", n=one.padding))
+
+
+def _label(learned: str, labels: Sequence[str]) -> str | None:
+    """The label that stands in what is to be learned; none where that is the absence of any."""
+    marked = learned.partition("-")[2]
+    return learned if learned in labels else marked if marked in labels else None if learned == _OUTSIDE else learned
 
 
 def _table(one: Sentence, number: int) -> None:

@@ -9,11 +9,12 @@ import streamlit as st
 
 from components import address
 from components.notices import notices
-from components.words import NAMES, preferred, t, told, visible
+from components.words import NAMES, preferred, speak, t, told, visible
 from core import project as projects
 from core.errors import LANGUAGES, CoreError
 from core.jobs.dispatch import look_after
 from core.project import Project
+from core.tasks import task
 from core.workspace import Workspace, open_default
 
 PAGES: Mapping[str, str] = {
@@ -48,8 +49,9 @@ def workspace() -> Workspace:
 
 
 def sidebar() -> None:
-    """Project and language, on every page."""
+    """Project and language, on every page; what is said from here on is about the project's kind of rows."""
     space = workspace()
+    speak("")
     with st.sidebar:
         known = projects.names(space)
         if known:
@@ -62,6 +64,7 @@ def sidebar() -> None:
                 show=lambda name: visible(_title(space, name)),
                 help=t("A project is one set of labelled data with its ingredients, mixes and runs."),
             )
+            speak(rows_of(space, st.session_state["project"]))
         notices(space)
         st.caption(t("Light or dark follows your system; the menu at the top right changes it."))
 
@@ -84,6 +87,14 @@ def _title(space: Workspace, name: str) -> str:
         return projects.load(space, name).title
     except CoreError:
         return name
+
+
+def rows_of(space: Workspace, name: str) -> str:
+    """The kind of rows of a project; "" where it can't be read."""
+    try:
+        return task(projects.load(space, name).recipe.task).rows
+    except CoreError:
+        return ""
 
 
 def chosen(space: Workspace) -> Project | None:

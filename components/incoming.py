@@ -6,7 +6,7 @@ from typing import BinaryIO
 import numpy as np
 import streamlit as st
 
-from components.entities import Line, entities
+from components.entities import entities, shown
 from components.issues import shelf
 from components.reading import options_of, read_words
 from components.words import language as ui_language
@@ -14,6 +14,7 @@ from components.words import raw, t, told
 from core.errors import CoreError
 from core.formats.preview import Preview, preview, raw_lines
 from core.formats.protocol import ReadOptions
+from core.formats.sniff import is_parquet
 from core.output import size_text
 from core.report import browse
 from core.report.issues import issue_table
@@ -44,7 +45,7 @@ class Reading:
     preview: Preview | None
 
 
-def card(file: Incoming, files: int, language: str) -> Reading:
+def card(file: Incoming, files: int, language: str, task: str) -> Reading:
     """One file: what it is for, how it is read, and its first sentences."""
     with st.container(border=True):
         left, right = st.columns([2, 1], vertical_alignment="center")
@@ -53,17 +54,18 @@ def card(file: Incoming, files: int, language: str) -> Reading:
             role = _role(file, files)
         place = st.container()
         with st.expander(t("Change how it is read"), icon=":material/tune:", key=f"data_change_{file.key}"):
-            options = replace(options_of(file.key, file.head, file.options), language=language)
+            options = replace(options_of(file.key, file.head, file.options, task), language=language)
         found = None
         with place:
             try:
-                found = _previewed(file.key, file.name, file.size, options, file.head)
+                found = _previewed(file.key, file.name, file.size, options, task, file.head)
             except CoreError as error:
                 st.error(told(error), icon=":material/error:")
             else:
                 _looks(file, found)
-        with st.expander(t("The first lines of the file, as they are"), key=f"data_raw_{file.key}"):
-            st.code(raw_lines(file.head), language=None)
+        if not is_parquet(file.head):
+            with st.expander(t("The first lines of the file, as they are"), key=f"data_raw_{file.key}"):
+                st.code(raw_lines(file.head), language=None)
     return Reading(role, replace(options, language=ReadOptions.language), found)
 
 
@@ -83,8 +85,8 @@ def _role(file: Incoming, files: int) -> str:
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def _previewed(key: str, name: str, size: int, options: ReadOptions, _head: bytes) -> Preview:
-    return preview(_head, size == len(_head), name, options, size)
+def _previewed(key: str, name: str, size: int, options: ReadOptions, task: str, _head: bytes) -> Preview:
+    return preview(_head, size == len(_head), name, options, size, task)
 
 
 def _looks(file: Incoming, found: Preview) -> None:
@@ -93,7 +95,7 @@ def _looks(file: Incoming, found: Preview) -> None:
     st.markdown(_count(found) + " " + read_words(found.read.layout))
     rows = browse.page(corpus, np.arange(len(corpus)), 0, _ROWS)
     labels = corpus.schema.labels
-    entities([Line(row.segments, str(row.position + 1)) for row in rows], labels, key=f"data_rows_{file.key}")
+    entities([shown(row, str(row.position + 1)) for row in rows], labels, key=f"data_rows_{file.key}")
     if not labels:
         st.warning(t("No token carries a label. Check which column holds the tags."), icon=":material/warning:")
     issues = found.read.issues

@@ -6,118 +6,99 @@ from pathlib import Path
 
 import streamlit as st
 
-from components import facts
+from components import facts, training_form
 from components.bench import NAME_LENGTH, Bench, held, taken
+from components.expectation import of_launch
 from components.frame import PAGES, telling
-from components.words import duration, t, told, visible
+from components.words import t, told
 from core import mixing
 from core import project as projects
 from core.errors import CoreError
 from core.launch import Plan, estimate, launch, plan_launch
 from core.mix import GOLD, Mix
-from core.models.catalogue import BUNDLED, at_hand
+from core.models.catalogue import at_hand
 from core.models.fit import fit
+from core.params import build
 from core.project import Project
 from core.recipe_text import GOLD_ONLY, mix_name, recipe_text
 from core.report.composition import Composition, compose, gold_passes
+from core.training import sense
 from core.training.settings import TrainParams
 
 _ENOUGH = 5  # repeats that a comparison needs
 _LITTLE = 3  # passes over gold that teach next to nothing
 _MOST_REPEATS = 64
 _SUBWORDS = 1.4  # sub-words of an English word, where the model isn't at hand to say
+_CHARACTERS = ("zh", "ja")  # languages whose words are characters here: a sub-word each
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _subwords(root: Path, model: str, folder: Path, corpus_id: str) -> float:
-    """How finely a model cuts the words of a corpus; a usual value where it isn't at hand."""
-    place = at_hand(model, folder)
-    return fit(facts.corpus(root, corpus_id), place).subwords_per_word if place else _SUBWORDS
+def _subwords(root: Path, model: Path, corpus_id: str) -> float:
+    """How finely a model cuts the words of a corpus."""
+    return fit(facts.corpus(root, corpus_id), model).subwords_per_word
 
 
 def budget(bench: Bench, found: Composition | None) -> TrainParams:
-    """How long each training takes: steps, and for experts the batch, the learning rate and the model."""
+    """How each training goes: what is trained, for how many steps, learning rate and batch; the rest is folded."""
     slug, before = bench.project.slug, bench.project.recipe.train
-    keys = {name: f"mix_{name}_{slug}" for name in ("steps", "batch", "rate", "model")}
-    batch = st.session_state.get(keys["batch"], before.batch_tokens)
-    model = st.session_state.get(keys["model"]) or before.model
-    folder = bench.space.root / "projects" / slug
-    subwords = _subwords(bench.space.root, model, folder, bench.ids[GOLD])
+    training_form.take_in(slug, before)
+    method = training_form.method(slug)
+    shown = st.container()
+    asked = training_form.essential(slug)
+    with st.expander(t("More training settings"), key="mix_experts"):
+        asked |= training_form.more(slug, method)
+    train = sense.settled(build(TrainParams, asked | {"method": method}, "train"))
+    with shown:
+        steps = _steps(bench, found, train)
+    return replace(train, steps=steps)
+
+
+def _steps(bench: Bench, found: Composition | None, train: TrainParams) -> int:
+    """How long each training takes, and how often that shows each sentence of gold."""
+    slug, batch = bench.project.slug, train.batch_tokens
+    place = at_hand(train.model, bench.space.root / "projects" / slug, bench.space.models)
+    usual = 1.0 if bench.project.recipe.language in _CHARACTERS else _SUBWORDS
+    subwords = usual if place is None else _subwords(bench.space.root, place, bench.ids[GOLD])
     gold = compose(Mix(), bench.pools, bench.dev, bench.labels)
-    first = before.steps or mixing.default_steps(gold, batch, subwords)
-    for name, value in (("steps", first), ("batch", batch), ("rate", before.learning_rate), ("model", model)):
-        st.session_state.setdefault(keys[name], value)
-    steps = st.number_input(
-        t("Training steps"),
-        min_value=1,
-        step=10,
-        key=keys["steps"],
-        persist_state="session",
-        help=t("One step is one update of the model, on one batch of sentences."),
+    first = bench.project.recipe.train.steps or mixing.default_steps(gold, batch, subwords)
+    st.session_state.setdefault(training_form.steps_key(slug), first)
+    steps = int(
+        st.number_input(
+            t("Training steps"),
+            min_value=1,
+            step=10,
+            key=training_form.steps_key(slug),
+            persist_state="session",
+            help=t("One step is one update of the model, on one batch of sentences."),
+        )
     )
     if found is not None:
-        times = [gold_passes(one, steps, batch, subwords) for one in (found, gold)]
-        st.caption(
-            t(
-                "Each gold sentence is seen about {mix} times in this mix, and {gold} times with gold only.",
-                mix=_about(times[0]),
-                gold=_about(times[1]),
-            ),
-            help=t(
-                "All mixes are trained for the same number of steps. A bigger mix then shows each sentence less often, "
-                "and no mix wins just because it was trained for longer."
-            ),
-        )
-        if times[0] is not None and times[0] < _LITTLE:
-            st.warning(
-                t("So few steps teach the model next to nothing. Let it see each gold sentence about 20 times."),
-                icon=":material/warning:",
-            )
-    with st.expander(t("For experts"), key="mix_experts"):
-        _experts(keys, model)
-    state = st.session_state
-    return replace(
-        before,
-        epochs=TrainParams.epochs,
-        steps=int(steps),
-        batch_tokens=int(state[keys["batch"]]),
-        learning_rate=float(state[keys["rate"]]),
-        model=str(state[keys["model"]] or before.model).strip(),
+        _seen(*(gold_passes(one, steps, batch, subwords) for one in (found, gold)))
+    return steps
+
+
+def _seen(mix: float, gold: float) -> None:
+    """How often a sentence of gold is seen in the mix, and where it stands alone."""
+    st.caption(
+        t(
+            "Each gold sentence is seen about {mix} times in this mix, and {gold} times with gold only.",
+            mix=_about(mix),
+            gold=_about(gold),
+        ),
+        help=t(
+            "All mixes are trained for the same number of steps. A bigger mix then shows each sentence less often, "
+            "and no mix wins just because it was trained for longer."
+        ),
     )
+    if mix < _LITTLE:
+        st.warning(
+            t("So few steps teach the model next to nothing. Let it see each gold sentence about 20 times."),
+            icon=":material/warning:",
+        )
 
 
 def _about(times: float) -> str:
     return f"{times:.0f}" if times >= 10 else f"{times:.1f}"
-
-
-def _experts(keys: Mapping[str, str], model: str) -> None:
-    st.number_input(
-        t("Sub-words in a batch"),
-        min_value=8,
-        step=64,
-        key=keys["batch"],
-        persist_state="session",
-        help=t("Models cut words into pieces. So many pieces are looked at in one step, padding included."),
-    )
-    st.number_input(
-        t("Learning rate"),
-        min_value=1e-7,
-        max_value=1.0,
-        step=1e-5,
-        format="%.6g",
-        key=keys["rate"],
-        persist_state="session",
-        help=t("How far each step moves the model. Usual values lie between 0.00001 and 0.001."),
-    )
-    st.selectbox(
-        t("Model"),
-        list(dict.fromkeys([*BUNDLED, model])),
-        key=keys["model"],
-        format_func=visible,
-        accept_new_options=True,
-        persist_state="session",
-        help=t("The encoder that is fine-tuned: a bundled one, a folder on the server, or the name of one on a hub."),
-    )
 
 
 def launch_box(bench: Bench, mix: Mix, train: TrainParams) -> None:
@@ -190,10 +171,12 @@ def _announce(plan: Plan, repeats: int, with_gold: bool) -> None:
     )
     if plan.new < runs:
         text += " " + t("{there} of {runs} exist already.", there=runs - plan.new, runs=runs)
+    how = None
     if plan.new:
-        text += " " + t("What is new takes about") + " " + duration(plan.seconds)
-    with st.container(height=72, border=False):
-        st.markdown(text)
+        says, how = of_launch(plan.estimate)
+        text += " " + says
+    with st.container(height=96, border=False):
+        st.markdown(text, help=how)
 
 
 def _launch(bench: Bench, mix: Mix, mixes: Mapping[str, Mix], train: TrainParams, repeats: int) -> None:

@@ -9,6 +9,7 @@ from components import facts
 from components.address import choice
 from components.comparison import Chosen
 from components.entities import Line, entities
+from components.entities import shown as line
 from components.labels import label_choice
 from components.slices import rows_in, where
 from components.words import raw, t
@@ -110,14 +111,14 @@ def _show(space: Workspace, chosen: Chosen, other: Group, seed: int | None, show
     lines: list[Line] = []
     for entry, row in zip(shown, browse.page(corpus, np.array([e.row for e in shown]), 0, len(shown)), strict=True):
         where = raw("sentence {n}, {change}", n=row.position + 1, change=changes[entry.change])
-        lines.append(Line(row.segments, raw("gold"), where))
+        lines.append(line(row, raw("gold"), where))
         told = zip((raw("before"), raw("after")), groups, entry.shown, (entry.before, entry.after), strict=True)
         for lead, repeats, at, share in told:
             one = [*repeats][at] if seed is None else seed
-            values = facts.predicted(space, repeats[one], corpus.id)[row.position]
-            segments = browse.segments(row.tokens, values, row.text, row.starts, row.ends)
+            values = facts.predicted(space, repeats[one], corpus.id)
+            [marked] = browse.page(corpus, np.array([row.position]), 0, 1, values)
             note = raw(
                 "repeat {seed}; right in {n} of {all}", seed=one, n=round(share * len(repeats)), all=len(repeats)
             )
-            lines.append(Line(segments, lead, note, indent=True))
+            lines.append(line(marked, lead, note, indent=True))
     entities(lines, corpus.schema.labels, key="compare_sentences")

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from components.params_form import FieldWords, kinds_of
 from components.words import percent, raw, t, visible
-from core.augment import AUGMENTERS, params_class
+from core.augment import AUGMENTERS, params_class, params_for
 from core.mix import GOLD
 from core.recipe import AugmentedIngredient
+from core.tasks.protocol import Task
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,14 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
     return words
 
 
-def settings(part: AugmentedIngredient) -> dict[str, str]:
+def settings(part: AugmentedIngredient, task: Task) -> dict[str, str]:
     """All settings of an ingredient by what they are called, as they are."""
     cls = params_class(part.augmenter)
     words, given = field_words(part.augmenter), cls(**part.params)
     found = {raw("Method"): title(part.augmenter), raw("Made of"): ingredient(part.of)}
-    for name, kind in kinds_of(cls).items():
+    kinds = kinds_of(cls)
+    for name in params_for(part.augmenter, task):
+        kind = kinds[name]
         label, value = words[name].label if name in words else visible(name), getattr(given, name)
         share = kind.type is float and (kind.low, kind.high) == (0, 1)
         shown = words[name].options.get(str(value)) if name in words else None

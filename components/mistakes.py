@@ -8,6 +8,7 @@ import streamlit as st
 from components import facts
 from components.address import choice, keep
 from components.entities import Line, entities
+from components.entities import shown as line
 from components.words import percent, raw, t
 from core.board import Opened, Repeat
 from core.jobs.folder import read_json
@@ -42,12 +43,12 @@ def predictions(space: Workspace, found: Opened, shown: Sequence[Repeat]) -> Non
             seed=repeat.seed,
         )
     )
-    tags = facts.predicted(space, repeat.run.id, dev)
+    values = facts.predicted(space, repeat.run.id, dev)
     lines: list[Line] = []
-    for row in browse.page(corpus, positions, (page - 1) * _PAGE, _PAGE):
-        lines.append(Line(row.segments, lead=raw("gold"), note=raw("sentence {n}", n=row.position + 1)))
-        marked = browse.segments(row.tokens, tags[row.position], row.text, row.starts, row.ends)
-        lines.append(Line(marked, lead=raw("run"), note=_note(judged, row.position), indent=True))
+    gold, found_there = (browse.page(corpus, positions, (page - 1) * _PAGE, _PAGE, side) for side in (None, values))
+    for row, marked in zip(gold, found_there, strict=True):
+        lines.append(line(row, raw("gold"), raw("sentence {n}", n=row.position + 1)))
+        lines.append(line(marked, raw("run"), _note(judged, row.position), indent=True))
     entities(lines, labels, key="runs_sentences")
 
 

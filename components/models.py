@@ -14,8 +14,9 @@ from components.words import duration, percent, raw, t, visible
 from core import pace
 from core.jobs import warm
 from core.jobs.folder import read_json
-from core.models.catalogue import BUNDLED, at_hand, reach_hub
+from core.models.catalogue import BUNDLED, knows_more, package_is_there, reach_hub
 from core.models.fit import Fit
+from core.predict import found_in
 from core.project import Project
 from core.report.browse import Segment
 from core.shelf import Trained, encoder_of, encoders, weights_bytes
@@ -28,13 +29,13 @@ _FOUND = "models_found"  # session key: what was found last, {"run", "rows"}
 _MEGA = 1_000_000
 
 
-def try_run(space: Workspace, project: Project, found: Sequence[Trained]) -> None:
-    """Choose a trained run and look for entities in a text of one's own."""
+def try_run(space: Workspace, project: Project, found: Sequence[Trained]) -> str | None:
+    """Choose a trained run and look for entities in a text of one's own. -> the run, where it has weights"""
     entries = {one.group.id: one for one in reversed(found)}
     if not entries:
         st.info(t("No trained run yet: set a mix and launch it on the Mix page."))
         st.page_link("pages/mix.py", label=t("Mix"), icon=":material/tune:")
-        return
+        return None
     left, right = st.columns([2, 1])
     with left:
         group = choice(
@@ -52,7 +53,7 @@ def try_run(space: Workspace, project: Project, found: Sequence[Trained]) -> Non
     seeds = {str(seed): run for seed, run in entries[group].kept.items()}
     if not seeds:
         _without_weights(space, project, entries[group])
-        return
+        return None
     with right:
         seed = choice(
             st.selectbox,
@@ -62,6 +63,7 @@ def try_run(space: Workspace, project: Project, found: Sequence[Trained]) -> Non
             help=t("The random seed of the run that reads the text."),
         )
     _ask(space, seeds[seed])
+    return seeds[seed]
 
 
 def _without_weights(space: Workspace, project: Project, one: Trained) -> None:
@@ -121,17 +123,17 @@ def _read(space: Workspace) -> None:
 
 
 def _show(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> None:
-    lines = [Line(_segments(row), lead=str(number)) for number, row in enumerate(rows, 1)]
+    lines = [Line(_segments(row), str(number), labels=_of_all(row)) for number, row in enumerate(rows, 1)]
     entities(lines, labels, key="models_entities")
     table = [
         {
             "line": number,
-            "text": visible(entity["text"]),
-            "label": visible(entity["label"]),
-            "confidence": 100 * entity["confidence"],
+            "text": visible(one.get("text", row["text"])),
+            "label": visible(one["label"]),
+            "confidence": 100 * one["confidence"],
         }
         for number, row in enumerate(rows, 1)
-        for entity in row["entities"]
+        for one in found_in(row)
     ]
     if not table:
         st.info(t("No entities found in this text."))
@@ -158,10 +160,15 @@ def _segments(row: Mapping[str, Any]) -> list[Segment]:
     """A text with its entities apart."""
     out: list[Segment] = []
     at = 0
-    for entity in row["entities"]:
+    for entity in (one for one in found_in(row) if "start" in one):
         out += [Segment(row["text"][at : entity["start"]]), Segment(entity["text"], entity["label"])]
         at = entity["end"]
     return [*out, Segment(row["text"][at:])]
+
+
+def _of_all(row: Mapping[str, Any]) -> list[str]:
+    """The labels that are those of the whole text."""
+    return [one["label"] for one in found_in(row) if "start" not in one]
 
 
 def suits(space: Workspace, project: Project) -> None:
@@ -173,7 +180,15 @@ def suits(space: Workspace, project: Project) -> None:
         return
     corpus = stage.imported["corpora"]["train"]
     found = facts.fit(space.root, corpus, name, space.root / "projects" / project.slug)
-    if found is None:
+    if found is None and name in BUNDLED:
+        st.info(
+            t(
+                "The encoder {model} comes with Peibi. It is made ready when a run first asks for it, which takes some "
+                "seconds; then this says how well it suits the text.",
+                model=name,
+            )
+        )
+    elif found is None:
         st.info(
             t(
                 "The encoder {model} is not on this machine yet. It is looked at when a run first asks for it.",
@@ -198,7 +213,15 @@ def _suits_words(found: Fit, name: str) -> str:
 
 
 def _unsuited_words(found: Fit, name: str) -> str:
-    share = percent(found.unknown)
+    share, other = percent(found.unknown), knows_more(name)
+    if other is not None:
+        return t(
+            "The encoder {model} doesn't know {share} of the words of this text. "
+            "Expect poor results; choose {other} on the Mix page: it comes with Peibi and reads 100 languages.",
+            model=name,
+            share=share,
+            other=other,
+        )
     if name in BUNDLED:
         return t(
             "The bundled encoder was made for {language}: it doesn't know {share} of the words of this text. "
@@ -215,18 +238,18 @@ def _unsuited_words(found: Fit, name: str) -> str:
 
 
 def _languages(codes: Sequence[str]) -> str:
-    words = {"en": raw("English"), "zh": raw("Chinese")}
+    words = {"en": raw("English"), "zh": raw("Chinese"), "mul": raw("100 languages")}
     return raw(", ").join(words.get(code, code) for code in codes)
 
 
-def bundled(space: Workspace) -> None:
+def bundled() -> None:
     """The encoders that come with Peibi."""
     rows = [
         {
             "name": name,
             "languages": _languages(one.languages),
             "package": one.package,
-            "there": at_hand(name, space.root) is not None,
+            "there": package_is_there(name),
         }
         for name, one in BUNDLED.items()
     ]

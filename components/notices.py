@@ -7,7 +7,7 @@ import streamlit as st
 
 from components.words import raw, t
 from core import project as projects
-from core.groups import launched
+from core.groups import launched, of_searches
 from core.jobs.dispatch import look_after
 from core.jobs.folder import Run
 from core.workspace import Workspace
@@ -45,10 +45,12 @@ def _kept() -> dict[str, str]:
 
 
 def _ended(space: Workspace) -> list[Run]:
-    """What ended for good since this session began and was not told yet."""
+    """What ended for good since this session began and was not told yet; of a search, the search alone."""
     told = st.session_state[_TOLD]
     runs = space.store.since(st.session_state[_BEGAN])
-    return [run for run in runs if run.state in _SAID and not run.pending and (run.id, run.attempt) not in told]
+    ended = [run for run in runs if run.state in _SAID and not run.pending and (run.id, run.attempt) not in told]
+    quiet = {id for name in projects.names(space) for id in of_searches(space, name)} if ended else set[str]()
+    return [run for run in ended if run.id not in quiet]
 
 
 def _tell(space: Workspace, ended: Sequence[Run]) -> None:
@@ -84,11 +86,13 @@ def kind_words(kind: str) -> str:
         "evaluate": raw("looking at test"),
         "robustness": raw("trying noise and other names"),
         "features": raw("hidden states of words"),
+        "model_export": raw("exporting a model"),
         "export": raw("writing an archive"),
         "unpack": raw("bringing a project in"),
         "clean": raw("cleaning up"),
         "doctor": raw("looking through the workspace"),
         "settle": raw("adding repeats until it is settled"),
+        "tune": raw("searching for settings"),
         "selftest": raw("self-test"),
     }
     return words.get(kind, kind)

@@ -11,21 +11,21 @@ import streamlit as st
 
 from components.address import choice
 from components.children import CHOSEN, NAME_LENGTH, free_name
-from components.entities import Line, entities
+from components.entities import entities, shown
 from components.frame import telling
 from components.progress import watch
 from components.words import raw, t, visible
 from core import project as projects
 from core.formats.importing import Source
 from core.formats.label_map import suggest
-from core.formats.preview import HEAD, Preview, preview
+from core.formats.preview import Preview, beginning, preview
 from core.formats.protocol import ReadOptions
 from core.launch import start_import
 from core.params import digest, slug
 from core.project import Project, with_ingredient
 from core.recipe import FileIngredient
 from core.report import browse
-from core.sources import Gold, free_corpus_name, keep_source, name_gold, named_gold
+from core.sources import Gold, corpora_like, free_corpus_name, keep_source, name_gold, named_gold
 from core.stage import Stage
 from core.workspace import Workspace
 
@@ -95,7 +95,7 @@ def _key(project: Project, file: str, label: str) -> str:
 
 def _chosen(space: Workspace, project: Project) -> Found | None:
     """The file: one that the workspace knows, or one that is uploaded."""
-    known = [name for name in space.corpus_names() if f"corpus:{name}" != project.recipe.data]
+    known = corpora_like(space, project.recipe)
     words = {"known": t("One that is here"), "upload": t("Upload one")}
     way = choice(
         st.segmented_control,
@@ -105,7 +105,7 @@ def _chosen(space: Workspace, project: Project) -> Found | None:
         show=words.__getitem__,
     )
     if way == "upload":
-        return _uploaded()
+        return _uploaded(project.recipe.task)
     name = choice(
         st.selectbox,
         t("Labelled data in this workspace"),
@@ -114,12 +114,12 @@ def _chosen(space: Workspace, project: Project) -> Found | None:
         show=visible,
         help=t("Everything that was imported here. Of data with splits, the training sentences are taken."),
     )
-    source, where = keep_source(space, Source(f"corpus:{name}"), "file", space.root, {})
+    source, where = keep_source(space, Source(f"corpus:{name}"), "file", space.root, {}, project.recipe.task)
     path = space.root / "files" / where.removeprefix("file:")
-    return Found(name, _look(f"{where} {source.options}", source.name, source.options, path))
+    return Found(name, _look(f"{where} {source.options}", source.name, source.options, project.recipe.task, path))
 
 
-def _uploaded() -> Found | None:
+def _uploaded(task: str) -> Found | None:
     file = st.file_uploader(
         t("A labelled file: CoNLL columns or JSON lines"),
         key="augment_upload",
@@ -129,23 +129,22 @@ def _uploaded() -> Found | None:
     )
     if file is None:
         return None
-    return Found(file.name, _look(file.file_id, file.name, ReadOptions(), file), file)
+    return Found(file.name, _look(file.file_id, file.name, ReadOptions(), task, file), file)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _look(identity: str, name: str, _options: ReadOptions, _source: "Path | BinaryIO") -> Preview:
+def _look(identity: str, name: str, _options: ReadOptions, task: str, _source: "Path | BinaryIO") -> Preview:
     """The beginning of a file, by its own reader. `identity`: says which file, and how it is read."""
     if isinstance(_source, Path):
         with _source.open("rb") as stream:
-            return _read(stream, name, _options)
-    return _read(_source, name, _options)
+            return _read(stream, name, _options, task)
+    return _read(_source, name, _options, task)
 
 
-def _read(stream: BinaryIO, name: str, options: ReadOptions) -> Preview:
+def _read(stream: BinaryIO, name: str, options: ReadOptions, task: str) -> Preview:
     size = stream.seek(0, SEEK_END)
-    stream.seek(0)
-    head = stream.read(HEAD)
-    return preview(head, len(head) == size, name, options, size)
+    head = beginning(stream)
+    return preview(head, len(head) == size, name, options, size, task)
 
 
 def _first_rows(found: Found) -> None:
@@ -157,10 +156,8 @@ def _first_rows(found: Found) -> None:
         else t("{n} sentences. The first ones:", n=len(corpus))
     )
     st.caption(about)
-    shown = browse.page(corpus, np.arange(len(corpus)), 0, _ROWS)
-    entities(
-        [Line(row.segments, str(row.position + 1)) for row in shown], corpus.schema.labels, key="augment_file_rows"
-    )
+    first = browse.page(corpus, np.arange(len(corpus)), 0, _ROWS)
+    entities([shown(row, str(row.position + 1)) for row in first], corpus.schema.labels, key="augment_file_rows")
 
 
 def _label_map(space: Workspace, project: Project, stage: Stage, found: Found) -> Mapping[str, str | None]:
@@ -257,18 +254,18 @@ def _ingredient_name(file: str) -> str:
 def _add(space: Workspace, project: Project, name: str, found: Found, labels: Mapping[str, str | None]) -> None:
     """Keep the file if it is new, and read everything with it; the project changes when that has succeeded."""
     with telling():
-        corpus = found.name if found.stream is None else _stored(space, found.name, found.stream)
+        corpus = found.name if found.stream is None else _stored(space, found.name, found.stream, project.recipe.task)
         part = FileIngredient(f"corpus:{corpus}", dict(labels))
         run = start_import(space, with_ingredient(name, part)(project))
         st.session_state[_READ] = Pending(project.slug, name, part, run.id)
         st.rerun()
 
 
-def _stored(space: Workspace, name: str, stream: BinaryIO) -> str:
+def _stored(space: Workspace, name: str, stream: BinaryIO, task: str) -> str:
     """An uploaded file under a name in the workspace, the one it has if it was there. -> that name"""
     stream.seek(0)
     file = f"file:{space.add_stream(stream, name)}"
-    gold = Gold({"file": Source(name)}, {"file": file})
+    gold = Gold({"file": Source(name)}, {"file": file}, task=task)
     same = (other for other in space.corpus_names() if named_gold(space, f"corpus:{other}") == gold)
     free = next(same, None) or free_corpus_name(space, slug(Path(name).stem).casefold())
     name_gold(space, free, gold)

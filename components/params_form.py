@@ -23,6 +23,9 @@ class FieldWords:
     label: str
     help: str | None = None
     options: Mapping[str, str] = field(default_factory=dict[str, str])
+    step: float | None = None  # a field that counts in such steps, even where a slider would do
+    format: str | None = None  # of the number in such a field, as printf has it
+    unset: str | None = None  # shown in a field that may be left empty
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,16 @@ class Kind:
     high_open: bool = False
 
 
-def params_form(cls: type[Any], key: str, words: Mapping[str, FieldWords] | None = None) -> dict[str, Any]:
+def params_form(
+    cls: type[Any], key: str, words: Mapping[str, FieldWords] | None = None, only: Sequence[str] | None = None
+) -> dict[str, Any]:
     """Draw the form. -> the fields that differ from their default, as JSON; what they mean is checked elsewhere
 
-    `key`: begins the key of each widget. Raises CoreError where the text of a list or mapping is no YAML.
+    `key`: begins the key of each widget; `only`: some of the fields, in that order. Raises CoreError where the text of
+    a list or mapping is no YAML.
     """
-    fields = dataclasses.fields(cls)
+    by_name = {f.name: f for f in dataclasses.fields(cls)}
+    fields = [by_name[name] for name in (by_name if only is None else only)]
     kinds = kinds_of(cls)
     shown = {f.name: _words(f.name, words or {}) for f in fields}
     values = {f.name: _widget(kinds[f.name], shown[f.name], f"{key}_{f.name}", _default(f)) for f in fields}
@@ -117,24 +124,26 @@ def _widget(kind: Kind, words: FieldWords, key: str, default: Any) -> Any:
             **common,
         )
     if kind.type in (int, float):
-        return _number(kind, words.label, common)
+        return _number(kind, words, common)
     if kind.type is str:
         return st.text_input(words.label, **common)
     return st.text_area(words.label, height=100, **common)
 
 
-def _number(kind: Kind, label: str, common: Mapping[str, Any]) -> Any:
+def _number(kind: Kind, words: FieldWords, common: Mapping[str, Any]) -> Any:
     """A slider where both ends are given, else a field."""
-    as_type = kind.type
+    as_type, label = kind.type, words.label
     low, high = kind.low, kind.high
-    step = 1 if as_type is int else 0.01
-    if low is not None and high is not None:
+    step = as_type(words.step or (1 if as_type is int else 0.01))
+    if low is not None and high is not None and words.step is None:
         step = 1 if as_type is int else (high - low) / _STEPS
-    low = None if low is None else as_type(low + step * kind.low_open)
-    high = None if high is None else as_type(high - step * kind.high_open)
+    apart = step if words.format is None else step / 1000  # of what is shown in few digits an open end is far enough
+    low = None if low is None else as_type(low + apart * kind.low_open)
+    high = None if high is None else as_type(high - apart * kind.high_open)
     narrow = low is not None and high is not None and (as_type is float or high - low <= _SLIDER)
-    if not narrow or kind.optional:
-        return st.number_input(label, min_value=low, max_value=high, step=step, **common)
+    if not narrow or kind.optional or words.step is not None:
+        look = {"step": step, "format": words.format, "placeholder": words.unset}
+        return st.number_input(label, min_value=low, max_value=high, **look, **common)
     key = common["key"]
     st.session_state[key] = as_type(min(max(st.session_state[key], low), high))
     share = as_type is float and (kind.low, kind.high) == (0, 1)

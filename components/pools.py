@@ -9,7 +9,7 @@ import streamlit as st
 from components import children, other_file
 from components.address import keep
 from components.children import CHOSEN
-from components.entities import Line, entities
+from components.entities import entities, shown
 from components.frame import telling
 from components.methods import ingredient, settings, title
 from components.progress import watch
@@ -21,6 +21,7 @@ from core.params import digest
 from core.project import Project, with_again, without_ingredient
 from core.recipe import AugmentedIngredient, FileIngredient
 from core.report import browse
+from core.tasks import task as task_of
 from core.workspace import Workspace
 
 _GONE = "augment_gone"  # session key: the ingredient that was deleted last, and the project as it was then
@@ -166,7 +167,7 @@ def _detail(space: Workspace, project: Project, found: Standing, name: str) -> N
     left, right = st.columns([2, 3], gap="large")
     with left:
         if isinstance(part, AugmentedIngredient):
-            _pairs(settings(part), raw("Setting"), raw("Value"), "augment_settings")
+            _pairs(settings(part, task_of(project.recipe.task)), raw("Setting"), raw("Value"), "augment_settings")
             if pool is not None:
                 _outcome(found, name, part, pool)
         else:
@@ -263,15 +264,15 @@ def _sentences(pool: Corpus, name: str) -> None:
     """A few sentences of a pool, and a button for others."""
     key = f"augment_from_{pool.id[:16]}"
     first = int(st.session_state.get(key, 0)) % len(pool)
-    shown = browse.page(pool, np.arange(len(pool)), first, _ROWS)
+    some = browse.page(pool, np.arange(len(pool)), first, _ROWS)
 
     def others() -> None:
         st.session_state[key] = (first + _ROWS) % len(pool)
 
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        last = first + len(shown)
+        last = first + len(some)
         st.caption(t("Sentences {first} to {last} of {n}.", first=first + 1, last=last, n=len(pool)), width="content")
         if len(pool) > _ROWS:
             st.button(t("Other sentences"), key="augment_more", icon=":material/shuffle:", on_click=others)
-    lines = [Line(row.segments, str(row.position + 1)) for row in shown]
+    lines = [shown(row, str(row.position + 1)) for row in some]
     entities(lines, pool.schema.labels, key="augment_sentences")

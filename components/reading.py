@@ -1,66 +1,86 @@
 """How a file is read: in words, and as choices that override what was recognised."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import cast
 
 import streamlit as st
 
 from components.words import raw, t, visible
-from core.formats import READERS
+from core.formats import CHOICES, READERS
 from core.formats.preview import columns_of
-from core.formats.protocol import Layout, ReadOptions, Role
+from core.formats.protocol import Choices, Layout, ReadOptions, Role
+from core.tasks import task as task_of
 
 _AUTO = "auto"
-_SCHEMES = ("IOB2", "IOB1", "BIOES", "IO")
+_FORMATS: Mapping[str, str] = {"conll": "CoNLL", "csv": "CSV", "jsonl": "JSON Lines", "parquet": "Parquet"}
 
 
 def read_words(layout: Layout) -> str:
     """How a file was read."""
-    if layout.format == "jsonl":
-        return t("Read as JSON Lines in {encoding}: one record a line.", encoding=layout.encoding.upper())
-    if layout.separator == "tab":
-        return t(
-            "Read as CoNLL in {encoding}: {n} columns between tabs, tags in the scheme {scheme}.",
-            encoding=layout.encoding.upper(),
-            n=layout.columns,
-            scheme=layout.scheme,
-        )
-    return t(
-        "Read as CoNLL in {encoding}: {n} columns between blanks, tags in the scheme {scheme}.",
-        encoding=layout.encoding.upper(),
-        n=layout.columns,
-        scheme=layout.scheme,
-    )
+    values = {"encoding": layout.encoding.upper(), "n": layout.columns, "scheme": layout.scheme}
+    if layout.format == "conll" and layout.separator == "tab":
+        return t("Read as CoNLL in {encoding}: {n} columns between tabs, tags in the scheme {scheme}.", **values)
+    if layout.format == "conll":
+        return t("Read as CoNLL in {encoding}: {n} columns between blanks, tags in the scheme {scheme}.", **values)
+    if layout.format == "csv":
+        told = t("Read as CSV in {encoding}: {n} columns.", **values)
+    elif layout.format == "parquet":
+        told = t("Read as Parquet: {n} columns.", **values)
+    else:
+        told = t("Read as JSON Lines in {encoding}: one record a line.", **values)
+    if "labels" in layout.names:
+        told += " " + t("The text is in {first}, its labels are in {other}.", first=layout.names["text"],
+                        other=layout.names["labels"])  # fmt: skip
+    if layout.between:
+        told += " " + t("Several labels stand in one cell, with {mark} between them.", mark=layout.between)
+    return told
 
 
-def options_of(key: str, head: bytes, before: ReadOptions) -> ReadOptions:
+def options_of(key: str, head: bytes, before: ReadOptions, task: str) -> ReadOptions:
     """The choices for one file; what stays automatic is recognised. `key`: tells the file apart."""
-    left, middle, right = st.columns(3)
-    formats = {_AUTO: raw("Recognise it"), "conll": "CoNLL", "jsonl": "JSON Lines"}
+    rows = task_of(task).rows
+    choices, recognise = CHOICES[rows], {_AUTO: raw("Recognise it")}
+    offered = [place for place in (choices.schemes, choices.label_separators) if place]
+    left, right, *rest = st.columns(2 + len(offered))
     with left:
-        format = _pick(
-            t("Format"), {k: v for k, v in formats.items() if k in (_AUTO, *READERS)}, before.format, key, "format"
-        )
-    with middle:
-        schemes = {_AUTO: raw("Recognise it"), **{name: name for name in _SCHEMES}}
-        scheme = _pick(
-            t("Tagging scheme"),
-            schemes,
-            before.scheme,
-            key,
-            "scheme",
-            t("How tags say where a mention begins: B- begins, I- goes on, O is outside (IOB2)."),
-        )
+        formats = recognise | {name: _FORMATS.get(name, name) for name in READERS[rows]}
+        format = _pick(t("Format"), formats, before.format, key, "format")
     with right:
-        separators = {_AUTO: raw("Recognise it"), "tab": raw("Tabs"), "space": raw("Blanks")}
+        words = _between_words()
+        separators = recognise | {name: words[name] for name in choices.separators}
         separator = _pick(t("Between columns"), separators, before.separator, key, "separator")
-    options = replace(before, format=format, scheme=scheme, separator=separator)
-    columns = columns_of(head, options)
+    options = replace(before, format=format, separator=separator)
+    for place in rest:
+        with place:
+            options = _scheme(options, choices, key) if choices.schemes else _label_separator(options, choices, key)
+    columns = columns_of(head, options, task)
     if not columns:
         return options
-    by_number = columns[0].startswith("1: ")
-    return _columns(options, columns, key) if by_number else _fields(options, columns, key)
+    by_number = columns[0].startswith("1: ") and bool(choices.schemes)
+    return _columns(options, columns, key) if by_number else _fields(options, choices.roles, columns, key)
+
+
+def _between_words() -> Mapping[str, str]:
+    """What may lie between columns, as it is."""
+    return {
+        "tab": raw("Tabs"),
+        "space": raw("Blanks"),
+        "comma": raw("Commas"),
+        "semicolon": raw("Semicolons"),
+        "pipe": raw("Upright bars"),
+    }
+
+
+def _scheme(options: ReadOptions, choices: Choices, key: str) -> ReadOptions:
+    schemes = {_AUTO: raw("Recognise it"), **{name: name for name in choices.schemes}}
+    help = t("How tags say where a mention begins: B- begins, I- goes on, O is outside (IOB2).")
+    return replace(options, scheme=_pick(t("Tagging scheme"), schemes, options.scheme, key, "scheme", help))
+
+
+def _label_separator(options: ReadOptions, choices: Choices, key: str) -> ReadOptions:
+    marks = {mark: raw("Nothing: a cell is one label") if mark == "none" else mark for mark in choices.label_separators}
+    words, before = {_AUTO: raw("Recognise it")} | marks, options.label_separator
+    return replace(options, label_separator=_pick(t("Between labels"), words, before, key, "between"))
 
 
 def _pick(
@@ -94,15 +114,21 @@ def _number(label: str, words: Mapping[str, str], before: int, key: str) -> int:
     return int(st.selectbox(label, list(words), index=before, format_func=words.__getitem__, key=key))
 
 
-def _fields(options: ReadOptions, keys: list[str], key: str) -> ReadOptions:
-    """The keys of the records of JSON Lines."""
-    labels = {"tokens": t("Tokens"), "tags": t("Tags"), "text": t("Text"), "spans": t("Spans")}
+def _fields(options: ReadOptions, roles: Sequence[Role], keys: Sequence[str], key: str) -> ReadOptions:
+    """The columns that have names: those of a table, or the keys of the records of JSON Lines."""
+    labels: Mapping[Role, str] = {
+        "tokens": t("Tokens"),
+        "tags": t("Tags"),
+        "text": t("Text"),
+        "spans": t("Spans"),
+        "labels": t("Labels"),
+    }
     words = {_AUTO: raw("Recognise it")} | {f"={name}": visible(name) for name in keys}
     found: dict[Role, str] = {}
-    for (role, label), place in zip(labels.items(), st.columns(4), strict=True):
+    for role, place in zip(roles, st.columns(len(roles)), strict=True):
         with place:
-            known = options.columns.get(cast(Role, role))
-            chosen = _pick(label, words, f"={known}" if known else None, key, role)
+            known = options.columns.get(role)
+            chosen = _pick(labels[role], words, f"={known}" if known else None, key, role)
         if chosen:
-            found[cast(Role, role)] = chosen[1:]
+            found[role] = chosen[1:]
     return replace(options, columns=found)

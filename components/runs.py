@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from components import acts, board
+from components import acts, board, trials
 from components.address import choice
 from components.course import curves, resources
+from components.expectation import afterwards
+from components.explain import explain
 from components.first_batch import first_batch
-from components.frame import PAGES, telling
+from components.frame import PAGES, rows_of, telling
 from components.mistakes import predictions
 from components.told import events, log, settings
-from components.words import clock, duration, escape, raw, said_raw, t, told
+from components.words import clock, duration, escape, raw, said_raw, speaking, t, told
 from core import board as boards
 from core import launch, pace
 from core import project as projects
@@ -35,7 +37,7 @@ def live(space: Workspace, names: Sequence[str], many: bool) -> None:
 
 
 def _active(space: Workspace) -> bool:
-    return any(run.kind == "train" for run in space.store.pending())
+    return any(run.kind == "train" or run.lane == "wait" for run in space.store.pending())
 
 
 def _live(space: Workspace, names: Sequence[str], many: bool, active: bool) -> None:
@@ -48,9 +50,13 @@ def _live(space: Workspace, names: Sequence[str], many: bool, active: bool) -> N
         return
     with telling():
         entry = board.groups(space, entries, many)
+        if entry is not None and entry.search:
+            trials.search(space, entry.project, entry.group)
+            return
         found = boards.opened(space, entry.project, entry.group) if entry else None
         if found is not None:
-            _detail(space, found)
+            with speaking(rows_of(space, found.project)):
+                _detail(space, found)
 
 
 def _detail(space: Workspace, found: Opened) -> None:
@@ -208,6 +214,7 @@ def _views(space: Workspace, found: Opened, shown: Sequence[Repeat]) -> None:
         "resources": t("Resources"),
         "predictions": t("Predictions"),
         "batch": t("First batch"),
+        "explain": t("Explained"),
         "settings": t("Settings"),
         "events": t("Events"),
         "log": t("Log"),
@@ -219,10 +226,13 @@ def _views(space: Workspace, found: Opened, shown: Sequence[Repeat]) -> None:
         curves(space, shown)
     elif view == "resources":
         resources(space, shown)
+        afterwards(space, shown)
     elif view == "predictions":
         predictions(space, found, shown)
     elif view == "batch":
         first_batch(space, found, shown)
+    elif view == "explain":
+        explain(space, shown)
     elif view == "settings":
         settings(space, found, shown)
     elif view == "events":

@@ -22,6 +22,7 @@ from core.project import Project
 from core.report.forest import ForestRow, forest, reach
 from core.scores import FEW, Interval
 from core.sliced import Ground, Matched
+from core.tasks import task as task_of
 from core.workspace import Workspace
 
 _LONGEST_TEXT = 200  # characters
@@ -60,6 +61,9 @@ def slices(space: Workspace, project: Project, chosen: Chosen, other: Group, lab
     slice = choice(st.pills, t("Told apart by"), ground.slices, key="slice", show=lambda name: words[name])
     text = _text() if slice == "text" else ""
     st.caption(_meaning(slice, ground))
+    left = [words[name] for name in SLICES if name not in task_of(project.recipe.task).slices]
+    if left:
+        st.caption(t("What tells words within a text apart says nothing here: {names}.", names=", ".join(left)))
     if slice == "text" and not text:
         return
     runs = tuple(tuple(evaluated(space, group, chosen.split)) for group in pair)

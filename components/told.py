@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from components import training_form
 from components.words import language, raw, t, visible
 from core import history
 from core.board import Opened, Repeat
@@ -36,13 +37,7 @@ def settings(space: Workspace, found: Opened, shown: Sequence[Repeat]) -> None:
     listed = {
         raw("Encoder"): train.model,
         raw("Steps"): train.steps,
-        raw("Sub-words in a batch"): train.batch_tokens,
-        raw("Learning rate"): train.learning_rate,
-        raw("Warm-up, share of the steps"): train.warmup,
-        raw("Weight decay"): train.weight_decay,
-        raw("Longest sentence, in sub-words"): train.max_length,
-        raw("Word embeddings frozen"): raw("yes") if train.freeze_word_embeddings else raw("no"),
-        raw("Looks at dev"): train.evaluations,
+        **training_form.listed(train),
         raw("Device"): resolved.get("device"),
         raw("Numeric precision"): resolved.get("precision"),
         raw("Threads"): resolved.get("threads"),

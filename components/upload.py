@@ -9,13 +9,16 @@ import streamlit as st
 
 from components.frame import telling
 from components.incoming import Incoming, Reading, card
-from components.words import raw, t
+from components.speech import TASK_WORDS
+from components.words import raw, speaking, t, visible
 from core import launch, sources
-from core.formats import guesses
+from core.formats import guess_task, guesses
 from core.formats.importing import Source, Split, quick_rows
-from core.formats.preview import HEAD, raw_lines
+from core.formats.preview import beginning, raw_lines
 from core.project import Project
 from core.sources import Gold
+from core.tasks import TASKS
+from core.tasks import task as task_of
 from core.workspace import Workspace
 
 _MOST_FILES = 3
@@ -24,12 +27,20 @@ _LANGUAGE = re.compile("[a-z]{2,3}")  # as recipes have it
 
 @st.fragment
 def new_data(space: Workspace) -> None:
-    """The files of a new project."""
+    """The files of a new project, whatever kind of rows the project has that is looked at."""
+    with speaking(""):
+        _new_data(space)
+
+
+def _new_data(space: Workspace) -> None:
     files = st.file_uploader(
         t("One labelled file, or up to three: train, dev and test"),
         accept_multiple_files=True,
         key="data_files",
-        help=t("CoNLL (one token and its tag on each line) or JSON Lines; the content decides, not the file's name."),
+        help=t(
+            "CSV, JSON Lines, Parquet, or CoNLL (one token and its tag on each line); the content decides, not the "
+            "file's name."
+        ),
     )
     if not files:
         _formats()
@@ -39,11 +50,11 @@ def new_data(space: Workspace) -> None:
         return
     roles = guesses.guess_roles([file.name for file in files])
     incoming = [
-        Incoming(file.file_id, file.name, file.size, bytes(file.getbuffer()[:HEAD]), role, stream=file)
+        Incoming(file.file_id, file.name, file.size, beginning(file), role, stream=file)
         for file, role in zip(files, roles, strict=True)
     ]
     title = guesses.guess_title([file.name for file in files]) or raw("My data")
-    found = _form(incoming, Gold({}, {}), None, title)
+    found = _form(incoming, Gold({}, {}, task=guess_task(incoming[0].head)), None, title)
     if found:
         with telling(), st.spinner(t("Keeping the files ..."), show_time=False):
             gold = _gold(space, incoming, found)
@@ -70,7 +81,7 @@ def read_again(space: Workspace, project: Project) -> None:
 def _kept(space: Workspace, role: str, source: Source, kept: str) -> Incoming:
     path = space.root / "files" / kept.partition(":")[2]
     with path.open("rb") as file:
-        head = file.read(HEAD)
+        head = beginning(file)
     return Incoming(f"{role}_{kept[-64:]}", source.name, path.stat().st_size, head, role, source.options, kept)
 
 
@@ -79,6 +90,7 @@ class _Filled:
     """The form as it was sent."""
 
     title: str
+    task: str
     language: str
     readings: Sequence[Reading]
     split: Split | None
@@ -92,7 +104,7 @@ def _gold(space: Workspace, files: Sequence[Incoming], filled: _Filled) -> Gold:
     named = {
         reading.role: Source(file.name, reading.options) for file, reading in zip(files, filled.readings, strict=True)
     }
-    return Gold(named, inputs, filled.split, filled.train_rows)
+    return Gold(named, inputs, filled.split, filled.train_rows, filled.task)
 
 
 def _keep(space: Workspace, file: Incoming) -> str:
@@ -104,8 +116,19 @@ def _keep(space: Workspace, file: Incoming) -> str:
 def _form(files: Sequence[Incoming], gold: Gold, language: str | None, title: str | None) -> _Filled | None:
     """The files, what holds for all of them, and the button. -> what was asked for, when it was pressed"""
     key = files[0].key
-    language = _language(files[0], language)
-    readings = [card(file, len(files), language or "en") for file in files]
+    left, right = st.columns(2)
+    with left:
+        task = _task(gold.task, key)
+    with right:
+        language = _language(files[0], language)
+    with speaking(task_of(task).rows):
+        return _read(files, gold, task, language, title)
+
+
+def _read(files: Sequence[Incoming], gold: Gold, task: str, language: str | None, title: str | None) -> _Filled | None:
+    """The rest of the form, once it is known what the labels are about."""
+    key = files[0].key
+    readings = [card(file, len(files), language or "en", task) for file in files]
     roles = [reading.role for reading in readings]
     split = _split(gold.split, key) if "file" in roles else None
     rows = _quick(readings, split, gold.train_rows, key)
@@ -124,7 +147,19 @@ def _form(files: Sequence[Incoming], gold: Gold, language: str | None, title: st
     )
     if not pressed or language is None:
         return None
-    return _Filled(named or title or "", language, readings, split, rows)
+    return _Filled(named or title or "", task, language, readings, split, rows)
+
+
+def _task(before: str, key: str) -> str:
+    """What the labels of all files are about; guessed, and to be changed."""
+    return st.selectbox(
+        t("What carries the labels?"),
+        list(TASKS),
+        index=list(TASKS).index(before),
+        format_func=lambda name: raw(TASK_WORDS[name]) if name in TASK_WORDS else visible(name),
+        key=f"data_task_{key}",
+        help=t("Guessed by the beginning of the file. It decides how it is read, and what a model learns from it."),
+    )
 
 
 def _problem(roles: Sequence[str], readings: Sequence[Reading], language: str | None) -> str:
@@ -143,15 +178,19 @@ def _problem(roles: Sequence[str], readings: Sequence[Reading], language: str | 
 def _formats() -> None:
     """What can be brought, by example."""
     st.caption(t("Nothing is uploaded to anyone: the files stay on the machine that runs Peibi."))
-    left, right = st.columns(2)
+    left, middle, right = st.columns(3)
     with left:
         st.markdown(t("**CoNLL**: a token and its tag on each line, an empty line between sentences."))
         st.code("Anna\tB-PER\nKuhn\tI-PER\nleft\tO\nParis\tB-LOC\n.\tO\n\nNobody\tO\nnoticed\tO\n.\tO", language=None)
     with right:
-        st.markdown(t("**JSON Lines**: on each line tokens with tags, or a text with spans."))
+        st.markdown(t("**CSV** or Parquet: a column of texts and one of labels, for labels of whole texts."))
+        st.code("text,label\nThe brakes squeal.,fault\nCan I pay in cash?,payment", language=None)
+    with middle:
+        st.markdown(t("**JSON Lines**: on each line tokens with tags, or a text with spans or labels."))
         st.code(
             '{"tokens": ["Anna", "left", "Paris"], "tags": ["B-PER", "O", "B-LOC"]}\n'
-            '{"text": "Anna left Paris", "spans": [[0, 4, "PER"], [10, 15, "LOC"]]}',
+            '{"text": "Anna left Paris", "spans": [[0, 4, "PER"], [10, 15, "LOC"]]}\n'
+            '{"text": "Can I pay in cash?", "label": "payment"}',
             language=None,
             wrap_lines=True,
         )

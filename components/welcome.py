@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from components import facts
-from components.frame import PAGES, telling
+from components.frame import PAGES, rows_of, telling
 from components.verdicts import all_verdicts, interval_help, metric_help, split_words, verdict_sentence
-from components.words import raw, said_raw, t, visible
+from components.words import raw, said_raw, speaking, t, visible
 from core import contrast
 from core.groups import Group, evaluated
 from core.mixing import added
@@ -18,6 +18,7 @@ from core.report.contrast import colours
 from core.report.finding import Finding, findings
 from core.report.forest import forest, mix_rows
 from core.sample import Sample, open_sample, samples
+from core.tasks import task
 from core.workspace import Workspace
 
 SAMPLE = "newsroom"
@@ -26,6 +27,11 @@ _PROJECTS, _RUNS = 8, 8
 
 def story(space: Workspace) -> None:
     """What the sample's runs say, with its figure and the ways on; without the sample, the way to open it."""
+    with speaking(rows_of(space, SAMPLE)):
+        _story(space)
+
+
+def _story(space: Workspace) -> None:
     if SAMPLE not in names(space):
         st.markdown(
             t(
@@ -153,10 +159,8 @@ def other_samples(space: Workspace) -> None:
 
 def _about(sample: Sample) -> str:
     spoken = {"en": raw("English"), "zh": raw("Chinese")}.get(sample.language, sample.language)
-    text = t("{title}: {n} sentences, {language}.", title=sample.title, n=sample_rows(sample), language=spoken)
-    if sample.language == "en":
-        return text
-    return text + " " + t("To look at data and mixes only: the encoder that comes with Peibi reads English.")
+    with speaking(task(sample.task).rows):
+        return t("{title}: {n} sentences, {language}.", title=sample.title, n=sample_rows(sample), language=spoken)
 
 
 def projects(space: Workspace) -> None:

@@ -2,7 +2,8 @@
 
 import gettext
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -10,12 +11,14 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from components.speech import NOUNS, SPEECH
 from core.errors import LANGUAGES, CoreError, Issue, Value, message
 
 NAMES: Mapping[str, str] = {"en": "English", "zh_CN": "简体中文"}
 _CATALOGUES = Path(__file__).parent / "locale"
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$&\"'^=@/])")
 _JOINER = "\u2060"  # invisible, no break: parts what Streamlit would read together, after Markdown was parsed
+_SPEECH = "speech"  # session key: the kind of rows that is spoken of
 _PAIRS = re.compile(r"(?<=[<>~=-])(?=[<>~=-])")  # arrows and the like, which Streamlit turns into symbols
 
 
@@ -28,6 +31,22 @@ def language() -> str:
 def preferred() -> str:
     """The language of the browser, where Peibi speaks it."""
     return "zh_CN" if (st.context.locale or "").lower().startswith("zh") else "en"
+
+
+def speak(rows: str) -> None:
+    """From here on sentences are about rows of that kind (`Task.rows`), see `components.speech`."""
+    st.session_state[_SPEECH] = rows
+
+
+@contextmanager
+def speaking(rows: str) -> Generator[None]:
+    """Within it, sentences are about rows of that kind."""
+    before = st.session_state.get(_SPEECH, "")
+    speak(rows)
+    try:
+        yield
+    finally:
+        speak(before)
 
 
 @cache
@@ -45,8 +64,17 @@ def raw(text: str, **values: object) -> str:
     return _filled(text, {name: visible(value) for name, value in values.items()})
 
 
+@cache
+def _said(text: str, rows: str, code: str) -> str:
+    """A sentence of the app, as it is said about rows of a kind, in a language."""
+    found = _catalogue(code).gettext(SPEECH.get(rows, {}).get(text, text))
+    for noun, other in NOUNS.get(rows, {}).get(code, ()):
+        found = found.replace(noun, other)
+    return found
+
+
 def _filled(text: str, values: Mapping[str, str]) -> str:
-    found = _catalogue(language()).gettext(text)
+    found = _said(text, st.session_state.get(_SPEECH, ""), language())
     return found.format_map(values) if values else found
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
@@ -75,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = parser().parse_args(argv)
         answer = _answer(args, _language(args))
+        if answer.stream is not None:
+            return _pour(answer.stream)
     except CoreError as error:
         return _failed(error, 2, args)
     except KeyboardInterrupt:
@@ -100,7 +102,7 @@ def _answer(args: Namespace, language: str) -> "Answer":
     try:
         module, _, function = COMMANDS[args.command].partition(":")
         command = getattr(importlib.import_module(module), function)
-        return command(args, Setting(workspace, language, _Progress(workspace, language)))
+        return command(args, Setting(workspace, language, _Progress(workspace, language), _say))
     except RunEnded as ended:
         values = {"run": ended.run.id, "kind": ended.run.kind, "state": ended.run.state}
         error = CoreError("run_ended", values, "hint_again")
@@ -113,6 +115,16 @@ def _failed(error: CoreError, status: int, args: Namespace) -> int:
 
     _say(error_line(error, _language(args)))
     return _print(json.dumps(error_json(error, _language(args)), ensure_ascii=False), status) if args.json else status
+
+
+def _pour(lines: Iterable[str]) -> int:
+    """Print lines as they come; a reader that has gone ends it, and is no error."""
+    try:
+        for line in lines:
+            print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _print(text: str, status: int) -> int:

@@ -24,10 +24,13 @@ STATES: tuple[State, ...] = ("running", "queued", "failed", "interrupted", "canc
 
 @dataclass(frozen=True)
 class Entry:
-    """A group in a line. `dev`: mean of the best F1 on dev over its finished repeats, 0..1."""
+    """A group in a line, or all trials of a search for settings in one.
+
+    `dev`: mean of the best F1 on dev over its finished repeats, 0..1; of a search, that of its best trial.
+    """
 
     project: str
-    group: str  # its id
+    group: str  # its id; of a search, that of its run
     name: str  # of its mix
     steps: int | None
     launched: float  # unix seconds, the newest launch
@@ -36,6 +39,7 @@ class Entry:
     left: float | None  # seconds until its last run ends
     repeats: tuple[str, ...]  # a run of each: the one that goes on, else the one that counts; by seed
     runs: tuple[str, ...]  # all of them, replicates too
+    search: bool = False
 
     @property
     def key(self) -> str:
@@ -86,15 +90,30 @@ class Opened:
 
 
 def board(workspace: Workspace, projects: Sequence[str]) -> list[Entry]:
-    """The groups of some projects, each project's first launched first. No run folder is read."""
+    """The groups of some projects, each project's first launched first, then searches. No run folder is read."""
     known = workspace.store.briefs("train")
     ends = time_left(workspace) if any(brief.pending for brief in known.values()) else {}
-    made = (
-        _entry(workspace, project, launched, known, ends)
-        for project in projects
-        for launched in history(workspace, project).groups.values()
-    )
-    return [entry for entry in made if entry is not None]
+    found: list[Entry] = []
+    trials: dict[tuple[str, str], list[Entry]] = {}  # by project and search
+    for project in projects:
+        for launched in history(workspace, project).groups.values():
+            entry = _entry(workspace, project, launched, known, ends)
+            if entry is not None and launched.tune:
+                trials.setdefault((project, launched.tune), []).append(entry)
+            elif entry is not None:
+                found.append(entry)
+    return found + [_search(id, entries) for (_, id), entries in trials.items()]
+
+
+def _search(id: str, trials: Sequence[Entry]) -> Entry:
+    """All trials of a search in one line."""
+    states: Counter[State] = sum((Counter(one.states) for one in trials), Counter[State]())
+    return Entry(
+        trials[0].project, id, trials[0].name, None, max(one.launched for one in trials), states,
+        max((one.dev for one in trials if one.dev is not None), default=None),
+        max((one.left for one in trials if one.left is not None), default=None),
+        tuple(id for one in trials for id in one.repeats), tuple(id for one in trials for id in one.runs), True,
+    )  # fmt: skip
 
 
 def _entry(

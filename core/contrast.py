@@ -17,8 +17,9 @@ from core.workspace import Workspace
 
 
 def finished(workspace: Workspace, project: str) -> list[Group]:
-    """The groups with a run that succeeded, the first launched first; without the points of gold's learning curve."""
-    return [group for group in groups(workspace, project) if group.finished and not group.curve]
+    """The groups with a run that succeeded, the first launched first; without the points of gold's learning curve and
+    the trials of searches for settings."""
+    return [group for group in groups(workspace, project) if group.finished and not group.marks]
 
 
 def titles(found: Sequence[Group]) -> dict[str, str]:
@@ -29,7 +30,7 @@ def titles(found: Sequence[Group]) -> dict[str, str]:
 
 def gold_only(found: Sequence[Group]) -> Group | None:
     """The group that trained on all of gold alone; of several the one with the most finished runs."""
-    alone = [group for group in found if not added(group.mix) and not group.curve and _whole(group.mix)]
+    alone = [group for group in found if not added(group.mix) and not group.marks and _whole(group.mix)]
     return max(alone, key=lambda group: len(group.finished), default=None)
 
 

@@ -123,7 +123,7 @@ def plan_curve(
             parts.add(left[-1].name)
     full = next(group_id(one.specs[0]) for one in plan.mixes if not one.mix.parts)
     runs = sum(len(one.specs) for one in plan.mixes)
-    return CurvePlan(full, tuple(sizes), runs, Plan(tuple(left), plan.new, plan.seconds), frozenset(parts))
+    return CurvePlan(full, tuple(sizes), runs, Plan(tuple(left), plan.new, plan.estimate), frozenset(parts))
 
 
 def launch_curve(workspace: Workspace, project: Project, stage: Stage, planned: CurvePlan) -> list[str]:
@@ -161,7 +161,7 @@ def candidates(workspace: Workspace, curve: GoldCurve, found: Sequence[Group], s
     return [
         group
         for group in comparable(found, curve.full)
-        if not group.curve
+        if not group.marks
         and alike(group, curve.full)
         and _inputs(workspace, group) == inputs
         and evaluated(workspace, group, split)

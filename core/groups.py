@@ -15,7 +15,7 @@ from core.errors import CoreError
 from core.formats.importing import used_labels
 from core.jobs.folder import Run
 from core.mix import Mix
-from core.params import build, digest
+from core.params import Json, build, digest
 from core.project import events, history_file, mix_of
 from core.runs import RunSpec, State
 from core.scores import Counts
@@ -42,6 +42,7 @@ class Launched:
     time: float
     members: Mapping[int, tuple[str, ...]]  # run ids by seed, as launched; by seed
     curve: bool = False  # launched as a point of gold's learning curve, with a part of gold alone
+    tune: str = ""  # id of the search for settings that it is a trial of, and that alone
 
     @property
     def runs(self) -> list[str]:
@@ -76,6 +77,7 @@ class Group:
     corpora: Mapping[str, str]
     runs: Mapping[int, Run]
     curve: bool = False  # a point of gold's learning curve: no mix that anybody would choose
+    tune: str = ""  # a trial of that search for settings, which nobody launched for its own sake
 
     @property
     def finished(self) -> list[str]:
@@ -85,6 +87,12 @@ class Group:
     @property
     def active(self) -> bool:
         return any(run.pending for run in self.runs.values())
+
+    @property
+    def marks(self) -> Mapping[str, Json]:
+        """What more of its runs are to be noted with, so that it stays no candidate."""
+        curve: Mapping[str, Json] = {"curve": True} if self.curve else {}
+        return curve | ({"tune": self.tune} if self.tune else {})
 
 
 def group_id(spec: RunSpec) -> str:
@@ -110,6 +118,7 @@ def history(workspace: Workspace, project: str) -> History:
 
 def _read(workspace: Workspace, project: str) -> History:
     newest: dict[str, dict[str, Any]] = {}
+    searches: dict[str, list[str]] = {}  # what launched each group, in order; "": somebody
     members: dict[str, dict[int, tuple[str, ...]]] = {}
     runs: dict[str, tuple[str, str, int]] = {}
     for event in events(workspace, project):
@@ -117,20 +126,25 @@ def _read(workspace: Workspace, project: str) -> History:
             continue
         group = event["group"]
         newest[group] = event
+        searches.setdefault(group, []).append(str(event.get("tune", "")))
         mine = members.setdefault(group, {})
         for run_id, seed in event["seeds"].items():
             others = tuple(id for id in mine[seed] if id != run_id) if seed in mine else ()
             mine[seed] = (*others, run_id)
             runs[run_id] = (group, event["mix"], seed)
-    made = {group: _launched(event, dict(sorted(members[group].items()))) for group, event in newest.items()}
+    made = {
+        group: _launched(event, dict(sorted(members[group].items())), searches[group])
+        for group, event in newest.items()
+    }
     return History(made, runs)
 
 
-def _launched(event: Mapping[str, Any], members: Mapping[int, tuple[str, ...]]) -> Launched:
+def _launched(event: Mapping[str, Any], members: Mapping[int, tuple[str, ...]], by: Sequence[str]) -> Launched:
     time = float(event.get("time", 0.0))
     curve = event.get("curve") is True
+    tune = by[-1] if all(by) else ""  # what somebody launched too is no mere trial
     return Launched(
-        event["group"], event["mix"], event["asked"], event["train"], event["corpora"], time, members, curve
+        event["group"], event["mix"], event["asked"], event["train"], event["corpora"], time, members, curve, tune
     )
 
 
@@ -161,12 +175,19 @@ def group_of(launched: Launched, known: Mapping[str, Run]) -> Group | None:
             runs[seed] = min(reversed(there), key=lambda run: BEST_FIRST.index(run.state))
     if not runs:
         return None
-    return Group(launched.id, launched.name, launched.mix, launched.train, launched.corpora, runs, launched.curve)
+    about = (launched.id, launched.name, launched.mix, launched.train, launched.corpora)
+    return Group(*about, runs, launched.curve, launched.tune)
 
 
 def launched(workspace: Workspace, project: str) -> Mapping[str, tuple[str, str, int]]:
     """Every training that a project launched: run id -> (group, name of the mix, seed)."""
     return history(workspace, project).runs
+
+
+def of_searches(workspace: Workspace, project: str) -> frozenset[str]:
+    """The trainings that a project launched as trials of searches for settings, and for nothing else."""
+    found = history(workspace, project).groups.values()
+    return frozenset(id for launched in found if launched.tune for id in launched.runs)
 
 
 def comparable(found: Sequence[Group], baseline: Group) -> list[Group]:

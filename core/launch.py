@@ -6,21 +6,27 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core import corpus as corpora
+from core import estimate as estimates
 from core.errors import CoreError
+from core.estimate import Estimate, Wanted
 from core.groups import LAUNCH, Group, group_id, history
 from core.jobs.folder import Run, read_json
 from core.jobs.store import SAME
+from core.known import Asked, asked_of
 from core.mix import GOLD, Mix
 from core.models.catalogue import install
-from core.pace import asked_of, seconds_all
 from core.params import canonical
 from core.project import Project, record
 from core.recipe import AugmentedIngredient
 from core.recipe_text import mix_data
 from core.runs import RunSpec
+from core.seen import told_or_refused
 from core.sources import import_spec
 from core.stage import Stage, augment_spec, imported, settle, train_specs
+from core.tasks import task as task_of
+from core.training import sense
 from core.training.settings import TrainParams
+from core.training.train import TrainRunParams
 from core.workspace import Workspace
 
 
@@ -98,15 +104,21 @@ class Planned:
     train: TrainParams
     specs: tuple[RunSpec, ...]
     new: int  # runs that don't exist yet
+    wanted: Wanted  # those, as far as their cost goes
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a launch would start. `seconds`: about how long the new runs take, side by side as there are slots."""
+    """What a launch would start. `estimate`: what the new runs take, side by side as there are slots."""
 
     mixes: tuple[Planned, ...]
     new: int
-    seconds: float
+    estimate: Estimate
+
+    @property
+    def seconds(self) -> float:
+        """About how long the new runs take."""
+        return self.estimate.seconds
 
 
 def plan_launch(
@@ -115,11 +127,13 @@ def plan_launch(
     """The runs of the named mixes over the same seeds, for the project's training settings.
 
     Raises CoreError `steps_missing` where the settings give epochs: mixes are compared at equal steps; `mix_*` where
-    a mix can't be drawn; those of models.
+    a mix can't be drawn; those of models; `model_saw_much` where the start has learned from dev or test.
     """
     if project.recipe.train.steps is None:
         raise CoreError("steps_missing", {}, "hint_steps_missing")
     model = install(project.recipe.train.model, workspace.models, _folder(workspace, project))
+    sense.check_encoder(project.recipe.train, model.folder)
+    told_or_refused(workspace, project.recipe.train.model, model.folder, stage.imported["corpora"])
     return _plan(workspace, project, stage, mixes, seeds, model.identity)
 
 
@@ -145,10 +159,26 @@ def _plan(
     for name, mix in mixes.items():
         params, names = settle(replace(project.recipe, mix=mix), stage)
         specs = tuple(train_specs(stage, params, names, model, seeds))
-        there = {run.id for run in workspace.store.find([spec.id for spec in specs]) if run.state in SAME}
-        planned.append(Planned(name, mix, train, specs, sum(spec.id not in there for spec in specs)))
-    new = sum(part.new for part in planned)
-    return Plan(tuple(planned), new, seconds_all(workspace, new, train, model))
+        new = len(_new(workspace, specs))
+        planned.append(Planned(name, mix, train, specs, new, wanted(workspace, stage, params, specs[0], new)))
+    total = sum(part.new for part in planned)
+    return Plan(tuple(planned), total, estimates.estimate(workspace, [part.wanted for part in planned]))
+
+
+def _new(workspace: Workspace, specs: Sequence[RunSpec]) -> list[str]:
+    """The ids of those that don't exist yet."""
+    there = {run.id for run in workspace.store.find([spec.id for spec in specs]) if run.state in SAME}
+    return [spec.id for spec in specs if spec.id not in there]
+
+
+def wanted(workspace: Workspace, stage: Stage, params: TrainRunParams, spec: RunSpec, runs: int) -> Wanted:
+    """What the cost of some trainings depends on. `params`: of `settle`; `spec`: of one of them."""
+    model = spec.inputs["model"].removeprefix("model:")
+    dev = corpora.read(workspace.corpus_path(spec.inputs["dev"].removeprefix("corpus:")))
+    rows = {name: round(part.amount) for name, part in params.mix.parts.items()}
+    sizes = estimates.sizes_of(workspace, model, rows, stage.pools, dev)
+    classes = len(task_of(dev.schema.task).classes(params.labels))
+    return Wanted(Asked(params.train, model, spec.inputs["dev"]), runs, sizes, classes)
 
 
 def _folder(workspace: Workspace, project: Project) -> Path:
@@ -166,9 +196,12 @@ def launch(workspace: Workspace, project: Project, stage: Stage, plan: Plan, cur
         event = {"event": LAUNCH, "group": group_id(part.specs[0]), "mix": part.name, "asked": mix_data(part.mix)}
         event |= {"train": canonical(part.train), "corpora": splits, "seeds": seeds}
         record(workspace, project.slug, event | ({"curve": True} if part.name in curve else {}))
+    new = [_new(workspace, part.specs) for part in plan.mixes]
     ids: list[str] = []
     for specs in zip(*(part.specs for part in plan.mixes), strict=True):
         ids += [workspace.submit(spec)[0].id for spec in specs]
+    for part, runs in zip(plan.mixes, new, strict=True):
+        estimates.note(workspace, part.wanted, runs)
     return ids
 
 
@@ -201,8 +234,8 @@ def retrain(workspace: Workspace, project: Project, group: Group, seeds: Sequenc
         raise CoreError("model_other", {"model": group.train.model})
     event = {"event": LAUNCH, "group": group.id, "mix": group.name, "asked": mix_data(group.mix)}
     event |= {"train": canonical(group.train), "corpora": dict(group.corpora)}
-    event |= {"curve": True} if group.curve else {}
-    record(workspace, project.slug, event | {"seeds": {spec.id: seed for seed, spec in specs.items()}})
+    made = {spec.id: seed for seed, spec in specs.items()}
+    record(workspace, project.slug, event | dict(group.marks) | {"seeds": made})
     return [workspace.submit(spec)[0].id for spec in specs.values()]
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from core.errors import CoreError, Issue, message
+from core.mix import Realised
 from core.pipeline import Outcome
 from core.scores import Interval, Scores
 
@@ -133,6 +134,10 @@ def score_table(scores: Scores, language: str = "en") -> str:
         total = str(scores.support) if not prefix else ""
         rows.append([message(word, {}, language), *(_cell(m.mean, m.interval) for m in metrics), total])
     notes = [message("note_interval", {}, language)]
+    other = (name for name in scores.metrics if name.removeprefix("macro_") not in ("precision", "recall", "f1"))
+    for name in other:
+        metric = scores.metrics[name]
+        notes.insert(0, f"{message(f'metric_{name}', {}, language)}  {_cell(metric.mean, metric.interval)}")
     if any(0 < label.support < FEW for label in scores.per_label.values()):
         notes.append(message("note_few", {"few": FEW}, language))
     return "\n".join([table(rows, right=(4,)), *notes])
@@ -146,10 +151,17 @@ def _cell(value: float | None, interval: Interval | None) -> str:
 
 def mix_table(outcome: Outcome, language: str = "en") -> str:
     """What the mix was asked for and what it delivers."""
+    return realised_table(outcome.requested, outcome.realised, language)
+
+
+def realised_table(
+    requested: Mapping[str, tuple[float, str]], realised: Mapping[str, Realised], language: str = "en"
+) -> str:
+    """What each ingredient was asked for and what it delivers."""
     heads = ("col_ingredient", "col_requested", "col_rows", "col_share", "col_times_gold", "col_pool", "col_repeat")
     rows = [[message(code, {}, language) for code in heads]]
-    for name, part in outcome.realised.items():
-        amount, unit = outcome.requested[name]
+    for name, part in realised.items():
+        amount, unit = requested[name]
         asked = message(f"unit_{unit}", {"amount": amount}, language)
         figures = (
             str(part.rows),

@@ -4,248 +4,150 @@ import heapq
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from core.expected import STEPS, Expected, expected
 from core.jobs.dispatch import slots
-from core.jobs.folder import Run, events, json_lines, last_metrics, metrics_file, read_object
+from core.jobs.folder import Run, events, json_lines, last_metrics, metrics_file
 from core.jobs.process import boottime
-from core.params import build
-from core.training.settings import TrainParams
+from core.known import (
+    LOOK_IN_STEPS,
+    SAVING,
+    SPAWN,
+    Asked,
+    Known,
+    Pace,
+    Sizes,
+    asked_of,
+    follows,
+    pace_of,
+    references,
+    so_far,
+)
+from core.runs import KINDS
+from core.training.settings import MOST_LOOKS, TrainParams
 from core.workspace import Workspace
 
-STARTING = 7.0  # seconds a training process needs before its first step, on a laptop
-PER_TOKEN = 0.00035  # seconds a sub-token costs in training, on two laptop cores; both until runs here say better
-_SPAWN = 1.0  # seconds until a process notes its first line, besides what it measures itself
-_SAVING = 1.0  # seconds from the last prediction to the end
-_LOOK_IN_STEPS = 5.0  # what a look at dev costs where nobody knows: so many steps
-_STEPS = 100  # of a training for which nobody knows how many epochs come to
-_FORWARD = 1 / 3  # of a step's time is spent on what a look does, too
-_OUTLIER = 10.0  # a gap so many times the median is a pause, not a step
 _SLOWEST = 5.0  # times as long as usual: more is no slowness, but a pause
-_FEWEST = 10  # gaps that a pace is taken from, at least; otherwise the newer half
-_REMEMBERED = 24  # newest trainings that an estimate looks at
+_REMEMBERED = 24  # newest runs of a kind that an estimate looks at
 _LOOK_AT_TEST = 20.0  # seconds that a run of another kind takes, where none has ended yet
 
 
-@dataclass(frozen=True)
-class Pace:
-    """What a training took, in seconds. `start`: before its first step; `look`: one look at dev, with what is saved."""
-
-    start: float
-    step: float
-    look: float | None  # None: it has not looked yet
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What of a training's spec its time depends on: settings, and identities of encoder and dev."""
-
-    train: TrainParams
-    model: str
-    dev: str
-
-
-@dataclass(frozen=True)
-class Known:
-    """A finished training: what was asked, how long that took, and how many steps it came to."""
-
-    asked: Asked
-    pace: Pace
-    steps: int
-
-
-def pace_of(lines: Sequence[Mapping[str, Any]]) -> Pace | None:
-    """The pace of one attempt, from its metrics; None where fewer than two steps are noted, or no times.
-
-    The newer half of the steps says how fast it goes now, so that a machine that became busy is seen, and looks at
-    dev are taken to have become slower with them; pauses are left out.
-    """
-    steps = [line for line in lines if line.get("loss") is not None]
-    looked = {line["step"] for line in lines if line.get("dev") is not None}
-    gaps = [(one["step"], _clock(other) - _clock(one)) for one, other in pairwise(steps)]
-    plain = [gap for step, gap in gaps if step not in looked and gap > 0]
-    if not plain:
-        return None
-    middle = statistics.median(plain)
-    steady = [gap for gap in plain if gap <= _OUTLIER * middle]
-    step = statistics.fmean(steady[-max(_FEWEST, len(steady) // 2) :])
-    whole = statistics.fmean(steady)
-    looks = [max(0.0, gap - whole) for at, gap in gaps if at in looked and gap > 0]
-    first = next((line for line in lines if line.get("step") == 0), None)
-    start = STARTING if first is None or "s" not in first else _SPAWN + float(first["s"])
-    look = statistics.fmean(looks) * step / whole if looks else _unseen_look(first or {}, step)
-    return Pace(start, step, look)
-
-
-def _clock(line: Mapping[str, Any]) -> float:
-    """Seconds on a clock that nobody sets, where the attempt noted one."""
-    return float(line["s"] if "s" in line else line.get("t", 0.0))
-
-
-def _unseen_look(first: Mapping[str, Any], step: float) -> float | None:
-    """What the first look will cost, by the sub-words of dev and of a batch; None where they were not noted."""
-    if not first.get("dev_tokens") or not first.get("tokens") or not first.get("per_epoch"):
-        return None
-    return _FORWARD * step * first["dev_tokens"] * first["per_epoch"] / first["tokens"]
-
-
-def seconds_left(lines: Sequence[Mapping[str, Any]], train: TrainParams, pace: Pace, steps: int = _STEPS) -> float:
+def seconds_left(lines: Sequence[Mapping[str, Any]], train: TrainParams, pace: Pace, steps: int = STEPS) -> float:
     """Seconds until a training ends, from the line it noted last. `lines`: its metrics, one a step.
 
-    `steps`: how many it takes, where neither its settings nor its metrics say so.
+    `steps`: how many it takes, where neither its settings nor its metrics say so. Patience is not counted on.
     """
-    total = next((line["total"] for line in lines if isinstance(line.get("total"), int)), train.steps or steps)
+    first = next((line for line in lines if isinstance(line.get("total"), int)), dict[str, Any]())
+    total = first.get("total") or train.steps or steps
     done = max((line["step"] for line in lines if line.get("loss") is not None), default=0)
     looked = max((line["step"] for line in lines if line.get("dev") is not None), default=0)
-    looks = sum(at > looked and at >= done for at in train.evaluation_steps(total))
-    look = pace.step * _LOOK_IN_STEPS if pace.look is None else pace.look
-    return max(0, total - done) * pace.step + (looks + 1) * look + _SAVING
+    planned = train.evaluation_steps(total, first.get("looks") or train.evaluations or MOST_LOOKS)
+    looks = sum(at > looked and at >= done for at in planned)
+    look = pace.step * LOOK_IN_STEPS if pace.look is None else pace.look
+    return max(0, total - done) * pace.step + looks * look + SAVING
 
 
 def seconds_each(workspace: Workspace, train: TrainParams, model: str = "") -> float:
-    """About how long one training takes: from the newest ones of this workspace, else from a laptop's figures.
+    """About how long one training takes: from the newest ones of this workspace, else from a table.
 
     `model`: identity of the encoder, where it is known; trainings of the same one are believed before others.
     """
-    return _whole(Asked(train, model, ""), _references(workspace))
+    return expected(workspace, Asked(train, model, ""), references(workspace)).together(1)
 
 
-def seconds_all(workspace: Workspace, runs: int, train: TrainParams, model: str = "") -> float:
-    """About how long several trainings like that take, side by side as there are slots."""
-    return -(-runs // _at_once(workspace.root)) * seconds_each(workspace, train, model)
+def seconds_all(
+    workspace: Workspace, runs: int, train: TrainParams, model: str = "", sizes: Sizes | None = None, dev: str = ""
+) -> float:
+    """About how long several trainings on the same rows take: one after the other in one process for each slot."""
+    found = expected(workspace, Asked(train, model, dev), references(workspace), sizes)
+    return found.together(-(-runs // at_once(workspace.root)))
 
 
-def _whole(asked: Asked, known: Sequence[Known]) -> float:
-    usual = _usual(asked, known)
-    return usual.pace.start + seconds_left((), asked.train, usual.pace, usual.steps)
+@dataclass(frozen=True)
+class _Outlook:
+    """What finished trainings let expect of others. `slow`: how much slower all goes now than it used to."""
 
+    workspace: Workspace
+    known: Sequence[Known]
+    slow: float = 1.0
+    made: dict[Asked, Expected] = field(default_factory=dict[Asked, Expected])
 
-def _usual(asked: Asked, known: Sequence[Known]) -> Known:
-    """What is to be expected: as finished trainings with the same encoder and dev, the same encoder, or any."""
-    like = _likest(asked, known)
-    batch = asked.train.batch_tokens
-    if not like:
-        return Known(asked, Pace(STARTING, batch * PER_TOKEN, None), _STEPS)
-    step = statistics.median(one.pace.step * batch / one.asked.train.batch_tokens for one in like)
-    looks = [one.pace.look for one in like if one.pace.look is not None]
-    start = statistics.median(one.pace.start for one in like)
-    same = [one.steps for one in like if one.asked.train == asked.train]
-    steps = round(statistics.median(same)) if same else _STEPS
-    return Known(asked, Pace(start, step, statistics.median(looks) if looks else None), steps)
-
-
-def _likest(asked: Asked, known: Sequence[Known]) -> list[Known]:
-    ranks = [2 * (one.asked.model == asked.model) + (one.asked.dev == asked.dev) for one in known]
-    return [one for one, rank in zip(known, ranks, strict=True) if rank == max(ranks)]
-
-
-def _references(workspace: Workspace) -> list[Known]:
-    """The newest finished trainings of this machine; where there are none, those that came with a sample or archive."""
-    runs = workspace.store.list(kind="train", state="succeeded", limit=_REMEMBERED)
-    found = [_finished(workspace.run_folder(run.id), run.attempt, run.ended) for run in runs]
-    here = [one for one in found if one is not None]
-    return here or [one for run in runs if (one := _by_its_whole(workspace.run_folder(run.id), run)) is not None]
-
-
-@lru_cache(maxsize=256)
-def _finished(folder: Path, attempt: int, ended: float | None) -> Known | None:
-    """What is known of a run that ended then: it will not change."""
-    return _so_far(folder, attempt)
-
-
-def _by_its_whole(folder: Path, run: Run) -> Known | None:
-    """What is known of a finished training of which no times of steps were kept."""
-    asked, steps = asked_of(folder), max((line["step"] for line in last_metrics(folder)), default=0)
-    if asked is None or not steps or run.seconds is None:
-        return None
-    looks = len(asked.train.evaluation_steps(steps)) + 1
-    step = max(0.0, run.seconds - STARTING - _SAVING) / (steps + looks * _LOOK_IN_STEPS)
-    return Known(asked, Pace(STARTING, step, None), steps)
-
-
-def _so_far(folder: Path, attempt: int) -> Known | None:
-    lines = json_lines(metrics_file(folder, attempt))
-    asked, pace = asked_of(folder), pace_of(lines)
-    if asked is None or pace is None:
-        return None
-    return Known(asked, pace, max(line.get("total", line.get("step", 0)) for line in lines))
-
-
-@lru_cache(maxsize=8192)
-def asked_of(folder: Path) -> Asked | None:
-    """What a training was asked for, which never changes; None where it can't be read."""
-    spec = read_object(folder / "spec.json")
-    if spec is None or spec.get("kind") != "train":
-        return None
-    inputs = spec["inputs"]
-    return Asked(
-        build(TrainParams, spec["params"].get("train", {}), "train"),
-        str(inputs["model"]).removeprefix("model:"),
-        inputs["dev"],
-    )
+    def of(self, asked: Asked) -> Expected:
+        if asked not in self.made:
+            self.made[asked] = expected(self.workspace, asked, self.known)
+        return self.made[asked]
 
 
 def time_left(workspace: Workspace) -> dict[str, float]:
     """Seconds until each run ends that needs a slot for trainings, by run id: side by side as there are slots.
 
-    What runs goes by its own pace, what waits in its turn by that of finished ones.
+    What runs goes by its own pace, what waits in its turn by that of finished ones, and in the process of those before.
     """
     pending = [run for run in reversed(workspace.store.pending()) if run.lane == "train"]
-    known = _references(workspace) if pending else []
+    known = references(workspace) if pending else []
     running = [run for run in pending if run.state == "running"]
-    known += [one for run in running if (one := _so_far(workspace.run_folder(run.id), run.attempt)) is not None]
-    slow = max((_slowness(workspace, run, known) for run in running), default=1.0)
-    ends = {run.id: _left(workspace, run, known, slow) for run in running}
-    busy = [*ends.values()] + [0.0] * (_at_once(workspace.root) - len(ends))
+    known += [one for run in running if (one := so_far(workspace.run_folder(run.id), run.attempt)) is not None]
+    outlook = _Outlook(workspace, known)
+    slow = max((_slowness(outlook, run) for run in running), default=1.0)
+    outlook = replace(outlook, slow=slow)
+    ends = {run.id: _left(outlook, run) for run in running}
+    busy = [(end, True) for end in ends.values()] + [(0.0, False)] * (at_once(workspace.root) - len(ends))
     heapq.heapify(busy)
     for run in (run for run in pending if run.state != "running"):
         ready = 0.0 if run.due_at is None else max(0.0, run.due_at - boottime())
-        ends[run.id] = max(ready, heapq.heappop(busy)) + _left(workspace, run, known, slow)
-        heapq.heappush(busy, ends[run.id])
+        free, used = heapq.heappop(busy)
+        shares = used and KINDS[run.kind].shares and not run.resumes
+        ends[run.id] = max(ready, free) + _left(outlook, run, shares)
+        heapq.heappush(busy, (ends[run.id], True))
     return ends
 
 
-def _at_once(root: Path) -> int:
+def at_once(root: Path) -> int:
     """How many trainings run side by side."""
     return max(1, len(slots(root)["train"]))
 
 
-def _left(workspace: Workspace, run: Run, known: Sequence[Known], slow: float) -> float:
-    """Seconds from now until a run ends, if it runs from now on. `slow`: how much slower all goes than it used to."""
-    folder = workspace.run_folder(run.id)
+def _left(outlook: _Outlook, run: Run, shares: bool = False) -> float:
+    """Seconds from now until a run ends, if it runs from now on. `shares`: in a process that had others before."""
+    folder, slow = outlook.workspace.run_folder(run.id), outlook.slow
     asked = asked_of(folder)
     if asked is None:
-        return _other(workspace, run)
-    usual = _usual(asked, known)
+        return _other(outlook.workspace, run)
+    usual = outlook.of(asked)
+    pace = Pace(usual.start, usual.step, usual.look)
     lines = last_metrics(folder) if run.attempt else []
-    rest = slow * seconds_left(lines, asked.train, usual.pace, usual.steps)
+    rest = slow * seconds_left(lines, asked.train, pace, usual.steps)
     if run.state != "running":
-        return slow * usual.pace.start + rest
+        return slow * (usual.follow if shares else usual.start + usual.states) + rest
     mine = json_lines(metrics_file(folder, run.attempt))
     if not mine:
-        return rest + _since(_began(folder, run), slow * usual.pace.start)
+        return rest + _since(_began(folder, run), slow * _starting(usual, folder))
     own = pace_of(mine)
     if own is None:
         return rest
-    own = own if own.look is not None else Pace(own.start, own.step, usual.pace.look)
+    own = own if own.look is not None else Pace(own.start, own.step, usual.look)
     longest = max(own.step, own.look or 0.0)
     left = seconds_left(lines, asked.train, own, usual.steps)
-    return max(_SAVING, left - longest + _since(mine[-1].get("t"), longest))
+    return max(SAVING, left - longest + _since(mine[-1].get("t"), longest))
 
 
-def _slowness(workspace: Workspace, run: Run, known: Sequence[Known]) -> float:
+def _starting(usual: Expected, folder: Path) -> float:
+    """Before the first step of a run that has begun."""
+    return usual.follow if follows(folder) else usual.start + usual.states
+
+
+def _slowness(outlook: _Outlook, run: Run) -> float:
     """How many times longer than usual a training without a pace of its own took to start, or takes; at least 1."""
-    folder = workspace.run_folder(run.id)
+    folder = outlook.workspace.run_folder(run.id)
     asked, lines = asked_of(folder), json_lines(metrics_file(folder, run.attempt))
     if asked is None or pace_of(lines) is not None:
         return 1.0
     began = _began(folder, run)
-    took = _SPAWN + float(lines[0].get("s", 0.0)) if lines else time.time() - (time.time() if began is None else began)
-    return min(_SLOWEST, max(1.0, took / _usual(asked, known).pace.start))
+    took = SPAWN + float(lines[0].get("s", 0.0)) if lines else time.time() - (time.time() if began is None else began)
+    return min(_SLOWEST, max(1.0, took / _starting(outlook.of(asked), folder)))
 
 
 def _began(folder: Path, run: Run) -> float | None:

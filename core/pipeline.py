@@ -6,24 +6,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core import corpus as corpora
+from core import estimate as estimates
 from core.corpus import Corpus
 from core.errors import CoreError, Issue
+from core.estimate import Wanted
 from core.evaluation.scoring import score
+from core.formats import predictions_suffix, write_predictions
 from core.formats.importing import used_labels
-from core.formats.writing import conll
 from core.jobs.folder import Run
+from core.known import Asked, Sizes
 from core.mix import GOLD, Mix, Realised, realised
 from core.models.catalogue import install
-from core.models.fit import UNKNOWN_WARNING
+from core.models.fit import unknown_issue
 from core.recipe import AugmentedIngredient, Recipe, about
 from core.runs import RunSpec
 from core.scores import Scores
+from core.seen import told_or_refused
 from core.sources import import_spec
 from core.stage import Stage, augment_spec, imported, settle, train_specs
 from core.submit import Submitter, Watch, cancel_all, raise_mendable, result_of, wait
 from core.tasks import task as task_of
-from core.training import predictions
-from core.training.train import Prepared, prepare
+from core.training import predictions, sense
+from core.training.train import Prepared, TrainRunParams, prepare
 from core.workspace import Workspace
 
 
@@ -78,14 +82,20 @@ def carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Wat
 def _carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Watch, submit: Submitter) -> Outcome:
     with about("train.model"):
         model = install(recipe.train.model, workspace.models, recipe.folder)
+    sense.check_encoder(recipe.train, model.folder)
     stage = _import(workspace, recipe, submit, watch)
+    with about("train.model"):
+        name, ids = recipe.train.model, stage.imported["corpora"]
+        stage.issues += told_or_refused(workspace, name, model.folder, ids, recipe.file)
     _augment(workspace, recipe, stage, submit, watch)
     params, pool_names = settle(recipe, stage)
     used = {name: stage.pools[name] for name in pool_names}
-    prepared = prepare(used, replace(params, seed=recipe.seeds[0]), model.folder)
+    cache = workspace.root / "cache"
+    prepared = prepare(used, replace(params, seed=recipe.seeds[0]), model.folder, cache)
     _check_targets(recipe, stage, prepared)
     specs = train_specs(stage, params, pool_names, model.identity, recipe.seeds)
     submitted = [submit(spec) for spec in specs]
+    _note(workspace, params, prepared, specs[0], [run.id for run, was in submitted if not was])
     seeds = dict(zip((run.id for run, _ in submitted), recipe.seeds, strict=True))
     scores: dict[str, Scores | None] = {"dev": None, "test": None}
     runs = [run for run, _ in submitted]
@@ -118,6 +128,15 @@ def _carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Wa
     )
 
 
+def _note(workspace: Workspace, params: TrainRunParams, prepared: Prepared, spec: RunSpec, runs: Sequence[str]) -> None:
+    """Keep what is expected of new runs, to be held against what they take."""
+    train, model = replace(params.train, steps=prepared.steps), spec.inputs["model"].removeprefix("model:")
+    dev = corpora.read(workspace.corpus_path(spec.inputs["dev"].removeprefix("corpus:")))
+    read = len(dev) * estimates.tokens_of_a_row(workspace, dev, model)
+    sizes, asked = Sizes(float(prepared.encoded.lengths.sum()), read), Asked(train, model, spec.inputs["dev"])
+    estimates.note(workspace, Wanted(asked, len(runs), sizes, len(params.labels)), runs)
+
+
 def _import(workspace: Workspace, recipe: Recipe, submit: Submitter, watch: Watch) -> Stage:
     run, _ = submit(import_spec(workspace, recipe))
     return imported(workspace, result_of(workspace, run, watch))
@@ -125,10 +144,15 @@ def _import(workspace: Workspace, recipe: Recipe, submit: Submitter, watch: Watc
 
 def pools_of(workspace: Workspace, recipe: Recipe, watch: Watch) -> tuple[dict[str, Corpus], dict[str, int]]:
     """Gold, if any, and the ingredients of a recipe, without training -> (pools, rejected children by code)."""
+    stage, rejected = staged(workspace, recipe, watch)
+    return stage.pools, rejected
+
+
+def staged(workspace: Workspace, recipe: Recipe, watch: Watch) -> tuple[Stage, dict[str, int]]:
+    """What a recipe hands to its trainings, imported and built as far as needed -> (it, rejected children by code)"""
     submit = Submitter(workspace, fresh=False)
     stage = _import(workspace, recipe, submit, watch)
-    rejected = _augment(workspace, recipe, stage, submit, watch)
-    return stage.pools, rejected
+    return stage, _augment(workspace, recipe, stage, submit, watch)
 
 
 def _augment(workspace: Workspace, recipe: Recipe, stage: Stage, submit: Submitter, watch: Watch) -> dict[str, int]:
@@ -151,12 +175,10 @@ def _augment(workspace: Workspace, recipe: Recipe, stage: Stage, submit: Submitt
 
 def _check_targets(recipe: Recipe, stage: Stage, prepared: Prepared) -> None:
     """Something must be learned; and a model that does not know the words is said."""
-    if not any((targets >= 0).any() for targets in prepared.encoded.targets):
+    if not (prepared.encoded.targets >= 0).any():
         raise CoreError("nothing_to_learn", {"where": "mix"}, "hint_nothing_to_learn")
-    if prepared.encoded.unknown > UNKNOWN_WARNING:
-        percent = round(100 * prepared.encoded.unknown, 1)
-        values: dict[str, str | int | float | None] = {"model": recipe.train.model, "percent": percent}
-        stage.issues.append(Issue(recipe.file, None, "train.model", "unknown_words", values, "kept"))
+    unknown = unknown_issue(prepared.encoded.pieces.unknown_share, recipe.train.model, recipe.file)
+    stage.issues += [unknown] if unknown is not None else []
 
 
 def _with_zeros(mix: Mix, prepared: Prepared) -> dict[str, int]:
@@ -178,7 +200,7 @@ def scores_of(workspace: Workspace, corpus_id: str, runs: Sequence[str], labels:
     task = task_of(data.schema.task)
     names = tuple(sorted({*labels, *used_labels(data)}))
     kept = [predictions.column(predictions.file_of(workspace.run_folder(run), corpus_id)) for run in runs]
-    return score([task.counts(data.table, found, names) for found in kept], task.headline)
+    return score([task.counts(data.table, found, names) for found in kept], task.headline, task.also)
 
 
 def _seed_run(
@@ -198,9 +220,9 @@ def _seed_run(
 
 
 def export_predictions(workspace: Workspace, path: Path, corpus_id: str) -> Path:
-    """Kept predictions as a CoNLL file: token, gold, predicted; rows in input order."""
-    target = path.with_suffix(".conll")
+    """Kept predictions as a file that shows them beside gold, as the task has it; rows in input order."""
+    data = corpora.read(workspace.corpus_path(corpus_id))
+    target = path.with_suffix(predictions_suffix(data.schema.task))
     if not target.exists():
-        data = corpora.read(workspace.corpus_path(corpus_id))
-        conll(data, target, predictions.read(path).values)
+        write_predictions(data, target, predictions.read(path).values)
     return target

@@ -1,35 +1,35 @@
 """A trained run on new text."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyarrow as pa
 from pydantic import Field
 
-from core.corpus import Corpus, Schema
 from core.errors import CoreError
-from core.formats.tokenise import tokenise
 from core.jobs.machine import Machine
 from core.models import loading
 from core.models.loading import ModelMeta
 from core.params import CLOSED, build
 from core.runs import Turn
 from core.tasks import task as task_of
-from core.tasks.tagging import COLUMNS, spans
-from core.training.predictions import BATCH_TOKENS, predict
+from core.training.feed import BATCH_TOKENS, Feed, Reader, reader
+from core.training.gear import Gear, gear_of
+from core.training.predictions import predict
 from core.workspace import Workspace
 
 MOST_LINES = 50  # of one request to the warm process
 MOST_CHARACTERS = 2000  # of one line
-_UNIT_TOKENS = 512  # of one batch for a request: between two of them it is looked whether anybody still waits
+UNIT_TOKENS = 512  # of one batch where somebody waits: between two of them it is looked whether anybody still does
+_AT_ONCE = 512  # lines that are read before the first of them is answered
 
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """What is asked for: the entities of each line by one trained run."""
+    """What is asked for: what one trained run finds in each line."""
 
     __pydantic_config__ = CLOSED
     run: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
@@ -41,19 +41,28 @@ class Trained:
     """A trained run in memory, ready to predict."""
 
     meta: ModelMeta
-    base: Path  # folder of the installed model it was tuned from
-    network: Any
-    gear: Any  # accelerate.Accelerator
+    reader: Reader
+    gear: Gear
+    tokenizer: Any  # tokenizers.Tokenizer
+    pad: int
 
 
-def predict_lines(workspace: Workspace, run_id: str, lines: list[str]) -> list[dict[str, Any]]:
-    """Entities of each line: {"text", "entities": [{"start", "end", "label", "text", "confidence"}]}.
+def predict_lines(workspace: Workspace, run_id: str, lines: Sequence[str]) -> list[dict[str, Any]]:
+    """What a run finds in each line, as its task answers (`Task.answer`). Raises CoreError `run_without_weights`."""
+    return read(open_run(workspace, run_id), lines)
 
-    Offsets are code points; the confidence of an entity is the least probable of its words (0..1). Raises CoreError
-    `run_without_weights`.
-    """
+
+def predict_stream(trained: Trained, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """`predict_lines` of any number of lines, never more than some hundreds of them in memory."""
+    left = iter(lines)
+    while some := list(islice(left, _AT_ONCE)):
+        yield from read(trained, some)
+
+
+def open_run(workspace: Workspace, run_id: str, threads: int | None = None) -> Trained:
+    """A trained run in memory, on this machine's device. Raises CoreError `run_without_weights`."""
     folder = _weights(workspace.root, run_id).parent
-    return _found(_load(folder, workspace.models, Machine.here().threads), lines, BATCH_TOKENS, lambda: None)
+    return _load(folder, workspace.models, threads or Machine.here().threads)
 
 
 def answer(root: Path, request: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
@@ -62,18 +71,39 @@ def answer(root: Path, request: Mapping[str, Any], turn: Turn) -> dict[str, Any]
     Raises CoreError `predict_too_many_lines`, `predict_line_too_long`, `run_without_weights`.
     """
     asked = build(PredictRequest, request, "predict")
-    if len(asked.lines) > MOST_LINES:
-        raise CoreError("predict_too_many_lines", {"lines": len(asked.lines), "most": MOST_LINES})
-    for number, line in enumerate(asked.lines, 1):
-        if len(line) > MOST_CHARACTERS:
-            values = {"line": number, "characters": len(line), "most": MOST_CHARACTERS}
-            raise CoreError("predict_line_too_long", values)
+    check_lines(asked.lines, MOST_LINES, MOST_CHARACTERS)
     weights = _weights(root, asked.run)
     written = weights.stat().st_mtime_ns  # the same run trained afresh is the same id
     threads = max(1, Machine.here().threads // 2)  # a training may go on beside it
     with turn.loading():
         trained = _kept(weights.parent, root / "models", threads, written)
-    return {"rows": _found(trained, asked.lines, _UNIT_TOKENS, turn.check)}
+    return {"rows": read(trained, asked.lines, UNIT_TOKENS, turn.check)}
+
+
+def found_in(answered: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a task's answer (`Task.answer`) says was found in a text, whatever it calls it."""
+    return next(value for value in answered.values() if isinstance(value, list))
+
+
+def check_lines(lines: Sequence[str], most_lines: int, most_characters: int) -> None:
+    """Raises CoreError `predict_too_many_lines`, `predict_line_too_long`, `predict_no_text`."""
+    if len(lines) > most_lines:
+        raise CoreError("predict_too_many_lines", {"lines": len(lines), "most": most_lines})
+    for number, line in enumerate(lines, 1):
+        if len(line) > most_characters:
+            values = {"line": number, "characters": len(line), "most": most_characters}
+            raise CoreError("predict_line_too_long", values)
+        if not _is_text(line):
+            raise CoreError("predict_no_text", {"line": number})
+
+
+def _is_text(line: str) -> bool:
+    """Half a surrogate pair can stand in JSON, and is no character."""
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _weights(root: Path, run_id: str) -> Path:
@@ -90,41 +120,20 @@ def _kept(folder: Path, models: Path, threads: int, written: int) -> Trained:
 
 def _load(folder: Path, models: Path, threads: int) -> Trained:
     """A fine-tuned model (folder of a run's `model`), on this machine's device."""
-    from core.training.loop import accelerator
-
     meta = ModelMeta.read(folder)
     base, task, machine = models / meta.base, task_of(meta.task), Machine.here()
-    gear = accelerator({"device": machine.device, "precision": machine.precision, "threads": threads})
-    network = loading.load_trained(folder, base, task.head, task.classes(meta.labels))
-    return Trained(meta, base, gear.prepare(network), gear)
+    gear = gear_of({"device": machine.device, "precision": machine.precision, "threads": threads})
+    network: Any = loading.load_trained(folder, base, task.head, task.classes(meta.labels))
+    put = reader(task, network.to(gear.device))
+    return Trained(meta, put, gear, loading.tokenizer(base), loading.pad_id(base))
 
 
-def _found(
-    trained: Trained, lines: Sequence[str], batch_tokens: int, check: Callable[[], None]
+def read(
+    trained: Trained, lines: Sequence[str], batch_tokens: int = BATCH_TOKENS, check: Callable[[], None] = lambda: None
 ) -> list[dict[str, Any]]:
+    """What a run finds in each line. `check` is called between batches and may raise."""
     meta, task = trained.meta, task_of(trained.meta.task)
-    places = [tokenise(line) for line in lines]
-    tokens = [[line[start:end] for start, end in found] for line, found in zip(lines, places, strict=True)]
-    data = _unlabelled(meta, tokens)
-    encoded = task.encode(data.table, meta.labels, loading.tokenizer(trained.base), meta.max_length)
-    pad = loading.pad_id(trained.base)
-    found = predict(task, trained.network, meta.labels, encoded, pad, trained.gear, batch_tokens, check)
-    each = zip(lines, places, found.values, found.confidence, strict=True)
-    return [{"text": line, "entities": _entities(line, where, tags, sure)} for line, where, tags, sure in each]
-
-
-def _unlabelled(meta: ModelMeta, tokens: Sequence[Sequence[str]]) -> Corpus:
-    unknown: list[list[str | None]] = [[None] * len(row) for row in tokens]
-    columns = [pa.array(tokens, COLUMNS["tokens"]), pa.array(unknown, COLUMNS["tags"])]
-    return Corpus(Schema(meta.task, meta.labels, meta.language), pa.table(columns, names=["tokens", "tags"]))
-
-
-def _entities(
-    line: str, places: Sequence[tuple[int, int]], tags: Sequence[str], sure: Sequence[float]
-) -> list[dict[str, Any]]:
-    out: list[dict[str, Any]] = []
-    for span in spans(tags):
-        start, end = places[span.start][0], places[span.end - 1][1]
-        confidence = min(sure[span.start : span.end])
-        out.append({"start": start, "end": end, "label": span.label, "text": line[start:end], "confidence": confidence})
-    return out
+    pieces = task.pieces(task.unlabelled(lines), trained.tokenizer, meta.max_length)
+    feed = Feed(pieces, trained.pad)
+    found = predict(trained.reader, meta.labels, feed, trained.gear, batch_tokens, check)
+    return [task.answer(*each) for each in zip(lines, found.values, found.confidence, strict=True)]

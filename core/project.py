@@ -15,6 +15,7 @@ from core.mix import GOLD, Mix, Part
 from core.params import build, slug
 from core.recipe import AugmentedIngredient, FileIngredient, Recipe, check
 from core.recipe_text import mix_data, recipe_data, yaml_text
+from core.tasks import DEFAULT
 from core.workspace import Workspace
 from core.yaml_text import parse
 
@@ -95,7 +96,7 @@ def to_data(project: Project) -> dict[str, Any]:
     return data
 
 
-def create(workspace: Workspace, title: str, data: str, language: str = "en", task: str = "tagging") -> Project:
+def create(workspace: Workspace, title: str, data: str, language: str = "en", task: str = DEFAULT) -> Project:
     """A new project over `corpus:NAME`; a name that is taken gets a number."""
     title = " ".join(title.split())[:_LONGEST_TITLE] or "untitled"
     taken = set(names(workspace))
@@ -145,7 +146,10 @@ def without_ingredient(name: str) -> Callable[[Project], Project]:
         if child is not None:
             raise CoreError("ingredient_in_use", {"name": name, "child": child})
         mixes = {key: _mix_without(mix, name) for key, mix in project.mixes.items()}
-        recipe = replace(project.recipe, ingredients=left, mix=_mix_without(project.recipe.mix, name))
+        licences = {key: words for key, words in project.recipe.licences.items() if key != name}
+        recipe = replace(
+            project.recipe, ingredients=left, mix=_mix_without(project.recipe.mix, name), licences=licences
+        )
         return replace(project, recipe=recipe, mixes=mixes)
 
     return change
@@ -162,7 +166,9 @@ def with_again(before: Project, name: str) -> Callable[[Project], Project]:
         order = [*(key for key in before.ingredients if key in found), *found]
         mixes = {key: _mix_again(mix, before.mixes.get(key), name) for key, mix in project.mixes.items()}
         mix = _mix_again(project.recipe.mix, before.recipe.mix, name)
-        recipe = replace(project.recipe, ingredients={key: found[key] for key in dict.fromkeys(order)}, mix=mix)
+        licences = {k: words for k, words in before.recipe.licences.items() if k == name} | {**project.recipe.licences}
+        parts = {key: found[key] for key in dict.fromkeys(order)}
+        recipe = replace(project.recipe, ingredients=parts, mix=mix, licences=licences)
         return replace(project, recipe=recipe, mixes=mixes)
 
     return change

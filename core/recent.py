@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from core import project as projects
 from core.errors import CoreError
-from core.groups import history, launched
+from core.groups import history, launched, of_searches
 from core.jobs.folder import Run
 from core.sample import Sample
 from core.sources import import_spec
@@ -68,8 +68,8 @@ def _rows(workspace: Workspace, project: projects.Project) -> Mapping[str, int]:
 
 
 def recent_runs(workspace: Workspace, most: int) -> list[RecentRun]:
-    """The last submitted first; of projects that launched the same run the first changed one is named."""
-    homes = {project: launched(workspace, project) for project in projects.names(workspace)}
+    """The last submitted first, without trials; of projects that launched the same run the first changed is named."""
+    homes = {project: _own(workspace, project) for project in projects.names(workspace)}
     runs: list[Run] = []
     for limit in (8 * most, None):  # all only where most of the newest were launched by no project
         newest = workspace.store.list(kind="train", limit=limit)
@@ -77,6 +77,12 @@ def recent_runs(workspace: Workspace, most: int) -> list[RecentRun]:
         if len(runs) >= most:
             break
     return [_recent(workspace, homes, run) for run in sorted(runs, key=lambda run: -run.submitted)[:most]]
+
+
+def _own(workspace: Workspace, project: str) -> Mapping[str, tuple[str, str, int]]:
+    """What a project launched, but for the trials of searches."""
+    trials = of_searches(workspace, project)
+    return {id: about for id, about in launched(workspace, project).items() if id not in trials}
 
 
 def _recent(workspace: Workspace, homes: Mapping[str, Mapping[str, tuple[str, str, int]]], run: Run) -> RecentRun:

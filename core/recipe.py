@@ -14,8 +14,10 @@ from core.formats.importing import Split
 from core.formats.protocol import ReadOptions
 from core.mix import GOLD, Mix
 from core.mix import check as check_mix
+from core.models.catalogue import default_for
 from core.params import CLOSED, bad_value, build, field_names, unknown_key
-from core.tasks import task
+from core.tasks import DEFAULT, task
+from core.training import sense
 from core.training.settings import TrainParams
 from core.yaml_text import LARGEST, parse
 
@@ -24,6 +26,7 @@ SEEDS = tuple(range(8))
 _ROOT = "recipe"  # what messages call the place of the outermost keys
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], Field(min_length=1)]
 Labels = dict[str, str | None]
+Licence = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Data:
     split: Split | None = None
     train_rows: Annotated[int, Field(ge=1)] | None = None  # a quick look: at most so many rows of train
     options: ReadOptions = ReadOptions()
-    columns: dict[str, str] = field(default_factory=dict[str, str])  # of hub data: ours -> theirs
+    columns: dict[str, str] = field(default_factory=dict[str, str])  # ours -> theirs
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Recipe:
     folder: Path
     file: str
     project: str
-    task: str = "tagging"
+    task: str = DEFAULT
     language: str = "en"
     ingredients: Mapping[str, FileIngredient | AugmentedIngredient] = field(
         default_factory=dict[str, FileIngredient | AugmentedIngredient]
@@ -80,6 +83,7 @@ class Recipe:
     mix: Mix = Mix()
     train: TrainParams = TrainParams()
     seeds: tuple[int, ...] = SEEDS
+    licences: Mapping[str, str] = field(default_factory=dict[str, str])  # of gold and ingredients, in words
     lines: Mapping[str, int] = field(default_factory=dict[str, int], compare=False)  # dotted path of a key -> its line
 
 
@@ -90,12 +94,13 @@ class _Top:
     __pydantic_config__ = CLOSED
     version: int
     data: Any
-    task: str = "tagging"
+    task: str = DEFAULT
     language: str = "en"
     ingredients: dict[str, Any] | None = None
     mix: dict[str, Any] | None = None
     train: dict[str, Any] | None = None
     project: str | None = None
+    licences: dict[str, Licence] | None = None
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,7 @@ def check(data: Any, folder: Path, name: str) -> Recipe:
         task(top.task)
     if not re.fullmatch("[a-z]{2,3}", top.language):
         raise bad_value("language", top.language, "en, zh, ...")
-    ingredients = {key: _ingredient(key, value) for key, value in (top.ingredients or {}).items()}
+    ingredients = {key: _ingredient(key, value, top.task) for key, value in (top.ingredients or {}).items()}
     _check_parents(ingredients)
     train = dict(top.train or {})
     seeds = build(_Seeds, {"seeds": train.pop("seeds", SEEDS)}, "train").seeds
@@ -176,6 +181,9 @@ def check(data: Any, folder: Path, name: str) -> Recipe:
     for part in mix.parts:
         if part != GOLD and part not in ingredients:
             raise unknown_key(part, [GOLD, *ingredients], "mix.parts")
+    for part in top.licences or {}:
+        if part != GOLD and part not in ingredients:
+            raise unknown_key(part, [GOLD, *ingredients], "licences")
     return Recipe(
         data=_data(top.data),
         folder=folder,
@@ -185,9 +193,16 @@ def check(data: Any, folder: Path, name: str) -> Recipe:
         language=top.language,
         ingredients=ingredients,
         mix=mix,
-        train=build(TrainParams, train, "train"),
+        train=_train({"model": default_for(top.language)} | train),
         seeds=seeds,
+        licences=top.licences or {},
     )
+
+
+def _train(data: dict[str, Any]) -> TrainParams:
+    found = build(TrainParams, data, "train")
+    sense.check(found)
+    return found
 
 
 def _data(data: Any) -> Data | str:
@@ -209,7 +224,7 @@ def _data(data: Any) -> Data | str:
     return found
 
 
-def _ingredient(name: str, data: Any) -> FileIngredient | AugmentedIngredient:
+def _ingredient(name: str, data: Any, of: str) -> FileIngredient | AugmentedIngredient:
     where = f"ingredients.{name}"
     if name == GOLD or not name:
         raise CoreError("ingredient_name", {"name": name, "where": where})
@@ -226,10 +241,11 @@ def _ingredient(name: str, data: Any) -> FileIngredient | AugmentedIngredient:
             raise unknown_key(strange, known, where)
         raise CoreError("missing_key", {"key": "augmenter", "where": where})
     found = build(AugmentedIngredient, {k: ({} if k == "params" and v is None else v) for k, v in data.items()}, where)
-    from core.augment import params_of
+    from core.augment import check_suits, params_of
 
     with about(f"{where}.augmenter"):
         params_of(found.augmenter, found.params, f"{where}.params")
+        check_suits(found.augmenter, task(of))
     return found
 
 

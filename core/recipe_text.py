@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.mix import GOLD, Mix
-from core.params import canonical, plain
+from core.models.catalogue import default_for
+from core.params import Json, canonical, plain
 from core.recipe import SEEDS, VERSION, Recipe
 
 GOLD_ONLY = "gold only"
@@ -21,10 +22,19 @@ def recipe_data(recipe: Recipe) -> dict[str, Any]:
         data["ingredients"] = {name: canonical(part) for name, part in recipe.ingredients.items()}
     if recipe.mix != Mix():
         data["mix"] = mix_data(recipe.mix)
-    train = dict(canonical(recipe.train))
+    train = train_data(recipe)
     if recipe.seeds != SEEDS:
         train["seeds"] = plain(recipe.seeds)
-    return data | ({"train": train} if train else {}) | {"project": recipe.project}
+    data |= {"train": train} if train else {}
+    data |= {"licences": dict(recipe.licences)} if recipe.licences else {}
+    return data | {"project": recipe.project}
+
+
+def train_data(recipe: Recipe) -> dict[str, Json]:
+    """Training settings as they stand in a recipe, whose language says which model is meant where none is named."""
+    train = dict(canonical(recipe.train))
+    train.pop("model", None)
+    return train if recipe.train.model == default_for(recipe.language) else {"model": recipe.train.model} | train
 
 
 def mix_data(mix: Mix) -> dict[str, Any]:

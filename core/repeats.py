@@ -63,9 +63,8 @@ def note_repeats(
     specs = repeats_of(workspace, project, group, seeds)
     event = {"event": LAUNCH, "group": group.id, "mix": group.name, "asked": mix_data(group.mix)}
     event |= {"train": canonical(group.train), "corpora": dict(group.corpora)}
-    event |= {"curve": True} if group.curve else {}
     made = {spec.id: seed for spec, seed in zip(specs, seeds, strict=True)}
-    record(workspace, project, event | dict(more) | {"seeds": made})
+    record(workspace, project, event | dict(group.marks) | dict(more) | {"seeds": made})
     return specs
 
 

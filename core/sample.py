@@ -17,8 +17,9 @@ from core.errors import CoreError
 from core.formats.importing import Source
 from core.jobs.folder import Run, locked, metrics_file, note, read_json, write_text
 from core.launch import start_import
-from core.params import canonical
 from core.runs import KINDS
+from core.sources import Gold, name_gold
+from core.tasks import DEFAULT
 from core.training import predictions
 from core.workspace import Workspace
 from core.yaml_text import parse
@@ -47,6 +48,10 @@ class Sample:
     language: str
     corpora: Mapping[str, Mapping[str, str]]
     project: Mapping[str, Any]
+
+    @property
+    def task(self) -> str:
+        return self.project.get("task", DEFAULT)
 
     @property
     def folder(self) -> Path:
@@ -103,9 +108,9 @@ def open_sample(workspace: Workspace, name: str) -> projects.Project:
 
 def _name_corpora(workspace: Workspace, found: Sample) -> None:
     for corpus, roles in found.corpora.items():
-        sources = {role: canonical(Source(f"{corpus}/{Path(file).name}")) for role, file in roles.items()}
+        sources = {role: Source(f"{corpus}/{Path(file).name}") for role, file in roles.items()}
         inputs = {role: f"file:{workspace.add_file(found.folder / file, file)}" for role, file in roles.items()}
-        workspace.name_corpus(corpus, {"sources": sources, "inputs": inputs})
+        name_gold(workspace, corpus, Gold(sources, inputs, task=found.task))
 
 
 def pack(workspace: Workspace, name: str) -> None:

@@ -20,7 +20,8 @@ from core.evaluation.verdicts import ENOUGH_SEEDS, MARGIN, Metric
 from core.groups import LAUNCH, Group, counts_of, evaluated
 from core.jobs.dispatch import slots
 from core.jobs.folder import Run, cancel_file, read_object
-from core.pace import asked_of, seconds_all
+from core.known import asked_of
+from core.pace import seconds_all
 from core.params import CLOSED, build, canonical
 from core.project import record
 from core.repeats import group_now, launched_as, next_seeds, note_repeats, repeats_of, told

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from core.errors import CoreError
 from core.groups import Group, groups, history
+from core.known import asked_of
 from core.models.catalogue import at_hand
-from core.pace import asked_of
 from core.project import names
 from core.workspace import Workspace
 
@@ -34,13 +34,13 @@ class Trained:
 
 
 def trained(workspace: Workspace, project: str) -> list[Trained]:
-    """The groups of a project with finished runs, the first launched first."""
+    """The groups of a project with finished runs, the first launched first; without the trials of searches."""
     known = workspace.store.briefs("train")
     past = history(workspace, project)
     found: list[Trained] = []
     for group in groups(workspace, project):
         done = {seed: run for seed, run in group.runs.items() if run.state == "succeeded"}
-        if done:
+        if done and not group.tune:
             kept = {seed: run.id for seed, run in done.items() if (workspace.run_folder(run.id) / "model").exists()}
             scores = [run.score for run in done.values() if run.score is not None]
             active = any(known[id].pending for id in past.groups[group.id].runs if id in known)
@@ -77,12 +77,13 @@ def encoder_of(workspace: Workspace, group: Group) -> str:
 
 
 def folder_of(workspace: Workspace, name: str, relative_to: Path) -> Path | None:
-    """Where the files of an encoder lie that a recipe names; None for one of a hub that was not installed yet."""
-    found = at_hand(name, relative_to)
+    """Where the files of an encoder lie that a recipe names; None for one that was not installed yet and is of a hub
+    or comes as a file that a folder is made of."""
+    found = at_hand(name, relative_to, workspace.models)
     if found is not None:
         return found
-    installed = next((one.identity for one in encoders(workspace) if name in one.names), None)
-    return None if installed is None else workspace.models / installed
+    known = next((one.identity for one in encoders(workspace) if name in one.names), None)
+    return None if known is None else workspace.models / known
 
 
 def weights_bytes(workspace: Workspace, run_id: str) -> int:

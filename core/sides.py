@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -14,9 +14,8 @@ from core import contrast, groups
 from core import project as projects
 from core.corpus import Corpus
 from core.errors import CoreError, Issue, Value
-from core.formats import read as read_file
+from core.formats import guess_task, predictions_suffix, read_predictions, text_lines
 from core.formats.importing import used_labels
-from core.formats.protocol import ReadOptions
 from core.groups import Group
 from core.launch import standing
 from core.models.catalogue import install
@@ -24,6 +23,7 @@ from core.project import Project
 from core.recipe import load
 from core.scores import Counts
 from core.stage import settle, train_specs
+from core.tasks import TASKS
 from core.tasks import task as task_of
 from core.workspace import Workspace
 
@@ -48,12 +48,12 @@ class Side:
     @cached_property
     def text(self) -> str:
         """What was tested on, but for its labels."""
-        return _digest(self.gold.table.column("tokens"))
+        return _digest(self.gold.table.column(task_of(self.gold.schema.task).text_column))
 
     @cached_property
     def labelled(self) -> str:
         """The same with its labels."""
-        return self.text + _digest(self.gold.table.column("tags"))
+        return self.text + _digest(self.gold.table.column(task_of(self.gold.schema.task).gold_column))
 
 
 def check(baseline: Side, other: Side) -> None:
@@ -73,7 +73,7 @@ def side(workspace: Workspace, name: str, split: str) -> Side:
     """What a name on the command line stands for.
 
     A recipe file: its runs, which must have been carried out; the JSON object that `run --json` printed, or a folder
-    or file of predictions (CoNLL: token, gold, predicted): those; PROJECT/MIX: a mix of a project.
+    or file of predictions (see docs/formats.md): those; PROJECT/MIX: a mix of a project.
 
     Raises CoreError `side_unknown`, `side_not_run`, `nothing_evaluated`, and those of recipes and files.
     """
@@ -83,7 +83,8 @@ def side(workspace: Workspace, name: str, split: str) -> Side:
     if path.suffix == ".json" and path.is_file():
         return _of_files(name, _printed(path, split))
     if path.is_dir():
-        return _of_files(name, sorted(path.glob("*.conll")))
+        endings = {predictions_suffix(task) for task in TASKS}
+        return _of_files(name, sorted(file for file in path.iterdir() if file.suffix in endings))
     if path.is_file():
         return _of_files(name, [path])
     project, slash, mix = name.partition("/")
@@ -145,23 +146,15 @@ def _of_files(name: str, paths: Sequence[Path]) -> Side:
 
 
 def predictions_in(name: str) -> tuple[Corpus, pa.ChunkedArray, list[Issue]]:
-    """Gold, predictions and what was repaired in a file of predictions (CoNLL: token, gold, predicted).
+    """Gold, predictions and what was repaired in a file of predictions: CoNLL with token, gold, predicted, or CSV with
+    text, gold, predicted.
 
     Raises CoreError with file and row where one can't be read.
     """
-    gold, found = (read_file(Path(name), name=name, options=ReadOptions(scheme="IOB2", tag_column=c)) for c in (-2, -1))
-    issues = [*gold.issues, *(issue for issue in found.issues if issue not in gold.issues)]
-    for issue in issues:
-        if issue.action == "dropped":
-            values: dict[str, Value] = {"file": name, "row": issue.row}
-            raise CoreError(issue.code, values | issue.values, "hint_predictions")
-    schema = replace(
-        gold.corpus.schema, labels=tuple(sorted({*gold.corpus.schema.labels, *found.corpus.schema.labels}))
-    )
-    return Corpus(schema, gold.corpus.table), found.corpus.table.column("tags"), issues
+    return read_predictions(Path(name), name, guess_task(text_lines.head(Path(name), name)))
 
 
 def _digest(column: pa.ChunkedArray) -> str:
-    """A hash over lists of strings: 16 hex digits."""
+    """A hash over texts or lists of strings: 16 hex digits."""
     lines = json.dumps(column.to_pylist(), ensure_ascii=False)
     return sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,12 +1,11 @@
 """Groups of runs mention by mention: what was taken for what, and counts on parts of a split."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from core import corpus as corpora
-from core.corpus import Corpus, pc
+from core.corpus import Corpus
 from core.errors import CoreError
 from core.evaluation.comparison import Comparison, compare, measure
 from core.evaluation.slices import SLICES, Background, sliced
@@ -16,8 +15,8 @@ from core.jobs.folder import read_object
 from core.mix import GOLD
 from core.runs import POOL
 from core.scores import Counts
-from core.tasks.iob2 import flat
-from core.tasks.matching import Matches, Surfaces, forms, match, surfaces, texts
+from core.tasks import task as task_of
+from core.tasks.pairs import Matches, Surfaces
 from core.training import predictions
 from core.workspace import Workspace
 
@@ -52,10 +51,10 @@ def matched(workspace: Workspace, group: Group, split: str) -> Matched:
         raise CoreError("nothing_evaluated", {"name": group.name, "split": split})
     data = split_of(workspace, group, split)
     names = tuple(sorted(used_labels(data)))
-    truth = flat(data.table.column("tags"), names)
+    task = task_of(data.schema.task)
     kept = (predictions.column(predictions.file_of(workspace.run_folder(run), data.id)) for run in runs)
-    pairs = tuple(match(truth, flat(found, names), names) for found in kept)
-    return Matched(pairs, tuple(surfaces(one, data.table.column("tokens")) for one in pairs))
+    pairs = tuple(task.pairs(data.table, found, names) for found in kept)
+    return Matched(pairs, tuple(task.surfaces(one, data.table) for one in pairs))
 
 
 def ingredients_of(workspace: Workspace, groups: Sequence[Group]) -> dict[str, str]:
@@ -78,16 +77,18 @@ def ground(workspace: Workspace, data: Corpus, ingredients: Mapping[str, str]) -
 
     `ingredients`: of `ingredients_of`; those whose sentences were not kept are left out.
     """
+    task = task_of(data.schema.task)
     known: dict[str, dict[str, int]] = {}
     for name, corpus_id in ingredients.items():
         path = workspace.corpus_path(corpus_id)
         if path.exists():
             corpus = corpora.read(path)
-            known[name] = forms(corpus.table, corpus.schema.labels)
-    lengths = pc.list_value_length(data.table.column("tokens")).to_numpy().astype(np.int64)
+            known[name] = Counter(task.mentions(corpus.table, corpus.schema.labels)[2])
     left = () if GOLD in known else _OF_TRAIN
-    slices = tuple(name for name in SLICES if name not in left and (known or name != "ingredient"))
-    return Ground(Background(lengths, known.get(GOLD, {}), known, texts(data.table)), slices)
+    slices = (name for name in SLICES if name in task.slices and name not in left)
+    slices = tuple(name for name in slices if known or name != "ingredient")
+    texts = task.texts(data.table, blanks=True).to_pylist()
+    return Ground(Background(task.lengths(data.table), known.get(GOLD, {}), known, texts), slices)
 
 
 def counts_on(found: Matched, background: Background, slice: str) -> dict[str, list[Counts]]:

@@ -7,12 +7,15 @@ from typing import Any
 
 from core import project as projects
 from core.errors import CoreError
+from core.formats import guess_task, text_lines
 from core.formats.importing import ImportParams, Source, Split
 from core.formats.protocol import ReadOptions
 from core.params import build, canonical, slug
 from core.project import Project
 from core.recipe import Data, FileIngredient, Recipe, about
 from core.runs import POOL, RunSpec
+from core.tasks import DEFAULT
+from core.tasks import task as task_of
 from core.workspace import Workspace
 
 
@@ -27,6 +30,7 @@ class Gold:
     inputs: Mapping[str, str]
     split: Split | None = None
     train_rows: int | None = None
+    task: str = DEFAULT
 
 
 def check_roles(roles: Collection[str]) -> None:
@@ -39,7 +43,7 @@ def gold_spec(gold: Gold, language: str) -> RunSpec:
     """The import of gold alone."""
     roles = {role: POOL + role if role == "file" and gold.split is None else role for role in gold.sources}
     sources = {roles[role]: source for role, source in gold.sources.items()}
-    params = ImportParams(sources, language=language, split=gold.split, train_rows=gold.train_rows)
+    params = ImportParams(sources, gold.task, language, gold.split, gold.train_rows)
     return RunSpec("import", {roles[role]: value for role, value in gold.inputs.items()}, canonical(params))
 
 
@@ -49,6 +53,7 @@ def name_gold(workspace: Workspace, name: str, gold: Gold) -> None:
     data["inputs"] = dict(gold.inputs)
     data |= {"split": canonical(gold.split)} if gold.split else {}
     data |= {"train_rows": gold.train_rows} if gold.train_rows else {}
+    data |= {"task": gold.task} if gold.task != DEFAULT else {}
     workspace.name_corpus(name, data)
 
 
@@ -57,13 +62,31 @@ def named_gold(workspace: Workspace, reference: str) -> Gold:
     data = workspace.named_corpus(reference.partition(":")[2])
     sources = {role: build(Source, source, role) for role, source in data["sources"].items()}
     split = build(Split, data["split"], "split") if "split" in data else None
-    return Gold(sources, data["inputs"], split, data.get("train_rows"))
+    return Gold(sources, data["inputs"], split, data.get("train_rows"), data.get("task", DEFAULT))
+
+
+def likely_task(workspace: Workspace, name: str, folder: Path) -> str:
+    """The task that labelled data are for: that of `corpus:NAME`, else what the file looks like.
+
+    Raises CoreError `corpus_unknown`, and those of `text_lines.head` for a file that is there.
+    """
+    if name.startswith("corpus:"):
+        return named_gold(workspace, name).task
+    path = folder / name
+    return guess_task(text_lines.head(path, name)) if path.is_file() else DEFAULT
+
+
+def corpora_like(workspace: Workspace, recipe: Recipe) -> list[str]:
+    """Names of the corpora whose rows could join a recipe's gold, without gold itself."""
+    kinds = {name: named_gold(workspace, f"corpus:{name}").task for name in workspace.corpus_names()}
+    mine = task_of(recipe.task).rows
+    return [name for name, task in kinds.items() if task_of(task).rows == mine and f"corpus:{name}" != recipe.data]
 
 
 def bring(workspace: Workspace, title: str, gold: Gold, language: str) -> Project:
     """A new project over gold, which is remembered under a name like the project's. Nothing is imported yet."""
     name = free_corpus_name(workspace, slug(title).casefold())
-    project = projects.create(workspace, title, f"corpus:{name}", language)
+    project = projects.create(workspace, title, f"corpus:{name}", language, gold.task)
     name_gold(workspace, name, gold)
     return project
 
@@ -74,7 +97,7 @@ def bring_again(workspace: Workspace, project: str, gold: Gold, language: str) -
     name_gold(workspace, name, gold)
 
     def change(found: Project) -> Project:
-        return replace(found, recipe=replace(found.recipe, data=f"corpus:{name}", language=language))
+        return replace(found, recipe=replace(found.recipe, data=f"corpus:{name}", language=language, task=gold.task))
 
     return projects.edit(workspace, project, change, {"event": "read_again", "data": f"corpus:{name}"})
 
@@ -96,13 +119,14 @@ def import_spec(workspace: Workspace, recipe: Recipe) -> RunSpec:
         if name is not None:
             source = Source(name, data.options)
             with about(f"data.{role}"):
-                sources[role], inputs[role] = keep_source(workspace, source, role, recipe.folder, data.columns)
+                kept = keep_source(workspace, source, role, recipe.folder, data.columns, recipe.task)
+                sources[role], inputs[role] = kept
     for name, ingredient in recipe.ingredients.items():
         if isinstance(ingredient, FileIngredient):
             source = Source(ingredient.file, ingredient.options, ingredient.labels)
             with about(f"ingredients.{name}.file"):
-                kept, where = keep_source(workspace, source, "file", recipe.folder, ingredient.columns)
-            sources[POOL + name], inputs[POOL + name] = kept, where
+                kept = keep_source(workspace, source, "file", recipe.folder, ingredient.columns, recipe.task)
+            sources[POOL + name], inputs[POOL + name] = kept
     params = ImportParams(sources, recipe.task, recipe.language, data.split, data.train_rows)
     return RunSpec("import", inputs, canonical(params))
 
@@ -116,12 +140,18 @@ def _named_data(workspace: Workspace, reference: str) -> Data:
 
 
 def keep_source(
-    workspace: Workspace, source: Source, role: str, folder: Path, columns: Mapping[str, str]
+    workspace: Workspace, source: Source, role: str, folder: Path, columns: Mapping[str, str], task: str = DEFAULT
 ) -> tuple[Source, str]:
-    """Keep the file a source names (a path, corpus:NAME or hub:...) -> (the source, its input)."""
+    """Keep the file a source names (a path, corpus:NAME or hub:...) -> (the source, its input).
+
+    `columns`: ours -> theirs. Raises CoreError `corpus_other_task` where corpus:NAME holds rows of another kind.
+    """
     kind, _, rest = source.name.partition(":")
     if kind == "corpus":
         named = workspace.named_corpus(rest)
+        theirs = named.get("task", DEFAULT)
+        if task_of(theirs).rows != task_of(task).rows:
+            raise CoreError("corpus_other_task", {"name": rest, "task": theirs, "asked": task}, "hint_task")
         chosen = role if role in named["sources"] else "train" if "train" in named["sources"] else "file"
         if chosen not in named["sources"]:
             raise CoreError(
@@ -135,6 +165,10 @@ def keep_source(
     if kind == "hub":
         from core.formats.hub import fetch
 
-        path = fetch(source.name, columns, workspace.root / "cache")
+        path = fetch(source.name, columns, workspace.root / "cache", task)
         return source, f"file:{workspace.add_file(path, source.name)}"
+    if columns:
+        known = build(ReadOptions, {"columns": dict(columns)}, "").columns
+        options = replace(source.options, columns={**source.options.columns, **known})
+        source = replace(source, options=options)
     return source, f"file:{workspace.add_file(folder / source.name, source.name)}"

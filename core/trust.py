@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from core.corpus import Corpus, pc
+from core.corpus import Corpus
 from core.errors import CoreError
 from core.evaluation.calibration import (
     Effect,
@@ -20,8 +20,8 @@ from core.evaluation.calibration import (
 )
 from core.formats.importing import used_labels
 from core.groups import Group, evaluated, split_of
-from core.tasks.iob2 import entities, flat
-from core.tasks.matching import CORRECT, match
+from core.tasks import task as task_of
+from core.tasks.pairs import CORRECT
 from core.training import predictions
 from core.workspace import Workspace
 
@@ -53,8 +53,8 @@ def marks(workspace: Workspace, group: Group, split: str) -> Marks:
     labels = tuple(sorted(used_labels(data)))
     files = [predictions.file_of(workspace.run_folder(run), data.id) for run in runs]
     found = [marked(data, predictions.column(file), predictions.confidence_column(file), labels) for file in files]
-    truth = flat(data.table.column("tags"), labels)
-    gold = np.bincount(entities(truth.codes, truth.offsets)[2], minlength=len(labels))
+    _, of_gold, _ = task_of(data.schema.task).mentions(data.table, labels)
+    gold = np.bincount(of_gold, minlength=len(labels))
     return Marks(labels, gold, tuple(found))
 
 
@@ -64,17 +64,11 @@ def marked(data: Corpus, predicted: pa.ChunkedArray, confidence: pa.ChunkedArray
     As in the scores: those that touch a word with a null tag are left out, and so are those of other labels than
     `labels`; right is the very span with its label. Raises ValueError for predictions of other rows.
     """
-    truth, guess = flat(data.table.column("tags"), labels), flat(predicted, labels)
-    if not np.array_equal(truth.offsets, guess.offsets):
-        raise ValueError("predictions and gold differ in length")
-    found = match(truth, guess, labels)
+    task = task_of(data.schema.task)
+    found = task.pairs(data.table, predicted, labels)
     there = found.predicted.label >= 0
-    row, side = found.row[there], found.predicted
-    ends = truth.offsets[row][:, None] + np.column_stack((side.start[there], side.end[there]))
-    words = np.append(pc.list_flatten(confidence).to_numpy().astype(np.float64), np.inf)  # a mention may end at the end
-    least = np.minimum.reduceat(words, ends.ravel())[::2] if len(ends) else np.empty(0)
-    sure = np.clip(np.round(least, _DIGITS), 0.0, 1.0)
-    return Marked(sure, found.kind[there] == CORRECT, side.label[there], row)
+    sure = np.clip(np.round(task.sure(found, predicted, confidence), _DIGITS), 0.0, 1.0)
+    return Marked(sure, found.kind[there] == CORRECT, found.predicted.label[there], found.row[there])
 
 
 def reliable(found: Marks) -> Reliability | None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import composed, facts, launching, mixer, named
+from components import composed, facts, launching, mixer, named, tune
 from components.bench import Bench, open_bench
 from components.frame import PAGES, enter, need_project
 from components.words import t
@@ -34,6 +34,7 @@ def desk(bench: Bench) -> None:
     if found is not None:
         with right:
             launching.launch_box(bench, mix, train)
+            tune.tune(bench, mix, train)
             launching.recipe_box(bench, mix, train)
 
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from components.deliver import deliver
 from components.features import features
 from components.frame import enter, need_project
 from components.models import bundled, hub, installed, suits, trained, try_run
@@ -13,14 +14,17 @@ st.title(t("Models"))
 project = need_project(space)
 found = shelf.trained(space, project.slug)
 st.subheader(t("Try a run"), anchor=False)
-try_run(space, project, found)
+run = try_run(space, project, found)
+if run is not None:
+    st.subheader(t("Take it along"), anchor=False)
+    deliver(space, project, run)
 st.subheader(t("Does the encoder suit the text?"), anchor=False)
 st.caption(t("The encoder is the pre-trained model that every run of this project begins with."))
 suits(space, project)
 features(space, project)
 st.subheader(t("What is there"), anchor=False)
 st.caption(t("Encoders that come with Peibi"))
-bundled(space)
+bundled()
 st.caption(t("Trained models of this project"))
 trained(space, found)
 st.caption(t("Encoders in the workspace, checked and copied"))

@@ -1,5 +1,6 @@
 """What several tests need: a very small pre-trained model, and the command line as a process of its own."""
 
+import io
 import json
 import os
 import signal
@@ -69,7 +70,8 @@ class Done:
 def _is_progress(line: str) -> bool:
     kind, _, rest = line.partition(" ")
     run_id, colon, _ = rest.partition(":")
-    return bool(colon) and kind in ("import", "augment", "train", "evaluate", "export", "unpack") and len(run_id) == 16
+    kinds = ("import", "augment", "train", "evaluate", "model_export", "export", "unpack")
+    return bool(colon) and kind in kinds and len(run_id) == 16
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -116,6 +118,22 @@ def core() -> Callable[..., Done]:
 
     def call(*arguments: object, folder: Path, env: Mapping[str, str] | None = None, timeout: float = 120) -> Done:
         return ended(start(arguments, folder, env), timeout)
+
+    return call
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """A command in this process, for tests that hold torch already: here("predict", RUN, text=b"...") -> Done."""
+    from core.__main__ import main
+
+    monkeypatch.setenv("PEIBI_LANG", "en")
+
+    def call(*arguments: object, text: bytes = b"") -> Done:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text), encoding="utf-8"))
+        capsys.readouterr()
+        status = main([str(argument) for argument in arguments])
+        return Done(status, *capsys.readouterr())
 
     return call
 

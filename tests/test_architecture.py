@@ -54,7 +54,24 @@ TIERS = (
             "gold_curve",
             "repeats",
             "settle",
+            "tunable",
+            "trials",
+            "sampler",
+            "tune",
+            "tuned",
             "confirm",
+            "seen",
+            "origins",
+            "card",
+            "card_text",
+            "card_use",
+            "model_export",
+            "serving",
+            "known",
+            "expected",
+            "estimate",
+            "explain",
+            "dry_run",
             "recent",
             "care",
             "archive",
@@ -66,8 +83,9 @@ TIERS = (
     ),
 )
 RANK = {name: rank for rank, tier in enumerate(TIERS) for name in tier}
-HEAVY = ("torch", "transformers", "nlpaug", "datasets", "sklearn")
+HEAVY = ("torch", "transformers", "nlpaug", "datasets", "sklearn", "optuna")
 FILES = sorted(path for path in CORE.rglob("*.py") if "__pycache__" not in path.parts)
+APP = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "components").glob("*.py"))]
 
 
 def module_of(path: Path) -> str:
@@ -110,6 +128,42 @@ def test_imports_only_go_down(path):
                 and mine not in ("tasks", "evaluation", "formats", "models", "augment", "training")
             )
             assert same or RANK[other] < RANK[mine], f"{mine} imports {name}"
+
+
+# What a task's rows are is the business of its own readers and writers. They may import what says so; nobody else may.
+OF_ALL_TASKS = ("protocol", "example", "running", "tokenise", "pairs", "drawing", "letters", "words")
+OF_ROWS = {"tagged": {"tagged", "iob2"}, "labelled": {"labelled"}}  # kind of rows -> modules of core.tasks
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_nothing_outside_the_tasks_asks_which_task_it_is(path):
+    module = module_of(path)
+    if part_of(module) in ("tasks", "samples", ""):
+        return
+    from core.tasks import TASKS
+
+    own = next((modules for kind, modules in OF_ROWS.items() if module.startswith(f"core.formats.{kind}.")), set())
+    for name in imports(path):
+        if name.startswith("core.tasks."):
+            of = name.split(".")[2]
+            is_module = (CORE / "tasks" / f"{of}.py").exists()
+            assert not is_module or of in (*OF_ALL_TASKS, *own), f"{module} imports {name}"
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        assert not (isinstance(node, ast.Constant) and node.value in TASKS), f"{module}:{node.lineno} names a task"
+
+
+@pytest.mark.parametrize("path", APP, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_the_app_does_not_ask_which_task_it_is_either(path):
+    for name in imports(path):
+        of = name.split(".")[2] if name.startswith("core.tasks.") else ""
+        assert not (CORE / "tasks" / f"{of}.py").exists() or of in OF_ALL_TASKS, f"{path.name} imports {name}"
+    if path.name == "speech.py":  # which puts tasks and kinds of rows into words
+        return
+    from core.tasks import TASKS, task
+
+    named = {*TASKS, *(task(name).rows for name in TASKS)}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        assert not (isinstance(node, ast.Constant) and node.value in named), f"{path.name}:{node.lineno} names a task"
 
 
 def test_no_import_cycles_between_modules():
@@ -198,11 +252,13 @@ def test_tables_name_things_that_exist():
 
     from core.augment import AUGMENTERS
     from core.commands import COMMANDS
-    from core.formats import READERS, WRITERS
+    from core.formats import PREDICTIONS, READERS, SIGNS, WRITERS
     from core.runs import KINDS
     from core.tasks import TASKS
 
-    places = [*READERS.values(), *WRITERS.values(), *TASKS.values(), *COMMANDS.values()]
+    places = [place for kinds in (READERS, WRITERS) for formats in kinds.values() for place in formats.values()]
+    places += [*SIGNS.values(), *TASKS.values(), *COMMANDS.values()]
+    places += [f"{module}:{name}" for module in PREDICTIONS.values() for name in ("SUFFIX", "read", "write")]
     places += [place for kind in KINDS.values() for place in (kind.function, kind.params)]
     places += [place for entry in AUGMENTERS.values() for place in (entry.augmenter, entry.params)]
     for place in places:
@@ -210,7 +266,6 @@ def test_tables_name_things_that_exist():
         assert hasattr(importlib.import_module(module), name), place
 
 
-APP = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "components").glob("*.py"))]
 OF_A_PAGE = ("streamlit", "components", "core", "collections", "dataclasses", "typing")  # what a page may import
 
 

@@ -19,18 +19,20 @@ from core.augment.deletion import Deletion, DeletionParams
 from core.augment.edits import Edit, edited
 from core.augment.mention_replacement import MentionReplacement, MentionReplacementParams
 from core.augment.occurrences import Occurrences
-from core.augment.pool import POOL, AugmentParams, build_pool, examples, run, valid_iob2
+from core.augment.pool import AugmentParams, build_pool, pool_schema, run, valid_iob2
 from core.augment.protocol import Change, Child, Example, Rejected, Resources, Scope, restore, rng_for
 from core.augment.shuffle_segments import ShuffleSegments, ShuffleSegmentsParams
 from core.augment.swap import Swap, SwapParams
-from core.augment.text import Running, spliced
 from core.augment.token_replacement import TokenReplacement, TokenReplacementParams
 from core.corpus import Corpus, Schema
 from core.errors import CoreError
 from core.params import canonical
 from core.runs import Cancelled, RunSpec
+from core.tasks import task
+from core.tasks.running import Running, spliced
 from core.tasks.tagging import OUTSIDE, TABLE, content, spans, text_content
 
+TAGGING = task("tagging")
 OUTSIDE_ONLY = ("synonym", "insertion", "swap", "deletion")
 NOISE = ("keyboard", "ocr", "spelling")
 
@@ -75,7 +77,7 @@ def corpus_of(sentences: tuple[str, ...] = SENTENCES, language: str = "en", text
 
 
 GOLD = corpus_of()
-ROWS = examples(GOLD)
+ROWS = TAGGING.examples(GOLD.table)
 
 
 @pytest.fixture(scope="session")
@@ -213,13 +215,13 @@ class TestContract:
         pool = build_pool(GOLD, params, cache, set(), lambda: None)
         assert len(pool.corpus) > 0
         assert len(pool.corpus) + len(pool.rejected) == sum(pool.counts.values()) + len(pool.corpus) == 3 * len(GOLD)
-        assert pool.corpus.table.schema == POOL
+        assert pool.corpus.table.schema == pool_schema(TAGGING)
         gold = {row["id"]: row for row in GOLD.table.to_pylist()}
         rows = pool.corpus.table.to_pylist()
         for row in rows:
             changes = tuple(Change(c["start"], c["end"], tuple(c["was"])) for c in row["changes"])
             child = Child(tuple(row["tokens"]), tuple(row["tags"]), changes)
-            assert_holds(name, examples(GOLD)[list(gold).index(row["parent"])], child)
+            assert_holds(name, ROWS[list(gold).index(row["parent"])], child)
             cuts = [row["text"][s:e] for s, e in zip(row["starts"], row["ends"], strict=True)]
             assert cuts == row["tokens"]
             assert row["text"].startswith("  ") and row["text"].endswith("\n")

@@ -14,7 +14,11 @@ from core.care.trash import Kind
 from core.care.usage import KINDS
 from core.errors import LANGUAGES, message
 from core.evaluation.verdicts import Verdict
-from core.tasks.matching import KINDS as MISTAKES
+from core.tasks import TASKS
+from core.tasks import task as task_of
+from core.tasks.pairs import KINDS as MISTAKES
+from core.training.portions import Name as Part
+from core.trials import State, Why
 
 CORE = Path(__file__).parents[1] / "core"
 CATALOGUES = {
@@ -38,8 +42,12 @@ FAMILIES = {
     "kind_": MISTAKES,
     "lean_": ("over", "under", "mixed", "fair", "few"),
     "settle_": ("better", "worse", "same", "open"),
+    "trial_": get_args(State),
+    "stopped_": get_args(Why),
     "confirm_": ("better", "worse", "same", "open", "few_repeats"),
     "col_": ("recall", "precision", "f1"),
+    "metric_": tuple({name for task in map(task_of, TASKS) for name in task.also}),
+    "part_": get_args(Part),
     "says_": (*get_args(Verdict), "gains", "losses", "effect", "none", "too_few"),
 }
 
@@ -56,10 +64,12 @@ def codes_in_source() -> dict[str, str]:
                 "CoreError": (0, 2),
                 "Issue": (3,),
                 "Rejected": (0,),
+                "Bad": (0,),
                 "message": (0,),
                 "note": (2,),
                 "refused": (0,),
                 "Finding": (0,),
+                "Told": (0,),
             }
             for at in wanted.get(name, ()):
                 if at < len(node.args):

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import corpus as corpora
-from core.augment.pool import POOL
+from core.augment.pool import pool_schema
 from core.corpus import Corpus, Schema, content_id, digest_parts, numbered
+from core.tasks import task
 from core.tasks.tagging import TABLE, content
 
 SCHEMA = Schema("tagging", ("LOC", "PER"))
@@ -298,5 +299,8 @@ def test_the_columns_of_a_pool_have_ids_too():
     """Children carry lists of structs: what was changed."""
     row = filler() | {"changes": [{"start": 0, "end": 1, "was": ["x"]}], "method": "swap", "copy": 0}
     other = row | {"changes": [{"start": 0, "end": 1, "was": ["y"]}]}
-    found = {Corpus(SCHEMA, table_of([r], POOL)).id for r in (row, other, row | {"copy": 1}, row | {"changes": []})}
+    found = {
+        Corpus(SCHEMA, table_of([r], pool_schema(task("tagging")))).id
+        for r in (row, other, row | {"copy": 1}, row | {"changes": []})
+    }
     assert len(found) == 4

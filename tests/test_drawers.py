@@ -32,7 +32,8 @@ from core.report.plane import Key, Place, places, plane
 from core.sample import open_sample
 from core.scores import FEW, Counts
 from core.tasks.iob2 import flat
-from core.tasks.matching import Matches, match
+from core.tasks.matching import match
+from core.tasks.pairs import Matches
 from core.workspace import Workspace
 from tests.test_figures import HOSTILE, data, layout, strings
 

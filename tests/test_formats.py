@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from core.corpus import numbered
 from core.errors import CoreError
-from core.formats import ReadOptions, read, schemes, text_lines, write
+from core.formats import ReadOptions, read, text_lines, write
 from core.formats.protocol import Read
-from core.formats.tokenise import tokenise
-from core.formats.writing import conll as write_conll
+from core.formats.tagged import schemes
+from core.formats.tagged.writing import conll as write_conll
 from core.tasks.tagging import TABLE, content, spans
+from core.tasks.tokenise import tokenise
 
 ROOT = Path(__file__).parents[1]
 DATA = os.environ.get("PEIBI_DATA")
@@ -156,7 +157,7 @@ import resource, sys
 from pathlib import Path
 from core.errors import CoreError
 from core.formats import ReadOptions, read
-import core.formats.conll, core.formats.jsonl
+import core.formats.tagged.conll, core.formats.tagged.jsonl
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for format in ("conll", "jsonl"):
     try:

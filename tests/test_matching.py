@@ -17,20 +17,8 @@ from core.evaluation.scoring import METRICS, score
 from core.scores import Counts
 from core.tasks import TASKS, task
 from core.tasks.iob2 import classes, flat
-from core.tasks.matching import (
-    CORRECT,
-    KINDS,
-    MISSED,
-    RULES,
-    SPURIOUS,
-    Matches,
-    confusion,
-    count,
-    counts_of,
-    kinds_of,
-    match,
-    mean_confusion,
-)
+from core.tasks.matching import RULES, count, counts_of, match
+from core.tasks.pairs import CORRECT, KINDS, MISSED, SPURIOUS, Matches, confusion, kinds_of, mean_confusion
 from core.tasks.tagging import COLUMNS, spans
 from core.training import predictions
 

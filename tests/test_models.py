@@ -97,7 +97,7 @@ def test_the_bundled_model_installs_once_and_is_what_notice_says(tmp_path):
     assert (first.folder / "model.safetensors").stat().st_size > 90_000_000
     assert tokenizer(first.folder).token_to_id("[CLS]") == 101
     assert (pad_id(first.folder), longest_input(first.folder, 256), longest_input(first.folder, 4096)) == (0, 256, 512)
-    notice = (BUNDLED[DEFAULT].weights_sha256, "NOTICE")
+    notice = (BUNDLED[DEFAULT].sha256, "NOTICE")
     from pathlib import Path
 
     assert notice[0] in (Path(__file__).parents[1] / notice[1]).read_text()

@@ -17,7 +17,6 @@ from core import project as projects
 from core import robustness
 from core.archive.contents import contents
 from core.augment.copies import Copy, with_other_mentions, with_slips
-from core.augment.pool import examples
 from core.care.links import Known, belongings
 from core.commands.answer import Setting
 from core.commands.arguments import parser
@@ -39,11 +38,14 @@ from core.project import Project
 from core.robustness import NOISE, SWAP, RobustnessParams, robustness_of
 from core.runs import KINDS, Cancelled, RunSpec
 from core.scores import Counts
+from core.tasks import task
 from core.tasks.tagging import spans
 from core.training.predictions import file_of
 from core.workspace import Workspace
 from tests.conftest import HARBOUR
 from tests.trust_page import opened, said
+
+TAGGING = task("tagging")
 
 COPIES = [f"{NOISE}0.05", f"{NOISE}0.1", f"{NOISE}0.2", SWAP]
 
@@ -140,9 +142,11 @@ def test_a_copy_keeps_row_against_row(harbour, tmp_path):
 
 def test_every_mention_becomes_another_of_its_label(harbour, tmp_path):
     copy = with_other_mentions(harbour, 0, tmp_path)
-    known = Counter((s.label, row.tokens[s.start : s.end]) for row in examples(harbour) for s in spans(row.tags))
+    known = Counter(
+        (s.label, row.tokens[s.start : s.end]) for row in TAGGING.examples(harbour.table) for s in spans(row.tags)
+    )
     surfaces = Counter(label for label, _ in known)
-    for before, after in zip(examples(harbour), examples(copy.corpus), strict=True):
+    for before, after in zip(TAGGING.examples(harbour.table), TAGGING.examples(copy.corpus.table), strict=True):
         was, now = ([(s.label, row.tokens[s.start : s.end]) for s in spans(row.tags)] for row in (before, after))
         assert [label for label, _ in was] == [label for label, _ in now]
         assert all((a != b) == (surfaces[a[0]] > 1) and b in known for a, b in zip(was, now, strict=True))
@@ -157,7 +161,7 @@ def test_words_that_are_not_known_stay(tmp_path, harbour):
     at = table.schema.get_field_index("tags")
     masked = Corpus(harbour.schema, table.set_column(at, table.schema.field(at), [tags]))
     for copy in (with_slips(masked, [1.0], 0, tmp_path)[0], with_other_mentions(masked, 0, tmp_path)):
-        for before, after in zip(examples(masked), examples(copy.corpus), strict=True):
+        for before, after in zip(TAGGING.examples(masked.table), TAGGING.examples(copy.corpus.table), strict=True):
             kept = [
                 [word for word, tag in zip(row.tokens, row.tags, strict=True) if tag is None] for row in (before, after)
             ]

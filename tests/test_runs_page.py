@@ -142,6 +142,9 @@ PARTS = {  # each way to look at a group of the sample, and how what it says beg
     "First batch": (
         "The first batch of repeat {seed} was not kept: it came with a sample, or ran under an older version."
     ),
+    "Explained": (
+        "One step of repeat {seed}: the loss, its gradient and the update, with the numbers of this run in them."
+    ),
     "Settings": "Its settings, and the software and machine it ran with.",
     "Events": "What happened to repeat {seed}, in the order in which it did.",
     "Log": "The end of the log of repeat {seed}, at most 64 KB.",

@@ -1,5 +1,7 @@
 """Parts of the mentions: by hand, and that parts add up to the whole."""
 
+from collections import Counter
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,9 +11,13 @@ from hypothesis import strategies as st
 from core.evaluation.scoring import score
 from core.evaluation.slices import CASINGS, SLICES, Background, casing_of, sliced
 from core.scores import Counts
+from core.tasks import task
 from core.tasks.iob2 import classes, flat
-from core.tasks.matching import Surfaces, count, forms, match, surfaces, texts
+from core.tasks.matching import count, match, surfaces
+from core.tasks.pairs import Surfaces
 from core.tasks.tagging import COLUMNS
+
+TAGGING = task("tagging")
 
 LABELS = ("LOC", "PER")
 TAGS = classes(LABELS)
@@ -37,6 +43,14 @@ def both(rows: list[list[tuple[str, str | None, str]]]) -> tuple[pa.Table, Surfa
     sides = [flat(t.column("tags"), LABELS) for t in (gold, guess)]
     found = surfaces(match(*sides, LABELS), gold.column("tokens"))
     return gold, *found, count(*sides, LABELS)
+
+
+def forms(rows: pa.Table, labels: tuple[str, ...]) -> Counter[str]:
+    return Counter(TAGGING.mentions(rows, labels)[2])
+
+
+def texts(rows: pa.Table) -> list[str]:
+    return [" ".join(tokens) for tokens in TAGGING.words(rows)]
 
 
 def words(mentions: Surfaces) -> list[str]:

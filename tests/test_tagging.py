@@ -1,7 +1,8 @@
 """The tagging task: labels, sub-tokens and targets, decoding against brute force, masks, counts in plain Python."""
 
 from collections.abc import Sequence
-from itertools import product
+from dataclasses import dataclass
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from core.corpus import Corpus, Schema, numbered
 from core.errors import CoreError
 from core.tasks import TASKS, task
-from core.tasks.protocol import IGNORED
+from core.tasks.protocol import IGNORED, Pieces
 from core.tasks.tagging import TABLE, Span, classes, content, flat, spans
 
 LABELS = ("LOC", "PER")
@@ -126,66 +127,92 @@ def byte_level() -> Tokenizer:
     return tokenizer
 
 
-def test_the_first_sub_token_carries_the_tag_and_all_others_are_ignored():
+@dataclass(frozen=True)
+class Read:
+    """What a tokenizer makes of rows, row by row: sub-tokens, and place and target of each word."""
+
+    pieces: Pieces
+    every: np.ndarray
+
+    @property
+    def ids(self) -> list[list[int]]:
+        return _rows(self.pieces.ids, self.pieces.rows)
+
+    @property
+    def words(self) -> list[list[int]]:
+        return _rows(self.pieces.places, self.pieces.items)
+
+    @property
+    def targets(self) -> list[list[int]]:
+        return _rows(self.every, self.pieces.items)
+
+
+def _rows(values: np.ndarray, ends: np.ndarray) -> list[list[int]]:
+    return [values[start:end].tolist() for start, end in pairwise(ends.tolist())]
+
+
+def encoded(corpus: Corpus, tokenizer: Tokenizer, length: int) -> Read:
+    return Read(TAGGING.pieces(corpus.table, tokenizer, length), TAGGING.targets(corpus.table, LABELS))
+
+
+def test_the_first_sub_token_of_a_word_stands_for_it():
     """First sub-token scored."""
     rows = [(["New", "Yorkers", "playing"], ["B-LOC", "I-LOC", "O"])]
-    found = TAGGING.encode(corpus_of(rows).table, LABELS, wordpiece(), 64)
+    found = encoded(corpus_of(rows), wordpiece(), 64)
     assert [VOCABULARY[piece] for piece in found.ids[0]] == [
         "[CLS]", "new", "york", "##er", "##s", "play", "##ing", "[SEP]",
     ]  # fmt: skip
-    assert found.targets[0].tolist() == [IGNORED, 1, 2, IGNORED, IGNORED, 0, IGNORED, IGNORED]
-    assert found.words[0].tolist() == [1, 2, 5]
-    assert (found.unknown, found.truncated, found.lengths.tolist()) == (0.0, 0, [8])
+    assert (found.targets[0], found.words[0]) == ([1, 2, 0], [1, 2, 5])
+    pieces = found.pieces
+    assert (pieces.unknown_share, pieces.truncated, pieces.lengths.tolist()) == (0.0, 0, [8])
 
 
 def test_masked_tokens_are_ignored():
-    found = TAGGING.encode(corpus_of([(["new", "york", "a"], [None, "B-LOC", None])]).table, LABELS, wordpiece(), 64)
-    assert found.targets[0].tolist() == [IGNORED, IGNORED, 1, IGNORED, IGNORED]
-    assert found.words[0].tolist() == [1, 2, 3]  # they are still predicted
+    found = encoded(corpus_of([(["new", "york", "a"], [None, "B-LOC", None])]), wordpiece(), 64)
+    assert found.targets[0] == [IGNORED, 1, IGNORED]
+    assert found.words[0] == [1, 2, 3]  # they are still predicted
 
 
 def test_words_beyond_the_longest_input_are_counted_and_have_no_sub_token():
     """Truncated words count as missed."""
     rows = [(["a"] * 10, ["B-PER"] * 10), (["a"] * 6, ["O"] * 6), (["a", "playing", "a"] * 2, ["O"] * 6)]
-    found = TAGGING.encode(corpus_of(rows).table, LABELS, wordpiece(), 8)
-    assert [words.tolist() for words in found.words] == [
+    found = encoded(corpus_of(rows), wordpiece(), 8)
+    assert found.words == [
         [1, 2, 3, 4, 5, 6, -1, -1, -1, -1],
         [1, 2, 3, 4, 5, 6],
         [1, 2, 4, 5, 6, -1],
     ]
-    assert found.truncated == 5
-    assert found.targets[0].tolist() == [IGNORED, *[3] * 6, IGNORED]
-    assert found.lengths.tolist() == [8, 8, 8]
+    assert found.pieces.truncated == 5
+    assert found.pieces.lengths.tolist() == [8, 8, 8]
 
 
 def test_a_word_cut_in_two_still_has_its_first_sub_token():
-    found = TAGGING.encode(corpus_of([(["a"] * 5 + ["playing"], ["O"] * 5 + ["B-PER"])]).table, LABELS, wordpiece(), 8)
-    assert (found.truncated, found.words[0].tolist()[-1], found.targets[0].tolist()[6]) == (0, 6, 3)
+    found = encoded(corpus_of([(["a"] * 5 + ["playing"], ["O"] * 5 + ["B-PER"])]), wordpiece(), 8)
+    assert (found.pieces.truncated, found.words[0][-1], found.targets[0][-1]) == (0, 6, 3)
 
 
 def test_a_word_without_any_sub_token_is_not_counted_as_cut_off():
     """A lone zero-width mark vanishes in normalisation."""
     rows = [(["a", "\u200b", "york"], ["B-LOC", "I-LOC", "I-LOC"]), (["\u200b"], ["B-LOC"])]
-    found = TAGGING.encode(corpus_of(rows).table, LABELS, wordpiece(), 64)
-    assert [words.tolist() for words in found.words] == [[1, -1, 2], [-1]]
-    assert found.truncated == 0
-    cut = TAGGING.encode(corpus_of([(["\u200b", *["a"] * 9], ["O"] * 10)]).table, LABELS, wordpiece(), 8)
-    assert (cut.words[0].tolist(), cut.truncated) == ([-1, 1, 2, 3, 4, 5, 6, -1, -1, -1], 3)
+    found = encoded(corpus_of(rows), wordpiece(), 64)
+    assert found.words == [[1, -1, 2], [-1]]
+    assert found.pieces.truncated == 0
+    cut = encoded(corpus_of([(["\u200b", *["a"] * 9], ["O"] * 10)]), wordpiece(), 8)
+    assert (cut.words[0], cut.pieces.truncated) == ([-1, 1, 2, 3, 4, 5, 6, -1, -1, -1], 3)
 
 
 def test_unknown_is_the_share_of_words_with_an_unknown_sub_token():
     """Warn above 10 % unknown tokens."""
     rows = [(["new", "北京", "xyz", "a"], ["O"] * 4), (["new"], ["O"]), ([], [])]
-    assert TAGGING.encode(corpus_of(rows).table, LABELS, wordpiece(), 64).unknown == 2 / 5  # 北京: two pieces, one word
-    assert TAGGING.encode(corpus_of(rows).table, LABELS, byte_level(), 64).unknown == 0
-    assert TAGGING.encode(corpus_of([]).table, LABELS, wordpiece(), 64).unknown == 0
+    assert encoded(corpus_of(rows), wordpiece(), 64).pieces.unknown_share == 2 / 5  # 北京: two pieces, one word
+    assert encoded(corpus_of(rows), byte_level(), 64).pieces.unknown_share == 0
+    assert encoded(corpus_of([]), wordpiece(), 64).pieces.unknown_share == 0
 
 
 def test_byte_level_tokenisers_keep_words_apart():
     rows = [(["a", "né", "a"], ["B-LOC", "I-LOC", "B-PER"])]
-    found = TAGGING.encode(corpus_of(rows).table, LABELS, byte_level(), 64)
-    assert found.words[0].tolist() == [1, 2, 6]  # né: space, n and two bytes of é
-    assert found.targets[0].tolist() == [IGNORED, 1, 2, IGNORED, IGNORED, IGNORED, 3, IGNORED]
+    found = encoded(corpus_of(rows), byte_level(), 64)
+    assert found.words[0] == [1, 2, 6]  # né: space, n and two bytes of é
     assert found.ids[0][1] == found.ids[0][6]
 
 
@@ -196,16 +223,21 @@ def test_byte_level_tokenisers_keep_words_apart():
 def test_encoding_knows_nothing_of_chunks_and_every_word_has_its_place(texts, data):
     rows = [(tokens, [data.draw(st.none() | st.sampled_from(TAGS)) for _ in tokens]) for tokens in texts]
     tokenizer = wordpiece()
-    found = TAGGING.encode(corpus_of(rows).table, LABELS, tokenizer, 12)
-    again = TAGGING.encode(corpus_of(rows, 3).table, LABELS, tokenizer, 12)
+    found = encoded(corpus_of(rows), tokenizer, 12)
+    again = encoded(corpus_of(rows, 3), tokenizer, 12)
     for name in ("ids", "targets", "words"):
-        assert [row.tolist() for row in getattr(found, name)] == [row.tolist() for row in getattr(again, name)]
+        assert getattr(found, name) == getattr(again, name)
     for (tokens, tags), ids, targets, words in zip(rows, found.ids, found.targets, found.words, strict=True):
-        assert len(words) == len(tokens)
-        assert len(ids) == len(targets) <= 12
-        scored = {place: tag for place, tag in zip(words.tolist(), tags, strict=True) if place >= 0}
-        expected = [TAGS.index(scored[at]) if scored.get(at) is not None else IGNORED for at in range(len(ids))]
-        assert targets.tolist() == expected
+        assert len(words) == len(tokens) == len(targets)
+        assert len(ids) <= 12
+        assert all(place < len(ids) for place in words)
+        assert targets == [TAGS.index(tag) if tag is not None else IGNORED for tag in tags]
+    order = np.array(data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=9)) if rows else [], dtype=np.int64)
+    taken = Read(found.pieces.take(order), found.every)
+    assert taken.ids == [found.ids[row] for row in order]
+    assert taken.words == [found.words[row] for row in order]
+    twice = Read(Pieces.joined([found.pieces, taken.pieces]), found.every)
+    assert twice.ids == found.ids + taken.ids and twice.words == found.words + taken.words
 
 
 # --- decoding ------------------------------------------------------------------------------------------------------
@@ -224,7 +256,7 @@ scores = st.lists(st.lists(st.floats(-6, 6, width=32), min_size=5, max_size=5), 
 def test_decoding_finds_the_best_of_all_valid_sequences(rows):
     """Predictions are the most probable valid IOB2 sequence, against every sequence there is."""
     logits = np.array(rows, dtype=np.float32).reshape(len(rows), 5)
-    found = TAGGING.decode(LABELS, np.arange(len(rows)), logits)
+    found = TAGGING.decode(LABELS, np.ones(len(rows), dtype=bool), logits)
     path = [TAGS.index(value) for value in found.values]
     logs = logits.astype(np.float64) - np.logaddexp.reduce(logits.astype(np.float64), axis=1, keepdims=True)
 
@@ -240,9 +272,9 @@ def test_decoding_finds_the_best_of_all_valid_sequences(rows):
 @given(st.lists(st.tuples(st.booleans(), st.lists(st.floats(-6, 6, width=32), min_size=5, max_size=5)), max_size=7))
 @FAST
 def test_a_word_that_the_model_did_not_see_is_o_and_leaves_the_sequence_valid(rows):
-    words = np.array([at if seen else -1 for at, (seen, _) in enumerate(rows)], dtype=np.int64)
-    logits = np.array([row for _, row in rows], dtype=np.float32).reshape(len(rows), 5)
-    found = TAGGING.decode(LABELS, words, logits)
+    seen_words = np.array([seen for seen, _ in rows], dtype=bool)
+    logits = np.array([row for seen, row in rows if seen], dtype=np.float32).reshape(-1, 5)
+    found = TAGGING.decode(LABELS, seen_words, logits)
     assert valid([TAGS.index(value) for value in found.values])
     for (seen, _), value, confidence in zip(rows, found.values, found.confidence, strict=True):
         assert seen or (value, confidence) == ("O", 0.0)
@@ -251,22 +283,22 @@ def test_a_word_that_the_model_did_not_see_is_o_and_leaves_the_sequence_valid(ro
 
 def test_a_mention_does_not_reach_over_a_word_that_was_not_seen():
     sure = np.array([[0, 9, 0, 0, 0], [0, 0, 9, 0, 0]], dtype=np.float32)  # B-LOC, I-LOC
-    assert list(TAGGING.decode(LABELS, np.array([0, 1]), sure).values) == ["B-LOC", "I-LOC"]
-    found = TAGGING.decode(LABELS, np.array([0, -1, 1]), sure)
+    assert list(TAGGING.decode(LABELS, np.array([True, True]), sure).values) == ["B-LOC", "I-LOC"]
+    found = TAGGING.decode(LABELS, np.array([True, False, True]), sure)
     assert list(found.values)[:2] == ["B-LOC", "O"]
     assert found.values[2] != "I-LOC"
     assert found.confidence[1] == 0
 
 
 def test_decoding_without_labels_and_without_words():
-    assert list(TAGGING.decode((), np.array([0, 1]), np.zeros((2, 1), np.float32)).values) == ["O", "O"]
-    assert list(TAGGING.decode(LABELS, np.array([], dtype=np.int64), np.zeros((2, 5), np.float32)).values) == []
+    assert list(TAGGING.decode((), np.array([True, True]), np.zeros((2, 1), np.float32)).values) == ["O", "O"]
+    assert list(TAGGING.decode(LABELS, np.array([], dtype=bool), np.zeros((0, 5), np.float32)).values) == []
 
 
 def test_decoding_prefers_a_whole_mention_to_an_invalid_rest():
     """O then I-LOC is more probable word by word; B-LOC I-LOC is the best that is valid."""
     logits = np.log(np.array([[0.5, 0.4, 0.04, 0.03, 0.03], [0.1, 0.1, 0.7, 0.05, 0.05]], dtype=np.float32))
-    found = TAGGING.decode(LABELS, np.array([0, 1]), logits)
+    found = TAGGING.decode(LABELS, np.array([True, True]), logits)
     assert list(found.values) == ["B-LOC", "I-LOC"]
     assert list(found.confidence) == pytest.approx([0.4, 0.7], abs=1e-6)
 

@@ -19,11 +19,14 @@ from core.errors import Action, CoreError, Value
 from core.formats.importing import Source, Split
 from core.formats.protocol import Layout
 from core.jobs.folder import Run
+from core.models import started
 from core.models.catalogue import BUNDLED, HUB_ID
 from core.params import build, digest, slug
 from core.project import mix_of
 from core.runs import KINDS, RunSpec
 from core.sources import Gold, check_roles
+from core.tasks import DEFAULT
+from core.tasks import task as task_of
 from core.training.settings import TrainParams
 
 Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -129,6 +132,7 @@ class Named:
     inputs: dict[str, Annotated[str, Field(pattern="^file:[0-9a-f]{64}$")]]
     split: Split | None = None
     train_rows: Annotated[int, Field(ge=1)] | None = None
+    task: str = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -243,11 +247,12 @@ def gold_of(name: str, data: Any, where: str) -> Gold:
     found = _built(Named, data, where)
     try:
         check_roles(found.sources)
+        task_of(found.task)
     except CoreError as error:
         raise wrong(where, str(error)) from None
     if set(found.sources) != set(found.inputs):
         raise wrong(where, name[:80])
-    return Gold(found.sources, found.inputs, found.split, found.train_rows)
+    return Gold(found.sources, found.inputs, found.split, found.train_rows, found.task)
 
 
 def check_event(event: Mapping[str, Any], name: str) -> None:
@@ -270,7 +275,7 @@ def check_event(event: Mapping[str, Any], name: str) -> None:
 
 def model_name(name: str) -> str:
     """What a model is called in an archive: a folder of this machine says nothing elsewhere but its last name."""
-    if name in BUNDLED or HUB_ID.fullmatch(name) or _BESIDE.fullmatch(name):
+    if name in BUNDLED or started.run_of(name) or HUB_ID.fullmatch(name) or _BESIDE.fullmatch(name):
         return name
     last = re.sub(r"[^\w.-]", "-", Path(name).name)
     return f"./{last}" if _BESIDE.fullmatch(f"./{last}") else "./model"

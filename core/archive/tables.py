@@ -8,14 +8,15 @@ import pyarrow as pa
 
 from core import corpus as corpora
 from core.archive.arrow import table_of
-from core.augment.pool import POOL, REJECTED
+from core.augment.pool import REJECTED, pool_schema
 from core.corpus import Corpus, Schema, pc
 from core.errors import CoreError
 from core.params import build
-from core.tasks.tagging import TABLE
+from core.tasks import TASKS
+from core.tasks import task as task_of
+from core.tasks.protocol import schema_of
 from core.training.predictions import SCHEMA as PREDICTIONS
 
-_OFFSETS = ("starts", "ends")
 _PREDICTED = ("predicted", "confidence")
 
 
@@ -25,12 +26,16 @@ def _wrong(name: str) -> CoreError:
 
 def corpus(folder: Path, name: str) -> Corpus:
     """A corpus, written anew in its place. Raises CoreError `archive_table`, `archive_damaged`: not that of its id."""
-    table, about = table_of(folder / name, (TABLE, POOL), name)
+    known = {task: (schema_of(task_of(task)), pool_schema(task_of(task))) for task in TASKS}
+    table, about = table_of(folder / name, [one for schemas in known.values() for one in schemas], name)
     try:
         schema = build(Schema, about, "schema")
     except CoreError:
         raise _wrong(name) from None
-    if schema.task != "tagging" or not _sound(table, schema):
+    if schema.task not in known or not any(table.schema.equals(one) for one in known[schema.task]):
+        raise _wrong(name)
+    ids = (table.column(part) for part in ("id", "origin"))
+    if any(column.null_count for column in ids) or not task_of(schema.task).sound(table, schema.labels):
         raise _wrong(name)
     found = Corpus(schema, table)
     if found.id != Path(name).stem:
@@ -39,28 +44,8 @@ def corpus(folder: Path, name: str) -> Corpus:
     return corpora.read(folder / name)
 
 
-def _sound(table: pa.Table, schema: Schema) -> bool:
-    """Whether every row has an id, an origin and tokens, a tag for each, and offsets for each where it has a text."""
-    if any(table.column(name).null_count for name in ("id", "origin", "tokens", "tags")):
-        return False
-    tokens, tags = _flat(table, "tokens"), _flat(table, "tags")
-    known = {None, "O"} | {f"{mark}-{label}" for mark in "BI" for label in schema.labels}
-    if tokens.flatten().null_count or not _as_many(tags, tokens) or not set(_values(tags)) <= known:
-        return False
-    for column in (_flat(table, name) for name in _OFFSETS):
-        if column.flatten().null_count or not column.is_null().equals(_flat(table, "text").is_null()):
-            return False
-        if not _as_many(column, tokens):
-            return False
-    return True
-
-
 def _flat(table: pa.Table, name: str) -> pa.Array:
     return table.column(name).combine_chunks()
-
-
-def _values(lists: pa.Array) -> list[str | None]:
-    return pc.unique(lists.flatten()).to_pylist()
 
 
 def _as_many(lists: pa.Array, others: pa.Array) -> bool:
@@ -77,9 +62,11 @@ def predictions(folder: Path, name: str, known: Mapping[str, Corpus]) -> None:
     table, about = table_of(folder / name, (PREDICTIONS,), name)
     if not table.column("id").equals(data.table.column("id")) or not isinstance(about.get("seconds"), int | float):
         raise _wrong(name)
-    for column in (_flat(table, part) for part in _PREDICTED):
-        if column.null_count or column.flatten().null_count or not _as_many(column, _flat(data.table, "tokens")):
-            raise _wrong(name)
+    predicted, sure = (_flat(table, part) for part in _PREDICTED)
+    if any(column.null_count or column.flatten().null_count for column in (predicted, sure)):
+        raise _wrong(name)
+    if not _as_many(sure, predicted) or not task_of(data.schema.task).fits(data.table, table.column("predicted")):
+        raise _wrong(name)
     _write(table, {"seconds": float(about["seconds"])}, folder / name)
 
 

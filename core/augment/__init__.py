@@ -3,11 +3,12 @@
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
-from core.augment.protocol import Augmenter, Resources
+from core.augment.protocol import Augmenter, Resources, Scope
 from core.errors import CoreError
 from core.params import build, unknown_key
+from core.tasks.protocol import Task
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Entry:
     params: str  # "module:Class"
     version: int  # part of every child's id: raise it, and that of the run kind, when children change
     keeps_mentions: bool  # every mention keeps its surface; without it only the labels are kept
+    needs: str | None = None  # what rows must have for it: one of a task's `offers`
 
 
 AUGMENTERS: Mapping[str, Entry] = {
@@ -26,18 +28,21 @@ AUGMENTERS: Mapping[str, Entry] = {
         "core.augment.mention_replacement:MentionReplacementParams",
         1,
         keeps_mentions=False,
+        needs="mentions",
     ),
     "token_replacement": Entry(
         "core.augment.token_replacement:TokenReplacement",
         "core.augment.token_replacement:TokenReplacementParams",
         1,
         keeps_mentions=False,
+        needs="mentions",
     ),
     "shuffle_segments": Entry(
         "core.augment.shuffle_segments:ShuffleSegments",
         "core.augment.shuffle_segments:ShuffleSegmentsParams",
         1,
         keeps_mentions=False,
+        needs="mentions",
     ),
     "synonym": Entry("core.augment.synonym:Synonym", "core.augment.synonym:SynonymParams", 1, keeps_mentions=True),
     "insertion": Entry(
@@ -62,6 +67,24 @@ def augmenter(name: str) -> Entry:
         values = {"name": name, **{k: v for k, v in error.values.items() if k in ("known", "nearest")}}
         raise CoreError("unknown_augmenter", values, error.hint_code)
     return AUGMENTERS[name]
+
+
+def available(task: Task) -> list[str]:
+    """The methods that suit the rows of a task."""
+    return [name for name, entry in AUGMENTERS.items() if entry.needs is None or entry.needs in task.offers]
+
+
+def check_suits(name: str, task: Task) -> None:
+    """Raises CoreError `augmenter_needs` for a method that needs what the rows of a task don't have."""
+    if augmenter(name).needs is not None and name not in available(task):
+        values = {"name": name, "needs": augmenter(name).needs, "task": task.name, "known": ", ".join(available(task))}
+        raise CoreError("augmenter_needs", values, "hint_known")
+
+
+def params_for(name: str, task: Task) -> list[str]:
+    """The params of a method that make a difference for the rows of a task, in their order."""
+    hints = get_type_hints(params_class(name), include_extras=True)
+    return [field for field, hint in hints.items() if hint != Scope or "mentions" in task.offers]
 
 
 def params_of(name: str, data: Mapping[str, Any], where: str = "ingredients.params") -> Any:

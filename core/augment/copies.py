@@ -7,17 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
-from core.augment import make, params_of
+from core.augment import check_suits, make, params_of
 from core.augment.edits import substituted
-from core.augment.pool import examples
 from core.augment.protocol import Child, Example, Rejected, Resources, rng_for
-from core.augment.text import Running, spliced
 from core.corpus import Corpus, digest_parts
-from core.tasks.tagging import TABLE
+from core.tasks import task as task_of
+from core.tasks.protocol import schema_of
 
 _ONE_SLIP = 1e-9  # so rare that chance takes no letter of a word, and one is changed all the same
 _ROWS = 500  # between two calls of `check`
@@ -46,7 +44,7 @@ def with_slips(
     A word that has a slip in one copy has the same slip in every copy with a higher rate. `check` is called now and
     then and may raise. Raises CoreError `no_keyboard` where none is known for the language.
     """
-    rows = examples(data)
+    rows = task_of(data.schema.task).examples(data.table)
     resources = Resources(rows, data.schema.language, cache)
     slips = make("keyboard", params_of("keyboard", {"rate": 1.0, "character_rate": _ONE_SLIP}), resources)
     found: list[list[Child | Rejected]] = [[] for _ in rates]
@@ -65,8 +63,12 @@ def with_slips(
 
 
 def with_other_mentions(data: Corpus, seed: int, cache: Path, check: Callable[[], None] = _nothing) -> Copy:
-    """A copy in which every mention is another mention of its label from the same corpus (see mention_replacement)."""
-    rows = examples(data)
+    """A copy in which every mention is another mention of its label from the same corpus (see mention_replacement).
+
+    Raises CoreError `augmenter_needs` where rows have no mentions.
+    """
+    check_suits("mention_replacement", task_of(data.schema.task))
+    rows = task_of(data.schema.task).examples(data.table)
     resources = Resources(rows, data.schema.language, cache)
     swap = make("mention_replacement", params_of("mention_replacement", {"rate": 1.0}), resources)
     children: list[Child | Rejected] = []
@@ -78,19 +80,23 @@ def with_other_mentions(data: Corpus, seed: int, cache: Path, check: Callable[[]
 
 
 def _copy(data: Corpus, rows: Sequence[Example], children: Sequence[Child | Rejected], step: str) -> Copy:
-    names = ("text", "starts", "ends", "origin", "parent")
-    columns = [data.table.column(name).to_pylist() for name in names]
-    out: list[dict[str, Any]] = []
-    for row, child, text, starts, ends, origin, parent in zip(rows, children, *columns, strict=True):
-        line = {"id": row.id, "origin": origin, "parent": parent, "tokens": row.tokens, "tags": row.tags}
-        running = None if text is None or starts is None or ends is None else Running(text, starts, ends)
-        if isinstance(child, Child):
-            line |= {"id": digest_parts((row.id, b"robustness", step.encode())), "parent": row.id}
-            line |= {"tokens": child.tokens, "tags": child.tags}
-            running = None if running is None else spliced(running, child)
-        out.append(line | {n: None if running is None else getattr(running, n) for n in ("text", "starts", "ends")})
-    table = pa.Table.from_pylist(out, schema=TABLE)
-    changed = sum(change.end - change.start for c in children if isinstance(c, Child) for change in c.changes)
-    words = sum(len(line["tokens"]) for line in out)
+    task = task_of(data.schema.task)
+    changed = [isinstance(child, Child) for child in children]
+    same = (Child(row.tokens, row.tags, ()) if isinstance(child, Rejected) else child
+            for row, child in zip(rows, children, strict=True))  # fmt: skip
+    born = [*enumerate(same)]
+    made, schema = task.children(data.table, born), schema_of(task)
+    ids = [digest_parts((row.id, b"robustness", step.encode())) if new else row.id
+           for row, new in zip(rows, changed, strict=True)]  # fmt: skip
+    parents = zip(rows, changed, data.table.column("parent").to_pylist(), strict=True)
+    columns = {
+        "id": ids,
+        "origin": data.table.column("origin").to_pylist(),
+        "parent": [row.id if new else parent for row, new, parent in parents],
+        **made,
+    }
+    table = pa.table([pa.array(columns[name], schema.field(name).type) for name in schema.names], schema=schema)
+    others = sum(change.end - change.start for _, child in born for change in child.changes)
+    words = sum(len(child.tokens) for _, child in born)
     unchanged = Counter(child.code for child in children if isinstance(child, Rejected))
-    return Copy(Corpus(data.schema, table), dict(unchanged.most_common()), changed / max(words, 1))
+    return Copy(Corpus(data.schema, table), dict(unchanged.most_common()), others / max(words, 1))

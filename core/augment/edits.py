@@ -6,7 +6,7 @@ from random import Random
 from typing import TypeVar
 
 from core.augment.protocol import Change, Child, Example, Scope
-from core.tasks.tagging import OUTSIDE
+from core.tasks.example import OUTSIDE
 
 T = TypeVar("T")
 

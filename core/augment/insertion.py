@@ -13,7 +13,7 @@ from core.augment.edits import Edit, edited, how_many
 from core.augment.protocol import Child, Example, Rate, Rejected, Resources
 from core.augment.wordnet import replaceable, synonyms_for
 from core.params import CLOSED
-from core.tasks.tagging import OUTSIDE
+from core.tasks.example import OUTSIDE
 
 
 @dataclass(frozen=True)

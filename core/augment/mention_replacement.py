@@ -13,7 +13,7 @@ from core.augment.edits import Edit, by_chance, edited
 from core.augment.occurrences import Occurrences
 from core.augment.protocol import Child, Example, Rate, Rejected, Resources
 from core.params import CLOSED
-from core.tasks.tagging import spans
+from core.tasks.example import spans
 
 
 @dataclass(frozen=True)

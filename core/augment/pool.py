@@ -10,16 +10,18 @@ import pyarrow as pa
 from pydantic import Field
 
 from core import corpus as corpora
-from core.augment import augmenter, make, params_of
+from core.augment import augmenter, check_suits, make, params_of
 from core.augment.protocol import Augmenter, Child, Example, Rejected, Resources, rng_for
-from core.augment.text import Running, spliced
 from core.corpus import ID, Corpus, digest_parts
+from core.formats.leakage import contents
 from core.params import CLOSED, build, canonical, canonical_json
 from core.runs import RunContext
-from core.tasks.tagging import TABLE, spans, text_content
+from core.tasks import task as task_of
+from core.tasks.example import spans
+from core.tasks.protocol import Task, schema_of
 
 CHANGE = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("was", pa.list_(pa.string()))])
-POOL = pa.schema([*TABLE, ("changes", pa.list_(CHANGE)), ("method", pa.string()), ("copy", pa.int32())])
+MADE = pa.schema([("changes", pa.list_(CHANGE)), ("method", pa.string()), ("copy", pa.int32())])
 REJECTED = pa.schema([("parent", ID), ("copy", pa.int32()), ("code", pa.string())])
 PROGRESS_ROWS = 1000
 
@@ -63,32 +65,41 @@ class Pool:
         return dict(Counter(item.code for item in self.rejected).most_common())
 
 
+def pool_schema(task: Task) -> pa.Schema:
+    """The columns of a pool: those of a corpus, and how its rows were made."""
+    return pa.schema([*schema_of(task), *task.made.items(), *MADE])
+
+
 def build_pool(
     parent: Corpus, params: AugmentParams, cache: Path, forbidden: set[bytes], check: Callable[[], None]
 ) -> Pool:
     """The children of every row, copy by copy, so that a pool with more copies begins with one with fewer.
 
-    `forbidden`: text_content of the rows of dev and test. `check` is called before each child and may raise.
+    `forbidden`: text_content of the rows of dev and test. `check` is called before each child and may raise. Raises
+    CoreError `augmenter_needs` for a method that the task's rows don't suit.
     """
-    rows = examples(parent)
+    task = task_of(parent.schema.task)
+    rows = task.examples(parent.table)
     resources = Resources(rows, parent.schema.language, cache)
+    check_suits(params.method, task)
     method = make(params.method, params_of(params.method, params.params), resources)
-    seen = {text_content(row.tokens) for row in rows}
+    seen = {task.text_content(row.tokens) for row in rows}
     children: list[Born] = []
     rejected: list[RejectedChild] = []
     for copy in range(params.copies):
         for at, row in enumerate(rows):
             check()
-            child = born(method, params, row, copy, forbidden, seen)
+            child = born(task, method, params, row, copy, forbidden, seen)
             if isinstance(child, Rejected):
                 rejected.append(RejectedChild(row.id, copy, child.code))
             else:
                 children.append((at, copy, child))
-                seen.add(text_content(child.tokens))
+                seen.add(task.text_content(child.tokens))
     return Pool(Corpus(parent.schema, _table(parent, rows, children, params)), rejected)
 
 
 def born(
+    task: Task,
     method: Augmenter,
     params: AugmentParams,
     row: Example,
@@ -98,31 +109,25 @@ def born(
 ) -> Child | Rejected:
     """One child, or the reason why there is none. `seen`: texts of the parent corpus and of the children so far."""
     made = method.augment(row, copy, rng_for(params.seed, params.method, row.id, copy))
-    return _filtered(row, made, augmenter(params.method).keeps_mentions, forbidden, seen)
+    if isinstance(made, Rejected):
+        return made
+    content = task.text_content(made.tokens)
+    return _objection(row, made, augmenter(params.method).keeps_mentions, content, forbidden, seen) or made
 
 
-def examples(parent: Corpus) -> list[Example]:
-    """The rows of a tagging corpus as augmenters see them."""
-    columns = [parent.table.column(name).to_pylist() for name in ("id", "tokens", "tags")]
-    return [Example(row_id, tuple(tokens), tuple(tags)) for row_id, tokens, tags in zip(*columns, strict=True)]
-
-
-def _filtered(
-    row: Example, child: Child | Rejected, keeps_mentions: bool, forbidden: set[bytes], seen: set[bytes]
-) -> Child | Rejected:
-    """The child, or the first reason against it."""
-    if isinstance(child, Rejected):
-        return child
+def _objection(
+    row: Example, child: Child, keeps_mentions: bool, content: bytes, forbidden: set[bytes], seen: set[bytes]
+) -> Rejected | None:
+    """The first reason against a child. `content`: what a model sees of it."""
     if not valid_iob2(child.tags):
         return Rejected("invalid_tags")
     if _mentions(row, keeps_mentions) != _mentions(child, keeps_mentions) or _masked(row) != _masked(child):
         return Rejected("mentions_changed")
-    content = text_content(child.tokens)
     if content in forbidden:
         return Rejected("overlaps_held_out")
     if child.tokens == row.tokens:
         return Rejected("unchanged")
-    return Rejected("duplicate") if content in seen else child
+    return Rejected("duplicate") if content in seen else None
 
 
 def valid_iob2(tags: Sequence[str | None]) -> bool:
@@ -142,22 +147,18 @@ def _masked(row: Example | Child) -> list[str]:
 
 def _table(parent: Corpus, rows: Sequence[Example], children: Sequence[Born], params: AugmentParams) -> pa.Table:
     origins = parent.table.column("origin").to_pylist()
-    running = _running(parent, children)
-    step = _step(params)
+    task, step = task_of(parent.schema.task), _step(params)
+    schema = pool_schema(task)
     columns: Mapping[str, list[Any]] = {
         "id": [digest_parts((rows[at].id, step, str(copy).encode())) for at, copy, _ in children],
         "origin": [origins[at] for at, _, _ in children],
         "parent": [rows[at].id for at, _, _ in children],
-        "tokens": [child.tokens for _, _, child in children],
-        "tags": [child.tags for _, _, child in children],
-        "text": [found and found.text for found in running],
-        "starts": [found and found.starts for found in running],
-        "ends": [found and found.ends for found in running],
+        **task.children(parent.table, [(at, child) for at, _, child in children]),
         "changes": [[vars(change) for change in child.changes] for _, _, child in children],
         "method": [params.method] * len(children),
         "copy": [copy for _, copy, _ in children],
     }
-    return pa.table([pa.array(columns[name], POOL.field(name).type) for name in POOL.names], schema=POOL)
+    return pa.table([pa.array(columns[name], schema.field(name).type) for name in schema.names], schema=schema)
 
 
 def _step(params: AugmentParams) -> bytes:
@@ -167,17 +168,6 @@ def _step(params: AugmentParams) -> bytes:
     return canonical_json(link).encode()
 
 
-def _running(parent: Corpus, children: Sequence[Born]) -> list[Running | None]:
-    """The children's texts; None where the parent's is not known."""
-    texts, starts, ends = (parent.table.column(name).to_pylist() for name in ("text", "starts", "ends"))
-    return [
-        None
-        if texts[at] is None or starts[at] is None or ends[at] is None
-        else spliced(Running(texts[at], tuple(starts[at]), tuple(ends[at])), child)
-        for at, _, child in children
-    ]
-
-
 def run(ctx: RunContext) -> None:
     """The run kind "augment": one pool as a corpus, `rejected.arrow` beside the run."""
     params = build(AugmentParams, ctx.spec.params, "augment")
@@ -185,8 +175,7 @@ def run(ctx: RunContext) -> None:
     forbidden: set[bytes] = set()
     for role in ("dev", "test"):
         if role in ctx.resolved["inputs"]:
-            held_out = corpora.read(ctx.input(role))
-            forbidden |= {text_content(tokens) for tokens in held_out.table.column("tokens").to_pylist()}
+            forbidden |= contents(corpora.read(ctx.input(role)))
     total = len(parent) * params.copies
     done = 0
 

@@ -11,15 +11,16 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from core import corpus as corpora
-from core.augment import make, params_of
-from core.augment.pool import AugmentParams, born, examples
+from core.augment import check_suits, make, params_of
+from core.augment.pool import AugmentParams, born
 from core.augment.protocol import Augmenter, Child, Example, Rejected, Resources
 from core.corpus import Corpus
 from core.errors import CoreError
 from core.formats.leakage import contents
 from core.params import CLOSED, build, canonical_json
 from core.runs import Turn
-from core.tasks.tagging import text_content
+from core.tasks import task as task_of
+from core.tasks.protocol import Task
 
 CorpusId = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -54,10 +55,12 @@ class Parent:
     examples: Sequence[Example]
     contents: frozenset[bytes]
     language: str
+    task: Task
 
     @classmethod
     def of(cls, corpus: Corpus) -> "Parent":
-        return cls(examples(corpus), frozenset(contents(corpus)), corpus.schema.language)
+        task = task_of(corpus.schema.task)
+        return cls(task.examples(corpus.table), frozenset(contents(corpus)), corpus.schema.language, task)
 
 
 def preview(
@@ -65,7 +68,7 @@ def preview(
 ) -> list[Previewed]:
     """The children of some rows, as `build_pool` makes them; only `duplicate` is judged by the parents and these rows.
 
-    `forbidden`: text_content of the rows of dev and test. Raises CoreError `preview_row_unknown`.
+    `forbidden`: text_content of the rows of dev and test. Raises CoreError `preview_row_unknown`, `augmenter_needs`.
     """
     known = Parent.of(parent)
     method = _method(known, params.method, params.params, cache)
@@ -108,14 +111,15 @@ def _previewed(
     for copy in range(params.copies):
         for row, made in children.items():
             check()
-            child = born(method, params, parent.examples[row], copy, held_out, seen)
+            child = born(parent.task, method, params, parent.examples[row], copy, held_out, seen)
             made.append(child)
             if isinstance(child, Child):
-                seen.add(text_content(child.tokens))
+                seen.add(parent.task.text_content(child.tokens))
     return [Previewed(row, parent.examples[row], tuple(children[row])) for row in rows]
 
 
 def _method(parent: Parent, name: str, params: Mapping[str, Any], cache: Path) -> Augmenter:
+    check_suits(name, parent.task)
     return make(name, params_of(name, params), Resources(parent.examples, parent.language, cache))
 
 

@@ -12,7 +12,7 @@ from random import Random
 from core.augment.edits import Edit, by_chance, edited, outside_runs
 from core.augment.protocol import Child, Example, Rate, Rejected, Resources
 from core.params import CLOSED
-from core.tasks.tagging import spans
+from core.tasks.example import spans
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def _archives(look: _Look) -> Iterator[Item]:
     """Archives that were written, with their runs, and archives that were read into a project."""
     facts = look.usage.facts
     for run, _, _ in look.ended("archives"):
-        if run.kind == "export":
+        if run.kind in ("export", "model_export"):
             yield Item(f"runs/{run.id}", look.usage.runs[run.id].bytes, "archives", run.id, run.attempt)
     done = {run.id for run in look.runs if run.kind == "unpack" and run.state == "succeeded"}
     read = {file for id in done if id in facts for file in facts[id].reads("file")}

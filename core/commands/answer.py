@@ -1,6 +1,6 @@
 """What commands are given, what they answer, and what several of them do."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ class Answer:
     data: Mapping[str, Any]
     text: str
     status: int = 0
+    stream: Iterator[str] | None = None  # in place of both: lines that are printed as they come
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Setting:
     workspace: Workspace
     language: str
     watch: Watch
+    say: Callable[[str], None] = lambda text: None  # a line for people, at once
 
 
 def delivered(spec: RunSpec, at: Setting) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import NoReturn, get_args
 
 from core.commands.comparing import add_comparing
+from core.commands.delivering import add_delivering
 from core.commands.options import command, numbers, rule
 from core.errors import CoreError
 from core.runs import KINDS, State
+from core.tasks import TASKS
 
 _EPILOG = """\
 A first look, from a clean clone:
@@ -66,6 +68,8 @@ def _add_run(commands: object) -> None:
     sub.add_argument(
         "--no-test", action="store_true", help="leave the test split closed (otherwise the look at it is recorded)"
     )
+    sub.add_argument("--dry-run", action="store_true", help="train nothing: say what the mix comes to, and the time, "
+                     "memory and disk that training it will take")  # fmt: skip
     _fresh(sub)
 
 
@@ -82,19 +86,29 @@ def _add_import(commands: object) -> None:
         "file", nargs="?", metavar="FILE", help="one file: a pool, or all splits with --split-dev and --split-test"
     )
     for split in ("train", "dev", "test"):
-        sub.add_argument(f"--{split}", metavar="FILE", help=f"the {split} split (CoNLL or JSON Lines)")
+        sub.add_argument(f"--{split}", metavar="FILE", help=f"the {split} split (see --format)")
     sub.add_argument("--name", help="recipes then call it corpus:NAME")
     sub.add_argument("--split-dev", type=float, metavar="SHARE", help="share of FILE that becomes dev, e.g. 0.1")
     sub.add_argument("--split-test", type=float, metavar="SHARE", help="share of FILE that becomes test")
     sub.add_argument("--split-seed", type=int, metavar="N", help="seed of the split (default 0)")
     sub.add_argument("--train-rows", type=int, metavar="N", help="a quick look: N rows of train, drawn by label")
     sub.add_argument("--language", default="en", help="language of the text, e.g. en or zh (default en)")
-    sub.add_argument("--format", help="conll or jsonl (default: recognised by content)")
+    _task(sub)
+    sub.add_argument("--format", help="conll or jsonl; of labelled texts csv, jsonl or parquet (default: recognised)")
     sub.add_argument("--scheme", help="IO, IOB1, IOB2 or BIOES (default: recognised)")
-    sub.add_argument("--separator", help="tab or space (default: recognised)")
+    sub.add_argument("--separator", help="tab or space; of CSV comma, tab, semicolon or pipe (default: recognised)")
+    sub.add_argument("--columns", action="append", default=[], metavar="ROLE=NAME", help="the column, or key of JSON "
+                     "records, that holds text, labels, tokens, tags or spans; repeatable")  # fmt: skip
+    sub.add_argument("--label-separator", metavar="MARK", help="between several labels of one cell; none: a cell is "
+                     "one label (default: | or ; where the file has one)")  # fmt: skip
     sub.add_argument("--token-column", type=int, metavar="N", help="from 0 (default 0)")
     sub.add_argument("--tag-column", type=int, metavar="N", help="from 0, negative from the end (default -1)")
     sub.add_argument("--issues", metavar="FILE", help="write every issue to FILE as JSON Lines")
+
+
+def _task(sub: ArgumentParser) -> None:
+    sub.add_argument("--task", choices=tuple(TASKS), metavar="TASK", help=f"{', '.join(TASKS)} (default: what the "
+                     "corpus was imported for, or what the file looks like)")  # fmt: skip
 
 
 def _add_augment(commands: object) -> None:
@@ -105,10 +119,11 @@ def _add_augment(commands: object) -> None:
     sub.add_argument(
         "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the method; repeatable"
     )
+    _task(sub)
     sub.add_argument("--copies", type=int, default=1, help="children per row (default 1)")
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--language", default="en", help="language of the text (default en)")
-    sub.add_argument("--out", metavar="FILE", help="write the children to FILE (.conll or .jsonl)")
+    sub.add_argument("--out", metavar="FILE", help="write the children to FILE (.conll, .csv, .jsonl or .parquet)")
     sub.add_argument(
         "--show", type=int, default=5, metavar="N", help="children to show beside their parents (default 5)"
     )
@@ -132,12 +147,15 @@ def _add_train(commands: object) -> None:
     for split in ("train", "dev", "test"):
         sub.add_argument(f"--{split}", metavar="FILE", help=f"the {split} split, instead of --data")
     sub.add_argument(
-        "--model", help="a bundled model, a folder with safetensors, or a hub id (default all-MiniLM-L6-v2)"
+        "--model",
+        help="a bundled model, a folder with safetensors, or a hub id "
+        "(default all-MiniLM-L6-v2 where --language is en, else multilingual-e5-small)",
     )
     sub.add_argument("--epochs", type=float, help="passes over the data (default 4)")
     sub.add_argument("--steps", type=int, help="optimiser steps, instead of --epochs")
     sub.add_argument("--learning-rate", type=float, help="default 2e-4")
     sub.add_argument("--seeds", type=numbers, metavar="N,N", help="comma-separated, e.g. 0,1,2 (default 0 to 7)")
+    _task(sub)
     sub.add_argument("--language", default="en", help="language of the text (default en)")
     sub.add_argument("--project", default="train", help="where looks at the test split are recorded (default: train)")
     sub.add_argument("--with-test", action="store_true", help="look at the test split too")
@@ -176,6 +194,8 @@ def _add_runs(commands: object) -> None:
     sub.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (default 50)")
     sub = command(commands, "show", "one run: what was asked, where it stands, what happened to it, what it used")
     sub.add_argument("run", metavar="RUN", help="a run's id or the beginning of it")
+    sub.add_argument("--explain", action="store_true", help="what a step of a training computes, with its own numbers")
+    sub.add_argument("--step", type=int, metavar="N", help="the step that is explained (default: the newest)")
     for name, says, more in _ON_RUNS:
         sub = command(commands, name, says, more)
         sub.add_argument("runs", nargs="+", metavar="RUN", help=_RUNS_HELP)
@@ -191,16 +211,18 @@ def _add_runs(commands: object) -> None:
 def _add_rest(commands: object) -> None:
     sub = command(commands, "score", "precision, recall and F1 per label of a predictions file or of a trained run")
     sub.add_argument(
-        "source", metavar="FILE|RUN", help="CoNLL with the columns token, gold, predicted; or a run's id (its dev)"
+        "source",
+        metavar="FILE|RUN",
+        help="CoNLL with the columns token, gold, predicted, or CSV with text, gold, "
+        "predicted; or a run's id (its dev)",
     )
     rule(sub)
-    sub = command(commands, "predict", "find entities in text with a trained run")
-    sub.add_argument("run", metavar="RUN", help="a train run's id or the beginning of it")
-    sub.add_argument("file", nargs="?", metavar="FILE", help="one text a line (default: standard input)")
+    add_delivering(commands)
     sub = command(commands, "features", "what an encoder makes of every word of a file, as files for numpy")
     sub.add_argument("source", metavar="FILE|corpus:NAME", help="labelled rows")
-    sub.add_argument("--model", default="all-MiniLM-L6-v2", help="the encoder (default all-MiniLM-L6-v2)")
+    sub.add_argument("--model", help="the encoder (default: that of `train` for the language of the text)")
     sub.add_argument("--layers", type=numbers, metavar="N,N", help="hidden states kept (default 0,2,4,6)")
+    _task(sub)
     sub.add_argument("--language", default="en", help="language of the text (default en)")
 
 

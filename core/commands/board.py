@@ -7,9 +7,11 @@ from typing import Any
 from core import project as projects
 from core.board import Entry, Opened, View, board, opened, selected
 from core.commands.answer import Answer, Setting
+from core.commands.tune import trials_json, trials_text
 from core.errors import CoreError, message
 from core.output import table
 from core.runs import State
+from core.trials import noted, trials
 
 
 def list_board(args: Namespace, at: Setting) -> Answer:
@@ -59,6 +61,7 @@ def _json(entry: Entry) -> dict[str, Any]:
         "dev": entry.dev,
         "seconds_left": entry.left,
         "runs": list(entry.runs),
+        "search": entry.search,
     }
 
 
@@ -73,6 +76,8 @@ def named(entries: Sequence[Entry], name: str) -> Entry:
 
 def _group(entries: Sequence[Entry], name: str, at: Setting) -> Answer:
     entry = named(entries, name)
+    if entry.search:
+        return _search(entry, at)
     found = opened(at.workspace, entry.project, entry.group)
     assert found is not None
     codes = ("col_seed", "col_run", "col_state", "col_dev", "col_attempt", "col_place", "col_left")
@@ -85,6 +90,14 @@ def _group(entries: Sequence[Entry], name: str, at: Setting) -> Answer:
         rows.append([str(repeat.seed), run.id, state + done, *cells])
     data = {"group": _json(entry), "repeats": _repeats(found)}
     return Answer(data, f"{entry.key}  {entry.name}\n" + table(rows, right=(0, 3, 4, 5, 6)))
+
+
+def _search(entry: Entry, at: Setting) -> Answer:
+    """A search for settings with its trials; none where its project does not say what was searched."""
+    begun = noted(at.workspace, entry.project, entry.group)
+    found = trials(at.workspace, entry.project, begun) if begun else []
+    text = trials_text(begun, found, at.language) if begun else entry.name
+    return Answer({"group": _json(entry), "trials": trials_json(found)}, f"{entry.key}\n{text}")
 
 
 def _repeats(found: Opened) -> list[dict[str, Any]]:

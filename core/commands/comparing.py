@@ -1,4 +1,4 @@
-"""The arguments of the commands that compare: `compare`, `trust`, `settle`, `confirm`, `curve`."""
+"""The arguments of the commands that compare: `compare`, `trust`, `settle`, `confirm`, `tune`, `curve`."""
 
 from core.commands.options import command, detach, numbers, rule, share
 
@@ -7,6 +7,7 @@ def add_comparing(commands: object) -> None:
     _add_compare(commands)
     _add_trust(commands)
     _add_settle(commands)
+    _add_tune(commands)
     _add_curve(commands)
 
 
@@ -61,6 +62,30 @@ def _add_settle(commands: object) -> None:
     sub.add_argument("--baseline", metavar="MIX", help="what it is held against (default: gold only)")
     sub.add_argument("--repeats", type=int, default=8, metavar="N", help="fresh seeds (default 8)")
     sub.add_argument("--again", action="store_true", help="on other fresh seeds, where it was confirmed before")
+    detach(sub)
+
+
+def _add_tune(commands: object) -> None:
+    sub = command(
+        commands, "tune", "search for the settings that a mix is best trained with",
+        "Each trial is some settings under a few seeds, judged on dev. The same command goes on with what it began and "
+        "shows it; with --confirm it then trains the best trial again on fresh seeds.",
+    )  # fmt: skip
+    sub.add_argument("name", metavar="PROJECT|RECIPE", help="a project, as `projects` lists it, or a YAML file")
+    sub.add_argument("--mix", metavar="NAME", help="one of the project's named mixes (default: the one last saved)")
+    sub.add_argument("--over", action="append", metavar="SETTING[=LOW:HIGH|=A,B]", help="what is searched, repeatable "
+                     "(default learning_rate, steps or epochs, dropout, layer_decay)")  # fmt: skip
+    sub.add_argument("--trials", type=int, default=20, metavar="N", help="at most (default 20)")
+    sub.add_argument("--repeats", type=int, default=2, metavar="N", help="seeds of each trial (default 2)")
+    sub.add_argument("--minutes", type=float, metavar="N", help="of training, at most, all trials together")
+    sub.add_argument("--patience", type=int, default=10, metavar="N", help="trials without a gain after which it ends; "
+                     "0: none (default 10)")  # fmt: skip
+    sub.add_argument("--label", default="", metavar="L", help="judge by one label (default: all together)")
+    sub.add_argument("--metric", choices=("f1", "recall", "precision"), default="f1", help="default f1")
+    sub.add_argument("--no-pruning", action="store_true", help="finish trials that fall behind, too")
+    sub.add_argument("--seed", type=int, default=0, metavar="N", help="of what is tried (default 0)")
+    sub.add_argument("--confirm", action="store_true", help="train the best trial and the first on 8 fresh seeds")
+    sub.add_argument("--use", action="store_true", help="write the best settings into the project")
     detach(sub)
 
 

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.augment import params_of
+from core.augment import check_suits, params_of
 from core.commands.answer import Answer, Setting, delivered
 from core.corpus import Corpus
 from core.errors import CoreError, message
+from core.formats import WRITERS
 from core.formats import write as write_file
 from core.formats.importing import Source, Split
 from core.formats.protocol import ReadOptions
@@ -26,16 +27,17 @@ from core.params import build
 from core.pipeline import pools_of
 from core.recipe import AugmentedIngredient, Data, FileIngredient, Recipe
 from core.runs import POOL
-from core.sources import Gold, check_roles, gold_spec, keep_source, name_gold
+from core.sources import Gold, check_roles, gold_spec, keep_source, likely_task, name_gold
 from core.stage import issue_of
+from core.tasks import task as task_of
 from core.yaml_text import parse
 
 
 def import_files(args: Namespace, at: Setting) -> Answer:
     """Read and check files, and remember them under a name."""
-    options = build(
-        ReadOptions, _given(args, ("format", "scheme", "separator", "token_column", "tag_column")), "options"
-    )
+    named = ("format", "scheme", "separator", "token_column", "tag_column", "label_separator")
+    columns = dict(item.partition("=")[::2] for item in args.columns)
+    options = build(ReadOptions, _given(args, named) | ({"columns": columns} if columns else {}), "options")
     roles = {"train": args.train, "dev": args.dev, "test": args.test, "file": args.file}
     roles = {role: name for role, name in roles.items() if name}
     check_roles(roles)
@@ -46,11 +48,13 @@ def import_files(args: Namespace, at: Setting) -> Answer:
         if args.split_dev or args.split_test
         else None
     )
+    task = args.task or likely_task(at.workspace, next(iter(roles.values())), Path.cwd())
     kept = {
-        role: keep_source(at.workspace, Source(name, options), role, Path.cwd(), {}) for role, name in roles.items()
+        role: keep_source(at.workspace, Source(name, options), role, Path.cwd(), columns, task)
+        for role, name in roles.items()
     }
     sources = {role: source for role, (source, _) in kept.items()}
-    gold = Gold(sources, {role: value for role, (_, value) in kept.items()}, split, quick.train_rows)
+    gold = Gold(sources, {role: value for role, (_, value) in kept.items()}, split, quick.train_rows, task)
     result = delivered(gold_spec(gold, args.language), at)
     if args.name:
         name_gold(at.workspace, args.name, gold)
@@ -90,20 +94,24 @@ def augment(args: Namespace, at: Setting) -> Answer:
     pairs = dict(item.partition("=")[::2] for item in args.param)
     given = {key: parse(value, "--param").data for key, value in pairs.items()}
     params_of(args.method, given, "param")
+    task = args.task or likely_task(at.workspace, args.source, Path.cwd())
+    check_suits(args.method, task_of(task))
     kind, _, name = args.source.partition(":")
     held_out = kind == "corpus" and "dev" in at.workspace.named_corpus(name)["sources"]
     of = GOLD if held_out else "rows"  # without a dev to keep away from, every row has children
     children = AugmentedIngredient(args.method, of, given, args.copies, args.seed)
     recipe = Recipe(
         data=args.source if held_out else Data(),
-        folder=Path.cwd(), file=args.source, project="augment", language=args.language,
+        folder=Path.cwd(), file=args.source, project="augment", task=task, language=args.language,
         ingredients={"children": children} if held_out else {of: FileIngredient(args.source), "children": children},
     )  # fmt: skip
     pools, rejected = pools_of(at.workspace, recipe, at.watch)
     pool, parents = pools["children"], pools[of]
     if args.out:
         with _writing(args.out):
-            write_file(pool, Path(args.out), format="jsonl" if args.out.endswith(".jsonl") else "conll")
+            formats = [*WRITERS[task_of(task).rows]]
+            ending = Path(args.out).suffix.removeprefix(".")
+            write_file(pool, Path(args.out), format=ending if ending in formats else formats[0])
     data = {"rows": len(pool), "rejected": rejected, "corpus": pool.id, "out": args.out}
     shown = _side_by_side(parents, pool, args.show)
     return Answer(data, yields_text(len(pool), rejected, at.language) + ("\n\n" + shown if shown else ""))
@@ -111,13 +119,14 @@ def augment(args: Namespace, at: Setting) -> Answer:
 
 def _side_by_side(parents: Corpus, pool: Corpus, count: int) -> str:
     """The first children, what changed marked as [was -> is]."""
-    tokens = dict(zip(parents.table.column("id").to_pylist(), parents.table.column("tokens").to_pylist(), strict=True))
+    task = task_of(pool.schema.task)
+    tokens = dict(zip(parents.table.column("id").to_pylist(), task.words(parents.table), strict=True))
     lines: list[str] = []
     for row in pool.table.slice(0, count).to_pylist():
-        words, at = [], 0
+        new, words, at = task.view(row).tokens, list[str](), 0
         for change in row["changes"]:
-            words += row["tokens"][at : change["start"]]
-            words.append(f"[{' '.join(change['was'])} -> {' '.join(row['tokens'][change['start'] : change['end']])}]")
+            words += new[at : change["start"]]
+            words.append(f"[{' '.join(change['was'])} -> {' '.join(new[change['start'] : change['end']])}]")
             at = change["end"]
-        lines += ["  " + " ".join(tokens.get(row["parent"], ["?"])), "> " + " ".join(words + row["tokens"][at:])]
+        lines += ["  " + " ".join(tokens.get(row["parent"], ["?"])), "> " + " ".join([*words, *new[at:]])]
     return "\n".join(plain(line) for line in lines)

@@ -45,7 +45,7 @@ def _checks(args: Namespace, at: Setting) -> list[Check]:
         ("sqlite", True, sqlite3.sqlite_version),
         ("machine", True, f"{machine.device}, {machine.precision}, {machine.threads} threads, {machine.flags}"),
         ("free space", shutil.disk_usage(at.workspace.root).free > 2 << 30, f"{at.workspace.free_bytes() >> 20} MB"),
-        ("model", *_bundled_model()),
+        *_bundled_models(),
     ]
     if args.selftest:
         result = delivered(RunSpec("selftest", {}, {"seed": int(args.selftest_seed)}), at)
@@ -53,11 +53,10 @@ def _checks(args: Namespace, at: Setting) -> list[Check]:
     return checks
 
 
-def _bundled_model() -> tuple[bool, str]:
+def _bundled_models() -> list[Check]:
     from core.models.catalogue import BUNDLED, bundled_is_intact
 
-    name = next(iter(BUNDLED))
-    return bundled_is_intact(name), name
+    return [("model", bundled_is_intact(name), name) for name in BUNDLED]
 
 
 def _json(finding: Finding, mended: bool, language: str) -> dict[str, object]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from core.commands.answer import Answer, Setting
+from core.dry_run import dry_run, to_json, to_text
 from core.errors import CoreError
 from core.output import (
     outcome_json,
@@ -12,11 +13,16 @@ from core.output import (
 )
 from core.pipeline import Options, Outcome, carry_out
 from core.recipe import check, load, placed
+from core.sources import likely_task
+from core.tasks import DEFAULT
 
 
 def run(args: Namespace, at: Setting) -> Answer:
     recipe = load(Path(args.recipe), args.recipe)
     try:
+        if args.dry_run:
+            found = dry_run(at.workspace, recipe, at.watch)
+            return Answer(to_json(found, at.language), to_text(found, at.language))
         outcome = carry_out(at.workspace, recipe, Options(not args.no_test, args.fresh, args.detach), at.watch)
     except CoreError as error:
         raise placed(error, recipe.lines, args.recipe) from None
@@ -34,8 +40,10 @@ def train(args: Namespace, at: Setting) -> Answer:
         data: Any = args.data if args.data.startswith("corpus:") else {"train": args.data}
     else:
         data = {k: v for k, v in (("train", args.train), ("dev", args.dev), ("test", args.test)) if v}
+    first = args.data or args.train or ""
     plain = {
         "version": 1,
+        "task": args.task or (likely_task(at.workspace, first, Path.cwd()) if first else DEFAULT),
         "data": data,
         "language": args.language,
         "train": options | ({"seeds": args.seeds} if args.seeds else {}),

@@ -8,15 +8,17 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from core import bulk, history, traces
+from core import estimate as estimates
 from core import project as projects
 from core.board import Entry, board, places
 from core.commands.answer import Answer, Setting, known
 from core.commands.board import named
-from core.errors import CoreError, message
+from core.commands.explaining import explain
+from core.errors import CoreError, Value, message
 from core.jobs.folder import Run, last_metrics, read_object, stalled_file, tail
 from core.jobs.trash import delete as delete_runs
 from core.jobs.trash import restore as restore_runs
-from core.output import plain, table
+from core.output import plain, size_text, table
 from core.pace import time_left
 from core.submit import wait
 from core.training.first_batch import FILE as FIRST_BATCH
@@ -40,11 +42,14 @@ def _seconds(run: Run) -> str:
 def show(args: Namespace, at: Setting) -> Answer:
     """One run: what was asked, where it stands, how it went, what it used, and what it saw first."""
     found = known(args.run, at)
+    if args.explain or args.step is not None:
+        return explain(found, args.step, at)
     folder = at.workspace.run_folder(found.id)
     spec = json.loads((folder / "spec.json").read_text())
     metrics, log = last_metrics(folder), tail(folder / "log.txt")
     told, used = history.told(folder), traces.usage(folder)
     batch = read_object(folder / FIRST_BATCH)
+    took = estimates.took(at.workspace, found)
     left = time_left(at.workspace).get(found.id) if found.pending else None
     data = {
         "run": asdict(found),
@@ -56,6 +61,7 @@ def show(args: Namespace, at: Setting) -> Answer:
         "events": [{"t": one.time, "code": one.code, "text": one.words(at.language)} for one in told],
         "resources": _used(used),
         "first_batch": batch,
+        "estimate": None if took is None else asdict(took),
         "log": log,
     }
     words = [
@@ -72,6 +78,7 @@ def show(args: Namespace, at: Setting) -> Answer:
         lines.append(message(str(found.error["code"]), found.error["values"], at.language))
     lines += [f"{_clock(one.time)}  {plain(one.words(at.language))}" for one in told]
     lines += [_used_text(used, at.language)] if used.samples else []
+    lines += [_took_text(took, at.language)] if took is not None else []
     lines += _batch_text(batch, at.language) if batch else []
     lines += [json.dumps(line, ensure_ascii=False) for line in metrics[-3:]]
     return Answer(data, "\n".join([*lines, *(plain(line) for line in log.split("\n")[-20:] if line)]))
@@ -103,6 +110,20 @@ def _used_text(found: traces.Usage, language: str) -> str:
         return text
     values = {"percent": round(100 * used["gpu"]), "megabytes": used["gpu_memory"] >> 20}
     return text + " " + message("line_used_gpu", values, language)
+
+
+def _took_text(found: estimates.Took, language: str) -> str:
+    """What was expected of a run, and what it took."""
+    told = found.expected
+    values: dict[str, Value] = {
+        "seconds": round(told.seconds),
+        "memory": size_text(told.memory),
+        "disk": size_text(told.disk),
+        "took_seconds": "-" if found.seconds is None else round(found.seconds),
+        "took_memory": "-" if found.memory is None else size_text(found.memory),
+        "took_disk": "-" if found.disk is None else size_text(found.disk),
+    }
+    return message("line_took", values, language)
 
 
 def _batch_text(kept: Mapping[str, Any], language: str) -> list[str]:

@@ -85,21 +85,22 @@ def confirm(args: Namespace, at: Setting) -> Answer:
     titles = contrast.titles(found)
     names = {"mix": titles[group.id], "baseline": titles[baseline.id]}
     status = 1 if any(run.state != "succeeded" for run in ended) else 0
-    return Answer(
-        {"project": project, **names, "runs": ids, **_json(now)}, plain(_fresh(now, names, at.language)), status
-    )
+    data = {"project": project, **names, "runs": ids, **confirmed_json(now)}
+    return Answer(data, plain(confirmed_text(now, names, at.language)), status)
 
 
 def _alike(group: Group, baseline: Group) -> bool:
     return not contrast.other_splits(group, baseline)
 
 
-def _json(found: Confirmation) -> dict[str, Any]:
+def confirmed_json(found: Confirmation) -> dict[str, Any]:
+    """A confirmation as JSON."""
     fresh = found.fresh and {"value": found.fresh.value, "error": found.fresh.error, "interval": found.fresh.interval}
     return asdict(found) | {"fresh": fresh, "shrinkage": found.shrinkage}
 
 
-def _fresh(found: Confirmation, names: Mapping[str, str], language: str) -> str:
+def confirmed_text(found: Confirmation, names: Mapping[str, str], language: str) -> str:
+    """What fresh repeats say. `names`: what is confirmed, under `mix`, and its `baseline`."""
     values: dict[str, Value] = {**names, "of": found.of, "first": _points(found.first), "n": found.finished}
     values |= {"asked": found.asked, "margin": f"{100 * MARGIN:g}"}
     if found.fresh is None or found.shrinkage is None or found.verdict is None:

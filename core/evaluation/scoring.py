@@ -1,6 +1,6 @@
 """Precision, recall and F1 from counts, and the 95 % intervals that resample rows and seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,11 +53,17 @@ class Sums:
         return Rates(*((np.where(there, r, 0).sum(-1) / size) for r in (rates.precision, rates.recall, rates.f1)))
 
 
-def score(seeds: Sequence[Counts], headline: str = "f1", draws: int = DRAWS, seed: int = 0) -> Scores:
+def score(
+    seeds: Sequence[Counts],
+    headline: str = "f1",
+    also: Mapping[str, str] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Scores:
     """The scores of a group of runs (one Counts per seed, same rows and labels in each).
 
-    Means over seeds; intervals by percentile bootstrap (Efron & Tibshirani 1993), rows and seeds resampled
-    together, the rows once per draw for all seeds.
+    `also`: other names that metrics go by. Means over seeds; intervals by percentile bootstrap (Efron & Tibshirani
+    1993), rows and seeds resampled together, the rows once per draw for all seeds.
     """
     names = seeds[0].names
     whole = Sums.over_rows(seeds)
@@ -67,6 +73,7 @@ def score(seeds: Sequence[Counts], headline: str = "f1", draws: int = DRAWS, see
     micro, micro_draws = whole.micro(), boot["micro"]
     macro, macro_draws = whole.macro(), boot["macro"]
     metrics = {name: _metric(getattr(micro, name), getattr(micro_draws, name)) for name in METRICS}
+    metrics |= {name: metrics[of] for name, of in (also or {}).items()}
     metrics |= {f"macro_{name}": _metric(getattr(macro, name), getattr(macro_draws, name)) for name in METRICS}
     rates, label_draws = whole.per_label(), boot["label"]
     per_label = {

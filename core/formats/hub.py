@@ -2,13 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import CoreError
+from core.formats.labelled import columns as of_labelled
 from core.params import digest
+from core.tasks import DEFAULT
+from core.tasks import task as task_of
 
 _NAME = r"[A-Za-z0-9][\w.-]*"  # never a path
 _REFERENCE = re.compile(
@@ -35,13 +38,14 @@ class Reference:
         return cls(found["name"], found["revision"], found["config"], found["split"] or "train")
 
 
-def fetch(text: str, columns: Mapping[str, str], cache: Path) -> Path:
-    """Download a split and keep it as JSON Lines. `columns`: ours (tokens, tags) -> theirs.
+def fetch(text: str, columns: Mapping[str, str], cache: Path, task: str = DEFAULT) -> Path:
+    """Download a split and keep it as JSON Lines. `columns`: ours (tokens, tags; text, labels) -> theirs.
 
-    Raises CoreError `hub_data_unreachable` with the library's own reason.
+    Raises CoreError `hub_data_unreachable` with the library's own reason, `hub_column_missing`, `columns_unknown`.
     """
     reference = Reference.parse(text)
-    wanted = {**DEFAULT_COLUMNS, **columns}
+    rows = RECORDS[task_of(task).rows]
+    wanted = {**rows.columns, **columns}
     target = cache / f"hub-{digest([text, dict(wanted)])[:16]}.jsonl"
     if target.exists() and reference.revision:  # a revision doesn't change; a branch may
         return target
@@ -57,7 +61,7 @@ def fetch(text: str, columns: Mapping[str, str], cache: Path) -> Path:
     except (OSError, ValueError, DatasetsError) as error:
         values = {"file": text, "what": str(error).split("\n")[0][:200]}
         raise CoreError("hub_data_unreachable", values, "hint_hub_data") from None
-    write_lines(records(data, wanted, text), target)
+    write_lines(rows.read(data, wanted, text), target)
     return target
 
 
@@ -71,6 +75,34 @@ def records(data: Any, columns: Mapping[str, str], name: str) -> Iterator[dict[s
     for row in data:
         tags = row[columns["tags"]]
         yield {"tokens": row[columns["tokens"]], "tags": [names[tag] for tag in tags] if names else tags}
+
+
+def labelled(data: Any, columns: Mapping[str, str], name: str) -> Iterator[dict[str, Any]]:
+    """The rows of a `datasets.Dataset` as text and labels; class numbers become their names, -1 is not known."""
+    named = of_labelled.found(data.column_names, {role: columns[role] for role in of_labelled.ROLES if role in columns})
+    if named is None:
+        raise of_labelled.unknown(data.column_names, {**columns}, name)  # pyright: ignore[reportArgumentType]
+    feature = data.features[named["labels"]]
+    names = getattr(feature, "names", None) or getattr(getattr(feature, "feature", None), "names", None)
+    for row in data:
+        yield {"text": row[named["text"]], "labels": _named(row[named["labels"]], names)}
+
+
+def _named(value: Any, names: list[str] | None) -> Any:
+    if names is None or value is None:
+        return value
+    return [_named(one, names) for one in value] if isinstance(value, list) else names[value] if value >= 0 else None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How rows of a kind are had from a data set, and under which columns unless somebody says otherwise."""
+
+    read: Callable[[Any, Mapping[str, str], str], Iterator[dict[str, Any]]]
+    columns: Mapping[str, str]
+
+
+RECORDS: Mapping[str, Rows] = {"tagged": Rows(records, DEFAULT_COLUMNS), "labelled": Rows(labelled, {})}
 
 
 def write_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> None:

@@ -16,6 +16,7 @@ from core.formats import read as read_file
 from core.formats.protocol import Layout, ReadOptions
 from core.params import CLOSED, build, unknown_key
 from core.runs import POOL, RunContext
+from core.tasks import DEFAULT
 from core.tasks import task as task_of
 from core.tasks.drawing import split_off
 from core.tasks.protocol import Task
@@ -53,7 +54,7 @@ class ImportParams:
 
     __pydantic_config__ = CLOSED
     sources: dict[str, Source]
-    task: str = "tagging"
+    task: str = DEFAULT
     language: str = "en"
     split: Split | None = None
     train_rows: Annotated[int, Field(ge=1)] | None = None  # a quick look: at most so many rows of train
@@ -106,14 +107,15 @@ def run(ctx: RunContext) -> None:
 def bring_in(params: ImportParams, files: Mapping[str, Any], step: Any = lambda number, what: None) -> Imported:
     """Read, split, map labels, drop what leaks. Raises CoreError for what makes an import impossible."""
     out = Imported()
-    task = task_of(params.task)
     for number, (role, source) in enumerate(params.sources.items()):
         step(number, source.name)
-        found = read_file(files[role], name=source.name, options=replace(source.options, language=params.language))
+        options = replace(source.options, language=params.language)
+        found = read_file(files[role], name=source.name, options=options, task=params.task)
         out.parts[role] = _Part(found.corpus, found.lines, source)
         out.issues += found.issues
         out.rows_in[role], out.layouts[role] = found.rows_in, found.layout
     step(len(files), "leakage")
+    task = _settle(out, params.task)
     if "file" in out.parts:
         _split(out, params.split or Split(), task)
     pools = [role for role in out.parts if role.startswith(POOL)]
@@ -130,9 +132,35 @@ def bring_in(params: ImportParams, files: Mapping[str, Any], step: Any = lambda 
         _scan(out, role)
     if "dev" in out.parts and "test" in out.parts:
         _scan_held_out(out)
-    _one_schema(out, params)
+    _one_schema(out, task, params.language)
     _look_at_labels(out)
     return out
+
+
+def _settle(out: Imported, name: str) -> Task:
+    """The task that the rows of gold are of (where there is no gold: all). Rows that it has no use for go."""
+    gold = [part for role, part in out.parts.items() if not role.startswith(POOL)] or [*out.parts.values()]
+    task = task_of(task_of(name).settled(part.corpus.table for part in gold))
+    for role, part in [*out.parts.items()]:
+        schema = replace(part.corpus.schema, task=task.name)
+        out.parts[role] = replace(part, corpus=Corpus(schema, part.corpus.table))
+        _drop_unfit(out, role, task)
+    if task.name != name:
+        out.note(gold[0], None, "task_settled", {"task": task.name}, "kept")
+    return task
+
+
+def _drop_unfit(out: Imported, role: str, task: Task) -> None:
+    part = out.parts[role]
+    unfit = task.unfit(part.corpus.table)
+    for row, (code, why) in unfit.items():
+        out.note(part, row, code, {**why}, "dropped")
+    if unfit:
+        out.parts[role] = part.without(np.fromiter(unfit, np.int64, len(unfit)))
+    if unfit and not len(out.parts[role].corpus):
+        rows = len(part.corpus)
+        values: dict[str, Value] = {"file": part.source.name, "rows": rows, "dropped": rows, "line": int(part.lines[0])}
+        raise CoreError("no_usable_rows", values, "hint_first_bad_line")
 
 
 def _split(out: Imported, split: Split, task: Task) -> None:
@@ -259,9 +287,9 @@ def used_labels(corpus: Corpus) -> list[str]:
     return [names[label] for label in np.unique(labels)]
 
 
-def _one_schema(out: Imported, params: ImportParams) -> None:
+def _one_schema(out: Imported, task: Task, language: str) -> None:
     labels = _labels(out, list(out.parts))
-    schema = Schema(params.task, labels, params.language)
+    schema = Schema(task.name, labels, language)
     out.parts = {role: replace(part, corpus=Corpus(schema, part.corpus.table)) for role, part in out.parts.items()}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from core.corpus import Corpus
-from core.tasks.tagging import spans, text_content
+from core.tasks import task as task_of
 
 NEAR = 0.8  # Jaccard similarity of character 5-grams from which two rows count as near-duplicates
 _GRAM = 5
@@ -24,22 +24,20 @@ class Near:
     similarity: float
 
 
-def rows_of(corpus: Corpus, column: str = "tokens") -> Iterator[list[str]]:
-    """The tokens (or tags) of every row; a thousand rows at a time are Python objects."""
-    for chunk in corpus.table.column(column).chunks:
-        for start in range(0, len(chunk), 1000):
-            yield from chunk.slice(start, 1000).to_pylist()
-
-
 def contents(corpus: Corpus) -> set[bytes]:
     """What a model would see of each row, as digests."""
-    return {text_content(tokens) for tokens in rows_of(corpus)}
+    return {*_contents(corpus)}
 
 
 def exact(corpus: Corpus, held_out: Corpus) -> np.ndarray:
-    """Positions of the rows of `corpus` whose tokens stand in `held_out`. int64, ascending."""
+    """Positions of the rows of `corpus` whose words stand in `held_out`. int64, ascending."""
     known = contents(held_out)
-    return np.array([i for i, tokens in enumerate(rows_of(corpus)) if text_content(tokens) in known], dtype=np.int64)
+    return np.array([i for i, content in enumerate(_contents(corpus)) if content in known], dtype=np.int64)
+
+
+def _contents(corpus: Corpus) -> Iterator[bytes]:
+    task = task_of(corpus.schema.task)
+    return map(task.text_content, task.words(corpus.table))
 
 
 def near(corpus: Corpus, held_out: Corpus) -> list[Near]:
@@ -48,12 +46,13 @@ def near(corpus: Corpus, held_out: Corpus) -> list[Near]:
     from datasketch import MinHash, MinHashLSH
 
     index = MinHashLSH(threshold=NEAR, num_perm=_PERMUTATIONS)
-    grams = [_grams(tokens) for tokens in rows_of(held_out)]
+    words = task_of(corpus.schema.task).words
+    grams = [_grams(tokens) for tokens in words(held_out.table)]
     for row, found in enumerate(grams):
         if found:
             index.insert(row, _sketch(MinHash, found), check_duplication=False)
     out: list[Near] = []
-    for row, tokens in enumerate(rows_of(corpus)):
+    for row, tokens in enumerate(words(corpus.table)):
         mine = _grams(tokens)
         if not mine:
             continue
@@ -79,7 +78,7 @@ def _sketch(kind: Any, grams: set[bytes]) -> Any:
 
 
 def mentions(corpus: Corpus) -> Iterator[tuple[str, str]]:
-    """(label, surface) of every mention."""
-    for tokens, tags in zip(rows_of(corpus), rows_of(corpus, "tags"), strict=True):
-        for span in spans(tags):
-            yield span.label, " ".join(tokens[span.start : span.end])
+    """(label, words) of all that is labelled."""
+    names = corpus.schema.labels
+    _, labels, surfaces = task_of(corpus.schema.task).mentions(corpus.table, names)
+    return zip((names[label] for label in labels.tolist()), surfaces, strict=True)

@@ -9,12 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 from core.errors import CoreError
-from core.formats import read, rows, sniff, text_lines
-from core.formats.conll import COMMENT, DOCUMENT, SEPARATORS
+from core.formats import READERS, read, sniff, text_lines
+from core.formats.labelled import csv, parquet
+from core.formats.losses import shown
 from core.formats.protocol import Read, ReadOptions
+from core.formats.tagged.conll import COMMENT, DOCUMENT, SEPARATORS
+from core.tasks import DEFAULT
+from core.tasks import task as task_of
 
 HEAD = 1 << 20  # bytes of a file that a preview looks at, at most
 HEAD_LINES = 150_000  # and lines: each may be an issue
@@ -50,23 +54,28 @@ class Preview:
     raw: str
 
 
-def preview(head: bytes, whole: bool, name: str, options: ReadOptions, size: int | None = None) -> Preview:
+def preview(
+    head: bytes, whole: bool, name: str, options: ReadOptions, size: int | None = None, task: str = DEFAULT
+) -> Preview:
     """The first rows of a file, by its own reader. `whole`: the head is all of it; `size`: bytes of the whole file.
 
-    A head that isn't whole ends for the reader with its last complete row. Raises CoreError: those of `read`, and
-    `preview_row_too_long` where not even the first row is complete.
+    A head that isn't whole ends for the reader with its last complete row. Parquet ends with what is to be known of it,
+    so it must be whole, however large. Raises CoreError: those of `read`, `preview_row_too_long` where not even the
+    first row is complete, `preview_needs_whole`.
     """
+    if _is_parquet(head, task):
+        return _of_parquet(head, whole, name, options, task)
     if len(head) > HEAD or head.count(b"\n") > HEAD_LINES:
         head, whole, size = head[:HEAD], False, size or len(head)
     too_long = CoreError("preview_row_too_long", {"file": name, "bytes": len(head)}, "hint_preview_row_too_long")
     with _kept(head) as path:
-        recognised = sniff.recognise(path, name)
-        lines, complete = (head, head) if whole else _cut(head, options.format or recognised)
+        format = options.format or sniff.recognise(path, name, _formats(task))
+        lines, complete = (head, head) if whole else _cut(head, format)
         if not lines:
             raise too_long
         path.write_bytes(complete or lines)
         try:
-            found = read(path, name=name, options=options)
+            found = read(path, name=name, options=options, task=task)
         except CoreError as error:  # without a row: the head may end within, or even before, the first one
             if error.code == "no_usable_rows" and not whole and not (complete and error.values["rows"]):
                 raise too_long from None
@@ -77,29 +86,41 @@ def preview(head: bytes, whole: bool, name: str, options: ReadOptions, size: int
     return Preview(found, found.rows_in, estimated, raw_lines(complete))
 
 
+def beginning(file: BinaryIO) -> bytes:
+    """Of an open file as much as a preview needs: its head, all of a Parquet file."""
+    file.seek(0)
+    head = file.read(HEAD)
+    return head + file.read() if sniff.is_parquet(head) else head
+
+
 def raw_lines(head: bytes) -> str:
     """The first 30 lines of any file, each cut to 300 characters; what doesn't print, but for tabs, as codes."""
     lines = _LINE_END.split(_text(head), maxsplit=_RAW_LINES)[:_RAW_LINES]
-    return "\n".join(_printable(rows.shown(line, _RAW_WIDTH)) for line in lines)
+    return "\n".join(_printable(shown(line, _RAW_WIDTH)) for line in lines)
 
 
-def columns_of(head: bytes, options: ReadOptions | None = None) -> list[str]:
+def columns_of(head: bytes, options: ReadOptions | None = None, task: str = DEFAULT) -> list[str]:
     """The columns of a file to choose from; none where no reader takes it.
 
     CoNLL: number from 1 and content of each field of the first line ("1: The", "2: O") that has as many as most
-    lines do; a header is such a line. JSON Lines: the keys of the first records, exactly as they are.
+    lines do; a header is such a line. JSON Lines: the keys of the first records; CSV and Parquet: the names of the
+    columns; all exactly as they are.
     """
     options = options or ReadOptions()
     with _kept(head) as path:
         try:
-            format = options.format or sniff.recognise(path, "")
+            format = options.format or sniff.recognise(path, "", _formats(task))
+            if format == "parquet":
+                return parquet.columns_of(path)
         except CoreError:
             return []
+    if format == "csv":
+        return csv.header_of(_text(head), csv.SEPARATORS.get(options.separator or ""))
     lines = [line for line in _LINE_END.split(_text(head)) if line.strip()]
     if format == "jsonl":
         return list(dict.fromkeys(key for line in lines[:_RECORDS] for key in _keys(line)))
     fields = _first_fields(lines[:_LINES], options.separator)
-    return [f"{number}: {_printable(rows.shown(field, _FIELD_WIDTH))}" for number, field in enumerate(fields, 1)]
+    return [f"{number}: {_printable(shown(field, _FIELD_WIDTH))}" for number, field in enumerate(fields, 1)]
 
 
 def guess_role(name: str) -> SplitName | None:
@@ -108,6 +129,24 @@ def guess_role(name: str) -> SplitName | None:
     said: set[SplitName] = {_WORDS[word] for word in _NOT_LETTERS.split(last) if word in _WORDS}
     said |= {split for word, split in _CHINESE.items() if word in last}
     return said.pop() if len(said) == 1 else None
+
+
+def _formats(task: str) -> list[str]:
+    return [*READERS[task_of(task).rows]]
+
+
+def _is_parquet(head: bytes, task: str) -> bool:
+    return "parquet" in _formats(task) and sniff.is_parquet(head)
+
+
+def _of_parquet(head: bytes, whole: bool, name: str, options: ReadOptions, task: str) -> Preview:
+    if not whole:
+        raise CoreError("preview_needs_whole", {"file": name}, "hint_preview_needs_whole")
+    with _kept(head) as path:
+        few = path.with_name("few")
+        rows = parquet.beginning(path, few, _LINES, name)
+        found = read(few, name=name, options=options, task=task)
+    return Preview(found, found.rows_in, rows if rows > found.rows_in else None, "")
 
 
 @contextmanager
@@ -129,7 +168,9 @@ def _cut(head: bytes, format: str) -> tuple[bytes, bytes]:
         return head, head  # the reader names the line
     closed = text[: max(text.rfind("\n"), text.rfind("\r")) + 1]
     lines: list[str] = _CLOSED_LINE.findall(closed)[:HEAD_LINES]
-    while format != "jsonl" and lines and not _ends_row(lines[-1]):
+    if format == "csv":
+        del lines[csv.whole_records(lines) :]
+    while format == "conll" and lines and not _ends_row(lines[-1]):
         lines.pop()
 
     def beginning(part: str) -> bytes:

@@ -1,6 +1,7 @@
 """What a file is, by its first bytes; its name and extension are not asked."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import CoreError
@@ -33,28 +34,42 @@ _DOCUMENT = re.compile(r"\s*(\[\s*[\[{\"]|\{\s*(\"[^\"\t]*\"\s*:\s*[\[{]?)?\s*$|
 _LINES = 100  # that are looked at
 
 
-def recognise(path: Path, name: str) -> str:
-    """`jsonl` where at least half of the first 100 lines begin as JSON objects do, else `conll`.
+def recognise(path: Path, name: str, formats: Sequence[str]) -> str:
+    """Which of the formats a file has, by the rules of docs/formats.md.
 
-    Raises CoreError `wrong_type` for what is no text, HTML, or one JSON text over many lines; and those of
-    `text_lines.head`.
+    `jsonl` where at least half of the first 100 lines begin as JSON objects do; `parquet` where it begins as such files
+    do; else the first of the formats. Raises CoreError `wrong_type` for what is of none of them: no text, HTML, or one
+    JSON text over many lines; and those of `text_lines.head`.
     """
     first = text_lines.head(path, name)
     kind = _other_type(first)
+    if kind and kind.casefold() in formats:
+        return kind.casefold()
     if kind:
         raise CoreError("wrong_type", {"file": name, "kind": kind}, "hint_wrong_type")
+    return "jsonl" if looks_like_records(first, name) else formats[0]
+
+
+def is_parquet(first: bytes) -> bool:
+    """Whether a file begins as Parquet does."""
+    return _other_type(first) == "Parquet"
+
+
+def looks_like_records(first: bytes, name: str = "") -> bool:
+    """Whether a text is JSON Lines. Raises CoreError `wrong_type` for one JSON text over many lines."""
     mark, encoding = text_lines.mark_and_encoding(first)
     lines = re.split(r"\r\n|\r|\n", first[mark:].decode(encoding, "replace"))
     lines = [line for line in lines if line.strip()][:_LINES]
     records = sum(bool(_RECORD.match(line)) for line in lines)
     if lines and 2 * records >= len(lines) and (len(lines) == 1 or not _DOCUMENT.match(lines[0])):
-        return "jsonl"
+        return True
     if lines and "\t" not in lines[0] and _DOCUMENT.match(lines[0]):
         raise CoreError("wrong_type", {"file": name, "kind": "JSON"}, "hint_json_lines")
-    return "conll"
+    return False
 
 
 def _other_type(first: bytes) -> str | None:
+    """What a file is that is no text to be read."""
     for magic, kind in _MAGIC:
         if first.startswith(magic) and (magic != b"PAR1" or b"\0" in first):
             return kind

@@ -9,20 +9,20 @@ import numpy as np
 import pyarrow as pa
 
 from core.augment.protocol import Change, Child, restore
-from core.augment.text import Running, spliced
 from core.corpus import Corpus, pc
 from core.tasks import task
-from core.tasks.tagging import COLUMNS, Span, spans
+from core.tasks.example import Span, spans
+from core.tasks.protocol import Task
+from core.tasks.running import Running, spliced
 
 _UNSPACED = ("ja", "zh")  # languages in whose texts blanks say nothing: tokens are joined and searched without any
-_SHOWN = (*COLUMNS, "changes")
 
 
 @dataclass(frozen=True)
 class Index:
-    """What searching a corpus needs. `text`: per row its tokens joined, and behind them its running text if it differs.
+    """What searching a corpus needs. `text`: see Task.texts.
 
-    *Shape:* has (rows, labels), bool: which labels a row has mentions of.
+    *Shape:* has (rows, labels), bool: which labels a row has, or has mentions of.
     """
 
     labels: tuple[str, ...]
@@ -43,7 +43,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a corpus. `text`, `starts` and `ends` are None where the running text is not known."""
+    """One row of a corpus. `text`, `starts` and `ends` are None where the running text is not known.
+
+    `labels`: of the row as a whole; None: not known.
+    """
 
     position: int
     tokens: tuple[str, ...]
@@ -52,6 +55,7 @@ class Row:
     starts: tuple[int, ...] | None
     ends: tuple[int, ...] | None
     changes: tuple[Change, ...]
+    labels: tuple[str, ...] | None = ()
 
     @property
     def segments(self) -> list[Segment]:
@@ -70,10 +74,7 @@ class _Marked:
 def index(corpus: Corpus) -> Index:
     """The index of one corpus."""
     blanks = corpus.schema.language not in _UNSPACED
-    joined = pc.binary_join(corpus.table.column("tokens"), " " if blanks else "")
-    running = corpus.table.column("text")
-    other = pc.if_else(pc.equal(running, joined), pa.scalar(None, pa.string()), running)
-    text = pc.binary_join_element_wise(joined, other, "\n", null_handling="skip")
+    text = task(corpus.schema.task).texts(corpus.table, blanks)
     rows, labels = task(corpus.schema.task).labels_of(corpus.table, corpus.schema.labels)
     has = np.zeros((len(corpus), len(corpus.schema.labels)), dtype=bool)
     has[rows, labels] = True
@@ -96,12 +97,17 @@ def find(index: Index, text: str = "", labels: Sequence[str] = (), without: bool
     return np.flatnonzero(found)
 
 
-def page(corpus: Corpus, positions: np.ndarray, start: int, count: int) -> list[Row]:
-    """The rows at positions[start : start + count], in that order."""
-    wanted = positions[start : start + count]
-    names = [name for name in _SHOWN if name in corpus.table.column_names]
-    found = corpus.table.select(names).take(pa.array(wanted, pa.int64())).to_pylist()
-    return [_row(position, row) for position, row in zip(wanted.tolist(), found, strict=True)]
+def page(
+    corpus: Corpus, positions: np.ndarray, start: int, count: int, values: Sequence[Sequence[str]] | None = None
+) -> list[Row]:
+    """The rows at positions[start : start + count], in that order. `values`: what was predicted for each row of the
+    corpus, to be shown in place of gold."""
+    wanted, kind = positions[start : start + count], task(corpus.schema.task)
+    names = [name for name in (*kind.columns, *kind.made, "changes") if name in corpus.table.column_names]
+    found = corpus.table.select(dict.fromkeys(names)).take(pa.array(wanted, pa.int64())).to_pylist()
+    places: list[int] = wanted.tolist()
+    marked = [None] * len(places) if values is None else [values[position] for position in places]
+    return [_row(kind, *each) for each in zip(places, found, marked, strict=True)]
 
 
 def segments(
@@ -143,10 +149,11 @@ def child_segments(parent: Row, child: Child) -> list[Segment]:
     return segments(child.tokens, child.tags, running.text, running.starts, running.ends, child.changes)
 
 
-def _row(position: int, row: Mapping[str, Any]) -> Row:
-    starts, ends = (None if row[name] is None else tuple(row[name]) for name in ("starts", "ends"))
+def _row(kind: Task, position: int, row: Mapping[str, Any], values: Sequence[str] | None) -> Row:
+    view = kind.view(row, values)
+    where = (None, None, None) if view.running is None else (view.running.text, view.running.starts, view.running.ends)
     changes = tuple(Change(c["start"], c["end"], tuple(c["was"])) for c in row.get("changes") or ())
-    return Row(position, tuple(row["tokens"]), tuple(row["tags"]), row["text"], starts, ends, changes)
+    return Row(position, view.tokens, view.tags, *where, changes, view.labels)
 
 
 def _joined(tokens: Sequence[str]) -> Running:

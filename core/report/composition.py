@@ -6,15 +6,12 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 
 import numpy as np
-import pyarrow as pa
 
-from core.corpus import Corpus, digest_parts, pc
+from core.corpus import Corpus, digest_parts
 from core.mix import GOLD, Mix, cap, draw, plan, realised, splitmix64
 from core.tasks import task
 from core.tasks.drawing import strata
-from core.tasks.iob2 import entities, flat
 
-_ROWS_AT_ONCE = 10_000  # of a corpus whose mentions are looked through
 _DRAWS_KEPT = 4  # per pool: a draw of another seed or of more passes puts the oldest out
 _UNCAPPED = 1e18  # repeats that no pool falls short of
 _SPECIAL = 2  # sub-tokens that a model adds to each row
@@ -101,7 +98,7 @@ def index(corpus: Corpus) -> PoolIndex:
         labels=labels,
         keys=corpus.keys(),
         strata=strata(task(corpus.schema.task), corpus),
-        lengths=pc.list_value_length(corpus.table.column("tokens")).to_numpy(),
+        lengths=task(corpus.schema.task).lengths(corpus.table),
         label_counts=counts.astype(np.int32),
         mention_offsets=np.concatenate(([0], np.cumsum(np.bincount(row_of, minlength=rows)))),
         mention_ids=ids,
@@ -179,27 +176,9 @@ def _few(pool: PoolIndex, rows: int, mix_seed: int, few: int, seed: int) -> list
 def _mentions(corpus: Corpus) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(row, label, id) of every mention, row by row. *Shapes:* (mentions,) each; ids uint64."""
     labels, hashed = corpus.schema.labels, cache(mention_id)
-    none = np.empty(0, dtype=np.int64)
-    found = [(none, none, none.astype(np.uint64))]
-    start = 0
-    for batch in corpus.table.select(["tokens", "tags"]).to_batches(max_chunksize=_ROWS_AT_ONCE):
-        tags = flat(pa.chunked_array([batch.column(1)]), labels)
-        starts, ends, label_of = entities(tags.codes, tags.offsets)
-        surfaces = _surfaces(batch.column(0), starts, ends)
-        ids = map(hashed, (labels[label] for label in label_of.tolist()), surfaces)
-        found.append((start + tags.rows[starts], label_of, np.fromiter(ids, dtype=np.uint64, count=len(starts))))
-        start += len(batch)
-    rows, label_of, ids = (np.concatenate(column) for column in zip(*found, strict=True))
-    return rows, label_of, ids
-
-
-def _surfaces(tokens: pa.ListArray, starts: np.ndarray, ends: np.ndarray) -> list[str]:
-    """The tokens [start, end) of the flattened list, joined with blanks."""
-    sizes = ends - starts
-    offsets = np.concatenate(([0], np.cumsum(sizes)))
-    positions = np.repeat(starts - offsets[:-1], sizes) + np.arange(offsets[-1])
-    chosen = tokens.flatten().take(pa.array(positions))
-    return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), chosen), " ").to_pylist()
+    rows, label_of, surfaces = task(corpus.schema.task).mentions(corpus.table, labels)
+    ids = map(hashed, (labels[label] for label in label_of.tolist()), surfaces)
+    return rows, label_of, np.fromiter(ids, dtype=np.uint64, count=len(rows))
 
 
 def _requested(mix: Mix, sizes: Mapping[str, int]) -> dict[str, int]:

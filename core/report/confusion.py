@@ -1,8 +1,8 @@
 """What the mentions of each label were taken for, in shares, and as a map of colours."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from core.report.canvas import blank
 from core.report.figures import category_axis, rows_height
 from core.report.lettering import escape, shown, tick
 from core.scores import FEW
-from core.tasks.matching import Matches, confusion
+from core.tasks.pairs import Matches, confusion
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -93,14 +93,26 @@ def largest(baseline: Shares, other: Shares) -> Change | None:
     return Change(rows[row], columns[column], spurious, not spurious and int(column) < width, before, after)
 
 
-def confusion_map(found: Shares, words: Mapping[str, str], against: Shares | None = None) -> "Figure":
+def never(runs: Sequence[Shares]) -> frozenset[str]:
+    """What of BOUNDARY, MISSED and NOTHING occurs in none of the groups."""
+    width = len(runs[0].names)
+    values = np.nan_to_num(np.stack([found.values for found in runs]))
+    cells = {BOUNDARY: values[:, :width, width], MISSED: values[:, :width, width + 1], NOTHING: values[:, width]}
+    return frozenset(name for name, there in cells.items() if not there.any())
+
+
+def confusion_map(
+    found: Shares, words: Mapping[str, str], against: Shares | None = None, without: Collection[str] = ()
+) -> "Figure":
     """The shares as a map, in per cent; `against`: the differences to these instead, in points.
 
-    `words`: gold, predicted (of the axes), and the names of BOUNDARY, MISSED and NOTHING.
+    `words`: gold, predicted (of the axes), and the names of BOUNDARY, MISSED and NOTHING; `without`: those of the three
+    that are left out.
     """
+    found, against = _part(found, without), None if against is None else _part(against, without)
     values = 100 * (found.values if against is None else found.values - against.values)
-    rows = [*found.names, words[NOTHING]]
-    columns = [*found.names, words[BOUNDARY], words[MISSED]]
+    rows = [*found.names, *(words[name] for name in (NOTHING,) if name not in without)]
+    columns = [*found.names, *(words[name] for name in (BOUNDARY, MISSED) if name not in without)]
     figure = blank(rows_height(rows, _ROW) + 70)
     reach = _reach(values, against is not None)
     ends = ((0, 0), (1, 1)) if against is None else ((0, -1), (0.5, 0), (1, 1))
@@ -131,6 +143,13 @@ def confusion_map(found: Shares, words: Mapping[str, str], against: Shares | Non
         zeroline=False,
     )
     return figure
+
+
+def _part(found: Shares, without: Collection[str]) -> Shares:
+    """The shares without the row, or columns, of these."""
+    width = len(found.names)
+    columns = [*range(width), *(width + at for at, name in enumerate((BOUNDARY, MISSED)) if name not in without)]
+    return replace(found, values=found.values[: width + (NOTHING not in without), columns])
 
 
 def _reach(values: np.ndarray, signed: bool) -> float:

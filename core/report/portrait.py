@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from core.corpus import Corpus, pc
 from core.report.composition import PoolIndex, index
+from core.tasks import task
 
 TRAIN = "train"
 _BETWEEN = "\0"
@@ -97,9 +98,15 @@ def _unseen(ids: np.ndarray, known: np.ndarray) -> Unseen:
 
 
 def _shared(splits: Mapping[str, Corpus]) -> dict[tuple[str, str], int]:
-    texts = {name: pc.binary_join(corpus.table.column("tokens"), _BETWEEN) for name, corpus in splits.items()}
+    texts = {name: _texts(corpus) for name, corpus in splits.items()}
     distinct = {name: pc.unique(text) for name, text in texts.items()}
     return {(a, b): _hits(texts[b], distinct[a]) for a, b in combinations(splits, 2)}
+
+
+def _texts(corpus: Corpus) -> pa.ChunkedArray:
+    """What a model reads of each row, as one string."""
+    column = corpus.table.column(task(corpus.schema.task).text_column)
+    return pc.binary_join(column, _BETWEEN) if pa.types.is_list(column.type) else column
 
 
 def _hits(texts: pa.ChunkedArray, known: pa.Array) -> int:

@@ -9,7 +9,10 @@ from core.tasks.protocol import Task
 
 TASKS: Mapping[str, str] = {
     "tagging": "core.tasks.tagging:Tagging",
+    "classification": "core.tasks.classification:Classification",
+    "multilabel": "core.tasks.classification:multilabel",
 }
+DEFAULT = next(iter(TASKS))
 
 
 @cache

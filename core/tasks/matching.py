@@ -8,18 +8,25 @@ adds half of them to COR. One pairing serves all rules; SemEval leaves open how 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
 from core.corpus import pc
 from core.scores import Counts
-from core.tasks.iob2 import Flat, classes, entities, flat
+from core.tasks.iob2 import Flat, classes, entities
+from core.tasks.pairs import (
+    BOUNDARY,
+    BOUNDARY_AND_TYPE,
+    CORRECT,
+    KINDS,
+    WRONG_TYPE,
+    Matches,
+    Side,
+    Surfaces,
+    tally,
+)
 
-KINDS: tuple[str, ...] = ("correct", "wrong_type", "boundary", "boundary_and_type", "missed", "spurious")
-CORRECT, WRONG_TYPE, BOUNDARY, BOUNDARY_AND_TYPE, MISSED, SPURIOUS = range(len(KINDS))
 _WORTH: Mapping[str, Mapping[int, float]] = {  # what a pair of each kind counts as; those left out count nothing
     "strict": {CORRECT: 1},
     "exact": {CORRECT: 1, WRONG_TYPE: 1},
@@ -28,50 +35,6 @@ _WORTH: Mapping[str, Mapping[int, float]] = {  # what a pair of each kind counts
 }
 RULES: tuple[str, ...] = tuple(_WORTH)
 _Entities = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of each pair: tokens[start:end] of the row carry label number `label`; -1 where there is no mention.
-
-    *Shapes:* (pairs,), int64.
-    """
-
-    start: np.ndarray
-    end: np.ndarray
-    label: np.ndarray
-
-
-@dataclass(frozen=True)
-class Matches:
-    """Every mention of gold and of a prediction, in pairs.
-
-    First each gold mention, in order (so the same entry is the same mention in every run), then each prediction that
-    has no partner, in order. `names`: the labels; `rows`: their number. *Shape of `row`:* (pairs,), int64.
-    """
-
-    names: tuple[str, ...]
-    rows: int
-    row: np.ndarray
-    gold: Side
-    predicted: Side
-
-    @cached_property
-    def kind(self) -> np.ndarray:
-        """What each pair is, an index into KINDS. *Shape:* (pairs,), int8.
-
-        correct; wrong_type: the same bounds; boundary: overlap, the same label; boundary_and_type: overlap alone;
-        missed: no prediction; spurious: no gold.
-        """
-        gold, found = self.gold, self.predicted
-        same_label = gold.label == found.label
-        same_bounds = (gold.start == found.start) & (gold.end == found.end)
-        kind = np.where(
-            same_bounds,
-            np.where(same_label, CORRECT, WRONG_TYPE),
-            np.where(same_label, BOUNDARY, BOUNDARY_AND_TYPE),
-        )
-        return np.where(found.label < 0, MISSED, np.where(gold.label < 0, SPURIOUS, kind)).astype(np.int8)
 
 
 def match(truth: Flat, guess: Flat, labels: Sequence[str]) -> Matches:
@@ -100,7 +63,7 @@ def count(truth: Flat, guess: Flat, labels: Sequence[str]) -> Counts:
     hit = pred[:, np.isin(pred_key, gold_key, assume_unique=True)]
 
     def table(found: np.ndarray) -> np.ndarray:
-        return _table(row_of[found[0]], found[2], rows, width)
+        return tally(row_of[found[0]], found[2], rows, width)
 
     return Counts(tuple(labels), table(hit), table(pred), table(gold))
 
@@ -121,7 +84,7 @@ def counts_of(matches: Matches, rule: str) -> Counts:
     rows, width = matches.rows, len(matches.names)
 
     def table(there: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        return _table(matches.row[there], labels[there], rows, width)
+        return tally(matches.row[there], labels[there], rows, width)
 
     whole, half = table(hits == 1, under), table(hits == 0.5, under)
     tp = (whole + half / 2).astype(np.float32) if 0.5 in worth.values() else whole
@@ -145,72 +108,12 @@ def _at_tokens(truth: Flat, gold: np.ndarray, found: np.ndarray, names: tuple[st
 
     def table(codes: np.ndarray, where: np.ndarray) -> np.ndarray:
         at = np.flatnonzero(where & truth.known & (codes > 0))
-        return _table(row_of[at], codes[at] - 1, rows, width)
+        return tally(row_of[at], codes[at] - 1, rows, width)
 
     return Counts(names, table(gold, gold == found), table(found, found > 0), table(gold, gold > 0))
 
 
-# What is wrong with what
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """How often mentions of each gold label were predicted as what.
-
-    Rows: `names`, then *nothing* (spurious predictions). Columns: `names` (the same bounds), then *boundary* (overlap
-    alone, whatever the label) and *missed*. A spurious prediction stands under its own label. *Shape of `counts`:*
-    (labels + 1, labels + 2): int64 of one run, float64 of a mean.
-    """
-
-    names: tuple[str, ...]
-    counts: np.ndarray
-
-
-def confusion(matches: Matches) -> Confusion:
-    """The confusion matrix of one run."""
-    width = len(matches.names)
-    gold, found, kind = matches.gold.label, matches.predicted.label, matches.kind
-    row = np.where(gold < 0, width, gold)
-    column = np.where((kind == BOUNDARY) | (kind == BOUNDARY_AND_TYPE), width, found)
-    column[kind == MISSED] = width + 1
-    size = (width + 1) * (width + 2)
-    cells = np.bincount(row * (width + 2) + column, minlength=size)
-    return Confusion(matches.names, cells.reshape(width + 1, width + 2))
-
-
-def kinds_of(matches: Matches) -> np.ndarray:
-    """How many pairs of each kind there are under each label, a spurious one under its own.
-
-    *Shape:* (labels, KINDS), int64.
-    """
-    label = np.where(matches.gold.label < 0, matches.predicted.label, matches.gold.label)
-    return _table(label, matches.kind.astype(np.int64), len(matches.names), len(KINDS)).astype(np.int64)
-
-
-def mean_confusion(runs: Sequence[Confusion]) -> Confusion:
-    """The mean over runs; ValueError unless there are any, all with the same labels."""
-    if not runs or any(run.names != runs[0].names for run in runs):
-        raise ValueError("a mean needs runs over the same labels")
-    return Confusion(runs[0].names, np.mean([run.counts for run in runs], axis=0))
-
-
 # The words of mentions, for parts that are scored apart (core.evaluation.slices)
-
-
-@dataclass(frozen=True)
-class Surfaces:
-    """The mentions of one side with their words.
-
-    A form is the tokens of a mention with a space between, case as it stands. `form`: index into `forms`, which are
-    distinct; `length` in tokens; `hit`: the other side has the same bounds and label. *Shapes:* (mentions,).
-    """
-
-    row: np.ndarray
-    label: np.ndarray
-    length: np.ndarray
-    hit: np.ndarray
-    form: np.ndarray
-    forms: Sequence[str]
 
 
 def surfaces(matches: Matches, tokens: pa.ChunkedArray) -> tuple[Surfaces, Surfaces]:
@@ -224,19 +127,6 @@ def surfaces(matches: Matches, tokens: pa.ChunkedArray) -> tuple[Surfaces, Surfa
         hit = matches.kind[there] == CORRECT
         both.append(Surfaces(row, side.label[there], length, hit, form, forms))
     return both[0], both[1]
-
-
-def forms(table: pa.Table, labels: Sequence[str]) -> dict[str, int]:
-    """How often each form stands as a mention in a corpus."""
-    tags = flat(table.column("tags"), labels)
-    starts, ends, _ = entities(tags.codes, tags.offsets)
-    form, names = _forms(_words(table.column("tokens"))[0], starts, ends - starts)
-    return dict(zip(names, np.bincount(form, minlength=len(names)).tolist(), strict=True))
-
-
-def texts(table: pa.Table) -> list[str]:
-    """The tokens of each row with a space between."""
-    return pc.binary_join(table.column("tokens"), " ").to_pylist()
 
 
 def _words(tokens: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
@@ -289,8 +179,3 @@ def _side(found: _Entities, at: np.ndarray, origin: np.ndarray) -> Side:
     start, end, label = (np.append(values, -1)[at] for values in found)
     there = at >= 0
     return Side(np.where(there, start - origin, -1), np.where(there, end - origin, -1), label.astype(np.int64))
-
-
-def _table(rows: np.ndarray, labels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """How often each (row, label) occurs. *Shape:* (height, width), int32."""
-    return np.bincount(rows * width + labels, minlength=height * width).reshape(height, width).astype(np.int32)

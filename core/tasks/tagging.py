@@ -7,62 +7,28 @@ rule never decides.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from core.corpus import BASE, Corpus, Schema, digest_parts, pc
+from core.corpus import Corpus, Schema, pc
 from core.scores import Counts
+from core.tasks import tagged
+from core.tasks.example import Span, spans
 from core.tasks.iob2 import OUTSIDE, Flat, classes, flat
-from core.tasks.matching import count, counts_of, match
+from core.tasks.matching import count, counts_of, match, surfaces
 from core.tasks.matching import tags as by_tag
 from core.tasks.matching import tokens as by_token
-from core.tasks.protocol import IGNORED, Encoded, Predicted, Values
+from core.tasks.pairs import KINDS, Matches, Surfaces
+from core.tasks.protocol import IGNORED, Pieces, Predicted, Values
+from core.tasks.tagged import COLUMNS, TABLE, content, text_content
+from core.tasks.words import pieces_of_words
+
+__all__ = ["COLUMNS", "OUTSIDE", "TABLE", "Span", "Tagging", "classes", "content", "flat", "spans", "text_content"]
 
 Rule = Callable[[Flat, Flat, Sequence[str]], Counts]  # gold, predicted, labels
-COLUMNS: Mapping[str, pa.DataType] = {
-    "tokens": pa.list_(pa.string()),
-    "tags": pa.list_(pa.string()),  # IOB2; null items are masked
-    "text": pa.string(),  # the running text, where it is known
-    "starts": pa.list_(pa.int32()),  # code points into text, one per token
-    "ends": pa.list_(pa.int32()),
-}
 _ROWS_AT_ONCE = 10_000  # of a table whose tags are looked through
-TABLE = pa.schema([*BASE, *COLUMNS.items()])
-
-
-@dataclass(frozen=True)
-class Span:
-    """A mention: tokens[start:end] of one row carry `label`."""
-
-    start: int
-    end: int
-    label: str
-
-
-def content(tokens: Sequence[str], tags: Sequence[str | None]) -> bytes:
-    """What a row is: its tokens and tags. 16 bytes; row ids are made of it."""
-    return digest_parts([*(t.encode() for t in tokens), b"\0tags", *((t or "").encode() for t in tags)])
-
-
-def text_content(tokens: Iterable[str]) -> bytes:
-    """What a model sees of a row: its tokens. 16 bytes; two rows that agree here leak into each other."""
-    return digest_parts(token.encode() for token in tokens)
-
-
-def spans(tags: Sequence[str | None]) -> list[Span]:
-    """The mentions in one row's tags, strict IOB2, in order."""
-    out: list[Span] = []
-    start, label = -1, ""
-    for index, tag in enumerate([*tags, None]):
-        if start >= 0 and tag != f"I-{label}":
-            out.append(Span(start, index, label))
-            start = -1
-        if tag is not None and tag.startswith("B-"):
-            start, label = index, tag[2:]
-    return out
 
 
 def _by_pairs(rule: str) -> Rule:
@@ -82,10 +48,40 @@ _RULES: Mapping[str, Rule] = {
 class Tagging:
     """Named-entity recognition and other flat span labelling."""
 
+    name = "tagging"
+    rows = "tagged"
     columns = COLUMNS
+    made: Mapping[str, pa.DataType] = {}
+    text_column = "tokens"
+    gold_column = "tags"
     headline = "f1"
+    also: Mapping[str, str] = {}
     head = "transformers:AutoModelForTokenClassification"
+    reads = "tokens"
+    objective = "softmax"
     rules = tuple(_RULES)
+    offers = frozenset(("mentions",))
+    kinds = KINDS
+    slices = ("seen", "length", "frequency", "casing", "ingredient", "sentence", "text")
+
+    words = staticmethod(tagged.words)
+    lengths = staticmethod(tagged.lengths)
+    texts = staticmethod(tagged.texts)
+    text_content = staticmethod(tagged.text_content)
+    examples = staticmethod(tagged.examples)
+    children = staticmethod(tagged.children)
+    view = staticmethod(tagged.view)
+    unlabelled = staticmethod(tagged.unlabelled)
+    answer = staticmethod(tagged.answer)
+    sound = staticmethod(tagged.sound)
+    fits = staticmethod(tagged.fits)
+    mentions = staticmethod(tagged.mentions)
+
+    def settled(self, gold: Iterable[pa.Table]) -> str:
+        return self.name
+
+    def unfit(self, table: pa.Table) -> Mapping[int, tuple[str, dict[str, int]]]:
+        return {}
 
     def labels_of(self, table: pa.Table, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         width, start = max(len(names), 1), 0
@@ -101,42 +97,20 @@ class Tagging:
     def classes(self, labels: Sequence[str]) -> tuple[str, ...]:
         return classes(labels)
 
-    def encode(self, table: pa.Table, labels: Sequence[str], tokenizer: Any, max_length: int) -> Encoded:
-        """The first sub-token of a word carries its tag; all others are ignored."""
-        tags = flat(table.column("tags"), labels)
-        targets_of_words = np.where(tags.known, tags.codes, IGNORED)
-        tokenizer.enable_truncation(max_length)
-        tokenizer.no_padding()
-        unknown_id = _unknown_id(tokenizer)
-        ids: list[np.ndarray] = []
-        targets: list[np.ndarray] = []
-        words: list[np.ndarray] = []
-        unknown = truncated = row = 0
-        for batch in table.column("tokens").chunks:
-            for start in range(0, len(batch), 1000):
-                rows = batch.slice(start, 1000).to_pylist()
-                for tokens, item in zip(rows, tokenizer.encode_batch(rows, is_pretokenized=True), strict=True):
-                    piece = np.array(item.ids, dtype=np.int64)
-                    first = _first_pieces(item.word_ids, len(tokens))
-                    target = np.full(len(piece), IGNORED, dtype=np.int64)
-                    seen = first >= 0
-                    target[first[seen]] = targets_of_words[tags.offsets[row] : tags.offsets[row + 1]][seen]
-                    unknown += _unknown_words(item.word_ids, piece, unknown_id)
-                    if item.overflowing:  # a word without any sub-token (a lone zero-width mark) was not cut off
-                        truncated += len(tokens) - 1 - int(np.flatnonzero(seen).max(initial=-1))
-                    ids.append(piece)
-                    targets.append(target)
-                    words.append(first)
-                    row += 1
-        return Encoded(ids, targets, words, unknown / max(len(tags.codes), 1), truncated)
+    def pieces(self, table: pa.Table, tokenizer: Any, max_length: int) -> Pieces:
+        """The items are the words; a word stands at its first sub-token."""
+        return pieces_of_words(table.column("tokens"), tokenizer, max_length)
 
-    def decode(self, labels: Sequence[str], words: np.ndarray, logits: np.ndarray) -> Predicted:
+    def targets(self, table: pa.Table, labels: Sequence[str]) -> np.ndarray:
+        tags = flat(table.column("tags"), labels)
+        return np.where(tags.known, tags.codes, IGNORED).astype(np.int64)
+
+    def decode(self, labels: Sequence[str], seen: np.ndarray, logits: np.ndarray) -> Predicted:
         """The best valid IOB2 sequence; a word that the model did not see is O, with confidence 0."""
         names = classes(labels)
-        seen = words >= 0
-        scores = np.full((len(words), len(names)), -np.inf)
+        scores = np.full((len(seen), len(names)), -np.inf)
         scores[:, 0] = 0.0
-        scores[seen] = logits[words[seen]]
+        scores[seen] = logits
         scores[seen] -= np.logaddexp.reduce(scores[seen], axis=1, keepdims=True)
         path = _viterbi(scores)
         confidence = np.where(seen, np.exp(scores[np.arange(len(path)), path]), 0.0)
@@ -156,13 +130,33 @@ class Tagging:
         truth = flat(gold.column("tags"), labels)
 
         def count(predicted: Values) -> Counts:
-            column = predicted if isinstance(predicted, pa.ChunkedArray) else _column(predicted)
-            guess = flat(column, labels)
+            guess = flat(_as_column(predicted), labels)
             if not np.array_equal(truth.offsets, guess.offsets):
                 raise ValueError("predictions and gold differ in length")
             return _RULES[rule](truth, guess, labels)
 
         return count
+
+    def pairs(self, gold: pa.Table, predicted: Values, labels: Sequence[str]) -> Matches:
+        """See core.tasks.matching. Raises ValueError for predictions of other rows."""
+        truth, guess = flat(gold.column("tags"), labels), flat(_as_column(predicted), labels)
+        if not np.array_equal(truth.offsets, guess.offsets):
+            raise ValueError("predictions and gold differ in length")
+        return match(truth, guess, labels)
+
+    def sure(self, found: Matches, predicted: pa.ChunkedArray, confidence: pa.ChunkedArray) -> np.ndarray:
+        """A mention is as sure as the least probable of its words."""
+        there, side = found.predicted.label >= 0, found.predicted
+        if not there.any():
+            return np.empty(0)
+        lengths = pc.list_value_length(confidence).to_numpy()
+        begins = (np.cumsum(lengths) - lengths)[found.row[there]]
+        ends = begins[:, None] + np.column_stack((side.start[there], side.end[there]))
+        words = np.append(pc.list_flatten(confidence).to_numpy().astype(np.float64), np.inf)  # the last may end there
+        return np.minimum.reduceat(words, ends.ravel())[::2]
+
+    def surfaces(self, found: Matches, table: pa.Table) -> tuple[Surfaces, Surfaces]:
+        return surfaces(found, table.column("tokens"))
 
     def masked(self, corpus: Corpus, outside: bool) -> Corpus:
         if not outside:
@@ -183,8 +177,8 @@ class Tagging:
         return Corpus(Schema(corpus.schema.task, tuple(schema), corpus.schema.language), mapped.table)
 
 
-def _column(tags: Sequence[Sequence[str]]) -> pa.ChunkedArray:
-    return pa.chunked_array([pa.array(tags, COLUMNS["tags"])])
+def _as_column(tags: Values) -> pa.ChunkedArray:
+    return tags if isinstance(tags, pa.ChunkedArray) else pa.chunked_array([pa.array(tags, COLUMNS["tags"])])
 
 
 def _with_tags(corpus: Corpus, change: Any) -> Corpus:
@@ -199,29 +193,6 @@ def _with_tags(corpus: Corpus, change: Any) -> Corpus:
 def _offsets_from_zero(chunk: pa.ListArray) -> pa.Array:
     offsets = chunk.offsets.to_numpy()
     return pa.array(offsets - offsets[0] if len(offsets) else offsets, pa.int32())
-
-
-def _first_pieces(word_ids: Sequence[int | None], words: int) -> np.ndarray:
-    """Index of the first sub-token of each word, -1 where there is none. *Shape:* (words,), int64."""
-    first = np.full(words, -1, dtype=np.int64)
-    previous: int | None = None
-    for index, word in enumerate(word_ids):
-        if word is not None and word != previous:
-            first[word] = index
-        previous = word
-    return first
-
-
-def _unknown_words(word_ids: Sequence[int | None], piece: np.ndarray, unknown_id: int) -> int:
-    return len({word_ids[index] for index in np.flatnonzero(piece == unknown_id).tolist()} - {None})
-
-
-def _unknown_id(tokenizer: Any) -> int:
-    for token in ("[UNK]", "<unk>"):
-        found = tokenizer.token_to_id(token)
-        if found is not None:
-            return int(found)
-    return -1
 
 
 def _viterbi(scores: np.ndarray) -> list[int]:

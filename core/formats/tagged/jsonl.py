@@ -1,19 +1,23 @@
 """JSON Lines: one object a line, with tokens and tags, or with text and spans in code points."""
 
-import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from core.errors import Issue, Value
-from core.formats import arrays, rows, schemes, text_lines
+from core.errors import Issue
+from core.formats import arrays, text_lines
+from core.formats.labels import is_label
+from core.formats.losses import Bad, shown
 from core.formats.protocol import Layout, Read, ReadOptions, Role
-from core.formats.tokenise import tokenise
-from core.tasks.tagging import OUTSIDE
+from core.formats.records import check_unicode, lines_of, record_of
+from core.formats.tagged import rows, schemes
+from core.tasks.example import OUTSIDE
+from core.tasks.protocol import Task
+from core.tasks.tokenise import tokenise
 
 KEYS: Mapping[Role, Sequence[str]] = {  # where a record keeps what, the first that is there
     "tokens": ("tokens",),
@@ -21,17 +25,8 @@ KEYS: Mapping[Role, Sequence[str]] = {  # where a record keeps what, the first t
     "text": ("text",),
     "spans": ("spans", "entities", "label", "labels"),
 }
-_DIGITS = 1000  # of an integer, at most
 _ROWS = 1000  # of a chunk
 _TOKENS = 50_000  # after which a chunk ends, whatever its rows
-
-
-class _Bad(Exception):
-    """Why a record is dropped; never leaves this module."""
-
-    def __init__(self, code: str, column: str | None = None, **values: Value) -> None:
-        super().__init__(code)
-        self.code, self.column, self.values = code, column, values
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class _Span:
     trimmed: bool
 
 
-def read(path: Path, *, name: str, options: ReadOptions) -> Read:
+def read(path: Path, *, name: str, options: ReadOptions, task: Task) -> Read:
     """The records of a JSON Lines file; blank lines are none.
 
     Raises CoreError: those of `text_lines.blocks` and `rows.finish`.
@@ -62,12 +57,12 @@ def read(path: Path, *, name: str, options: ReadOptions) -> Read:
     issues: list[Issue] = []
     batch: list[_Row] = []
     records = size = 0
-    for number, line in _lines(path, name):
+    for number, line in lines_of(path, name):
         records += 1
         try:
-            row = _row(number, _parsed(line), options.columns)
-        except _Bad as bad:
-            issues.append(Issue(name, number, bad.column, bad.code, bad.values, "dropped"))
+            row = _row(number, record_of(line), options.columns)
+        except Bad as bad:
+            issues.append(bad.issue(name, number))
             continue
         if row.trimmed:
             issues.append(Issue(name, number, "spans", "span_trimmed", {"count": row.trimmed}, "repaired"))
@@ -80,14 +75,8 @@ def read(path: Path, *, name: str, options: ReadOptions) -> Read:
         chunks.append(_chunk(batch, names))
     encoding = text_lines.mark_and_encoding(text_lines.head(path, name))[1]
     layout = Layout("jsonl", encoding, None, 0, "IOB2", False)
-    return rows.finish(rows.Found(chunks, names, 0, records, issues), name=name, options=options, layout=layout)
-
-
-def _lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
-    for first, block in text_lines.blocks(path, name):
-        for offset, line in enumerate(block.split(b"\n")):
-            if line.strip():
-                yield first + offset, line.decode()
+    found = rows.Found(chunks, names, 0, records, issues)
+    return rows.finish(found, name=name, options=options, task=task, layout=layout)
 
 
 def _chunk(batch: Sequence[_Row], names: schemes.Names) -> rows.Chunk:
@@ -105,47 +94,6 @@ def _chunk(batch: Sequence[_Row], names: schemes.Names) -> rows.Chunk:
     return rows.Chunk(tokens, raw, begins, lines, arrays.strings([row.text for row in batch]), starts, ends)
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    out = dict(pairs)
-    if len(out) < len(pairs):
-        keys = [key for key, _ in pairs]
-        double = next(key for key in keys if keys.count(key) > 1)
-        raise _Bad("duplicate_key", None, key=rows.shown(double))
-    return out
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > _DIGITS:
-        raise _Bad("bad_number", None, value=rows.shown(digits, 20))
-    return int(digits)
-
-
-def _float(digits: str) -> float:
-    number = float(digits)
-    if number in (float("inf"), float("-inf")):
-        raise _Bad("bad_number", None, value=rows.shown(digits, 20))
-    return number
-
-
-def _constant(word: str) -> float:
-    raise _Bad("bad_number", None, value=word)
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_int=_integer, parse_float=_float, parse_constant=_constant)
-
-
-def _parsed(line: str) -> dict[str, Any]:
-    try:
-        value = _DECODER.decode(line)
-    except json.JSONDecodeError as error:
-        raise _Bad("bad_json", None, position=error.pos + 1) from None
-    except RecursionError:
-        raise _Bad("json_too_deep") from None
-    if not isinstance(value, dict):
-        raise _Bad("not_object")
-    return value
-
-
 def _row(line: int, record: Mapping[str, Any], columns: Mapping[Role, str]) -> _Row:
     tokens, tags = (_key(record, role, columns) for role in ("tokens", "tags"))
     if tokens is not None and tags is not None:
@@ -153,7 +101,7 @@ def _row(line: int, record: Mapping[str, Any], columns: Mapping[Role, str]) -> _
     text, spans = (_key(record, role, columns) for role in ("text", "spans"))
     if text is not None and spans is not None:
         return _annotated(line, record[text], record[spans])
-    raise _Bad("fields_missing", None, keys=rows.shown(", ".join(record)))
+    raise Bad("fields_missing", None, keys=shown(", ".join(record)))
 
 
 def _key(record: Mapping[str, Any], role: Role, columns: Mapping[Role, str]) -> str | None:
@@ -163,41 +111,34 @@ def _key(record: Mapping[str, Any], role: Role, columns: Mapping[Role, str]) -> 
 
 def _tagged(line: int, tokens: Any, tags: Any) -> _Row:
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise _Bad("tokens_not_strings", "tokens")
+        raise Bad("tokens_not_strings", "tokens")
     if not isinstance(tags, list) or not all(tag is None or isinstance(tag, str) for tag in tags):
-        raise _Bad("tags_not_strings", "tags")
+        raise Bad("tags_not_strings", "tags")
     if len(tokens) != len(tags):
-        raise _Bad("length_mismatch", "tags", tokens=len(tokens), tags=len(tags))
+        raise Bad("length_mismatch", "tags", tokens=len(tokens), tags=len(tags))
     _check_tokens(tokens)
     for tag in tags:
-        _check_unicode(tag or "", "tags")
+        check_unicode(tag or "", "tags")
     return _Row(line, tokens, [schemes.MASKED if tag is None else tag for tag in tags])
 
 
 def _check_tokens(tokens: Sequence[str]) -> None:
     if not tokens:
-        raise _Bad("no_tokens", "tokens")
+        raise Bad("no_tokens", "tokens")
     for token in tokens:
         if not token or token.isspace():
-            raise _Bad("empty_token", "tokens")
+            raise Bad("empty_token", "tokens")
         if not token.isprintable() and any(character in token for character in "\t\n\r\0"):
-            raise _Bad("bad_token", "tokens", token=rows.shown(ascii(token)))
-        _check_unicode(token, "tokens")
-
-
-def _check_unicode(text: str, column: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise _Bad("lone_surrogate", column, position=error.start + 1) from None
+            raise Bad("bad_token", "tokens", token=shown(ascii(token)))
+        check_unicode(token, "tokens")
 
 
 def _annotated(line: int, text: Any, spans: Any) -> _Row:
     if not isinstance(text, str):
-        raise _Bad("text_not_string", "text")
+        raise Bad("text_not_string", "text")
     if not isinstance(spans, list):
-        raise _Bad("spans_malformed", "spans")
-    _check_unicode(text, "text")
+        raise Bad("spans_malformed", "spans")
+    check_unicode(text, "text")
     found = sorted((_span(span, text) for span in spans), key=lambda span: (span.start, span.end))
     bounds = tokenise(text)
     tokens = [text[start:end] for start, end in bounds]
@@ -214,17 +155,17 @@ def _span(span: Any, text: str) -> _Span:
             span.get("label"),  # pyright: ignore[reportUnknownMemberType]
         ]
     if not isinstance(span, list) or len(span) != 3:  # pyright: ignore[reportUnknownArgumentType]
-        raise _Bad("spans_malformed", "spans")
+        raise Bad("spans_malformed", "spans")
     start, end, label = span  # pyright: ignore[reportUnknownVariableType]
     if type(start) is not int or type(end) is not int or not isinstance(label, str):
-        raise _Bad("spans_malformed", "spans")
-    if not schemes.is_label(label):
-        raise _Bad("bad_tag", "spans", tag=rows.shown(ascii(label)))
+        raise Bad("spans_malformed", "spans")
+    if not is_label(label):
+        raise Bad("bad_tag", "spans", tag=shown(ascii(label)))
     if not 0 <= start <= end <= len(text):
-        raise _Bad("span_outside", "spans", start=start, end=end, length=len(text))
+        raise Bad("span_outside", "spans", start=start, end=end, length=len(text))
     surface = text[start:end]
     if not surface.strip():
-        raise _Bad("span_empty", "spans", start=start, end=end)
+        raise Bad("span_empty", "spans", start=start, end=end)
     end = start + len(surface.rstrip())
     start = end - len(surface.strip())
     return _Span(start, end, label, len(surface) > end - start)
@@ -237,12 +178,12 @@ def _placed(text: str, spans: Sequence[_Span], bounds: Sequence[tuple[int, int]]
     tags: list[schemes.Tag] = [schemes.Placed(OUTSIDE, "")] * len(bounds)
     before = 0
     for span in spans:
-        surface = rows.shown(text[span.start : span.end])
+        surface = shown(text[span.start : span.end])
         if span.start < before:
-            raise _Bad("span_nested", "spans", surface=surface, label=span.label)
+            raise Bad("span_nested", "spans", surface=surface, label=span.label)
         before = span.end
         if span.start not in first or span.end not in last:
-            raise _Bad("span_off_boundary", "spans", surface=surface, start=span.start, end=span.end)
+            raise Bad("span_off_boundary", "spans", surface=surface, start=span.start, end=span.end)
         begin, end = first[span.start], last[span.end] + 1
         tags[begin:end] = [schemes.Placed("B", span.label)] + [schemes.Placed("I", span.label)] * (end - begin - 1)
     return tags

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from core.corpus import pc
 from core.formats import arrays
-from core.formats.rows import Chunk
+from core.formats.tagged.rows import Chunk
 
 _SHARE = 0.95  # of the tokens that must be as described
 _DIGITS = 3  # most digits of a place

@@ -1,18 +1,17 @@
 """Corpora as files that other tools, and `read`, understand. A file appears whole or not at all."""
 
 import json
-import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from core.corpus import Corpus
 from core.errors import CoreError
-from core.formats.schemes import MASKED
-from core.formats.tokenise import tokenise
-from core.tasks.tagging import spans
+from core.formats.tagged.schemes import MASKED
+from core.formats.whole import whole_text
+from core.tasks.example import spans
+from core.tasks.tokenise import tokenise
 
 _BATCH = 1000  # rows turned into Python objects at a time
 _UNWRITABLE = "\t\n\r\0"  # what a field can't hold
@@ -25,7 +24,7 @@ def conll(corpus: Corpus, path: Path, *more: Iterable[Sequence[str | None]]) -> 
     Raises CoreError `token_unwritable`; ValueError where a column and the tokens differ in length.
     """
     others = zip(*more, strict=True) if more else None
-    with _whole(path) as file:
+    with whole_text(path) as file:
         for number, row in enumerate(_rows(corpus, ["tokens", "tags"])):
             columns = [row["tags"], *(next(others, ()) if others else ())]
             if len(columns) != 1 + len(more):
@@ -40,7 +39,7 @@ def conll(corpus: Corpus, path: Path, *more: Iterable[Sequence[str | None]]) -> 
 
 def jsonl(corpus: Corpus, path: Path) -> None:
     """One object a line: text and spans where they say it all, else tokens and tags (null: not known)."""
-    with _whole(path) as file:
+    with whole_text(path) as file:
         for row in _rows(corpus, ["tokens", "tags", "text", "starts", "ends"]):
             file.write(json.dumps(_record(row), ensure_ascii=False) + "\n")
 
@@ -63,17 +62,3 @@ def _line(token: str, tags: Sequence[str | None]) -> str:
 def _rows(corpus: Corpus, columns: list[str]) -> Iterator[dict[str, Any]]:
     batches = corpus.table.select(columns).to_batches(max_chunksize=_BATCH)
     return chain.from_iterable(batch.to_pylist() for batch in batches)
-
-
-@contextmanager
-def _whole(path: Path) -> Generator[TextIO, None, None]:
-    """A text file that takes its name only once it is complete and on disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -5,7 +5,6 @@ not in an open entity of the same label; E, L, S and U close it. In IO and IOB1 
 IOB2 and BIOES they are repairs.
 """
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from core.errors import CoreError
+from core.formats.labels import MAX_LABEL, MAX_LABELS, UNKNOWN, is_label, too_many
 from core.formats.protocol import Scheme
-from core.tasks.tagging import OUTSIDE
+from core.tasks.example import OUTSIDE
 
-MASKED = "_"  # in a file: the tag is not known
-MAX_LABELS = 500
-MAX_TAG = 200  # code points
+MASKED = UNKNOWN
+MAX_TAG = MAX_LABEL
 NAMES: Mapping[str, Scheme] = {
     "IO": "IO",
     "IOB1": "IOB1",
@@ -148,26 +147,6 @@ def _follows(label: np.ndarray, begins: np.ndarray) -> np.ndarray:
     follows[1:] = (label[1:] == label[:-1]) & (label[1:] >= 0)
     follows[begins] = False
     return follows
-
-
-def lookalikes(labels: Sequence[str]) -> list[list[str]]:
-    """Groups of labels that differ only in case or in Unicode normal form."""
-    groups: dict[str, list[str]] = {}
-    for label in labels:
-        key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
-        groups.setdefault(key, []).append(label)
-    return [group for group in groups.values() if len(group) > 1]
-
-
-def too_many(count: int) -> CoreError:
-    return CoreError("too_many_labels", {"count": count, "limit": MAX_LABELS}, "hint_too_many_labels")
-
-
-def is_label(label: str) -> bool:
-    """Whether a string can be a label: not empty, not too long, no outer whitespace, no control characters."""
-    if not label or label != label.strip() or len(label) > MAX_TAG:
-        return False
-    return not any(unicodedata.category(character) in ("Cc", "Cs") for character in label)
 
 
 def _prefixed(tag: Tag) -> bool:

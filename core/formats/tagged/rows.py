@@ -9,12 +9,14 @@ import numpy as np
 import pyarrow as pa
 
 from core.corpus import ID, ID_BYTES, Corpus, Schema, numbered, pc
-from core.errors import CoreError, Issue, Value
-from core.formats import arrays, schemes
+from core.errors import Issue, Value
+from core.formats import arrays, labels
+from core.formats.losses import refuse_mostly_bad, shown
 from core.formats.protocol import Layout, Read, ReadOptions
-from core.tasks.tagging import COLUMNS, TABLE, classes, content
-
-TASK = "tagging"
+from core.formats.tagged import schemes
+from core.tasks.iob2 import classes
+from core.tasks.protocol import Task
+from core.tasks.tagged import COLUMNS, TABLE, content
 
 
 @dataclass(frozen=True)
@@ -76,15 +78,15 @@ class _Corpus:
         for column, values in _columns(chunk, codes, self.tags).items():
             self.columns[column].append(values)
 
-    def done(self, language: str) -> Corpus:
+    def done(self, task: Task, language: str) -> Corpus:
         ids = arrays.fixed_width(_ids(self.contents), ID)
         columns = {name: pa.chunked_array(chunks, COLUMNS[name]) for name, chunks in self.columns.items()}
         table = pa.table({"id": ids, "origin": ids, "parent": pa.nulls(len(ids), ID), **columns}, TABLE)
         labels = tuple(label for label, there in zip(self.labels, self.used, strict=True) if there)
-        return Corpus(Schema(TASK, labels, language), table)
+        return Corpus(Schema(task.name, labels, language), table)
 
 
-def finish(found: Found, *, name: str, options: ReadOptions, layout: Layout) -> Read:
+def finish(found: Found, *, name: str, options: ReadOptions, task: Task, layout: Layout) -> Read:
     """Judge the rows and build the corpus.
 
     Raises CoreError: `unknown_scheme`, `too_many_labels`, `no_usable_rows`, `mostly_ragged`.
@@ -110,15 +112,10 @@ def finish(found: Found, *, name: str, options: ReadOptions, layout: Layout) -> 
             making.add(*((chunk, tagged.codes) if keep.all() else _filtered(chunk, tagged.codes, keep)))
     issues.sort(key=lambda issue: issue.row or 0)
     lines = np.concatenate(making.lines)
-    _refuse_mostly_bad(name, len(lines), found.rows_in, issues)
-    corpus = making.done(options.language)
+    refuse_mostly_bad(name, len(lines), found.rows_in, issues)
+    corpus = making.done(task, options.language)
     issues = [*_of_file(name, reading.scheme, making.unknown, corpus.schema.labels), *issues]
     return Read(corpus, lines, issues, found.rows_in, replace(layout, scheme=reading.scheme))
-
-
-def shown(text: str, most: int = 60) -> str:
-    """A piece of user data, short enough for a message."""
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _per_row(chunk: Chunk, chosen: np.ndarray) -> Iterator[tuple[int, int, int]]:
@@ -143,19 +140,7 @@ def _dropped(found: Found, name: str, tag: schemes.Tag, line: int) -> Issue:
     return Issue(name, line, "tags", "bad_tag", {"tag": shown(str(tag))}, "dropped")
 
 
-def _refuse_mostly_bad(name: str, kept: int, rows_in: int, issues: Sequence[Issue]) -> None:
-    dropped = rows_in - kept
-    values: dict[str, Value] = {"file": name, "rows": rows_in, "dropped": dropped}
-    if dropped:
-        values["line"] = next(issue.row for issue in issues if issue.action == "dropped")
-    hint = "hint_first_bad_line" if dropped else "hint_no_rows"
-    if not kept:
-        raise CoreError("no_usable_rows", values, hint)
-    if 2 * dropped > rows_in:
-        raise CoreError("mostly_ragged", values, hint)
-
-
-def _of_file(name: str, scheme: str, unknown: int, labels: Sequence[str]) -> list[Issue]:
+def _of_file(name: str, scheme: str, unknown: int, names: Sequence[str]) -> list[Issue]:
     """What holds for the whole file."""
 
     def issue(code: str, values: dict[str, Value]) -> Issue:
@@ -166,10 +151,7 @@ def _of_file(name: str, scheme: str, unknown: int, labels: Sequence[str]) -> lis
         out.append(issue("scheme_converted", {"scheme": scheme}))
     if unknown:
         out.append(issue("tags_unknown", {"count": unknown}))
-    if not labels:
-        out.append(issue("no_labels", {}))
-    out += [issue("label_lookalike", {"labels": ", ".join(group)}) for group in schemes.lookalikes(labels)]
-    return out
+    return [*out, *labels.of_file(names, name, "tags")]
 
 
 def _ids(contents: bytearray) -> bytearray:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.augment.protocol import Change, Child
+from core.tasks.example import Change, Child
 
 # First and last code points of scripts written without spaces: Chinese and Japanese, their punctuation, full width.
 _UNSPACED = (

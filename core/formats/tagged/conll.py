@@ -14,9 +14,11 @@ import pyarrow as pa
 
 from core.corpus import pc
 from core.errors import CoreError, Issue, Value
-from core.formats import arrays, positions, rows, schemes, text_lines
-from core.formats.fields import LINE_FEED, SPACE, TAB, Fields, Lines, cut, per_line, strings
+from core.formats import arrays, text_lines
 from core.formats.protocol import Layout, Read, ReadOptions
+from core.formats.tagged import positions, rows, schemes
+from core.formats.tagged.fields import LINE_FEED, SPACE, TAB, Fields, Lines, cut, per_line, strings
+from core.tasks.protocol import Task
 
 DOCUMENT = b"-DOCSTART-"
 COMMENT = b"# "
@@ -53,7 +55,7 @@ class Block:
     inside: bool
 
 
-def read(path: Path, *, name: str, options: ReadOptions) -> Read:
+def read(path: Path, *, name: str, options: ReadOptions, task: Task) -> Read:
     """The sentences of a CoNLL file.
 
     Raises CoreError: those of `text_lines.blocks` and `rows.finish`, `tags_missing`, `column_missing`, `bad_value`.
@@ -70,7 +72,7 @@ def read(path: Path, *, name: str, options: ReadOptions) -> Read:
         found.issues.append(Issue(name, None, None, "header_skipped", {"line": shape.header}, "kept"))
     encoding = text_lines.mark_and_encoding(text_lines.head(path, name))[1]
     layout = Layout("conll", encoding, shape.separator, shape.columns, "IOB2", digits)
-    return rows.finish(found, name=name, options=options, layout=layout)
+    return rows.finish(found, name=name, options=options, task=task, layout=layout)
 
 
 def _survey(path: Path, name: str, options: ReadOptions) -> Shape:

@@ -1,0 +1,1 @@
+"""Rows of words with tags: named entities and the like."""

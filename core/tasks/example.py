@@ -1,0 +1,71 @@
+"""One row as augmenters change it and pages show it: its words, the mentions among them, and what was changed.
+
+A word's tag is in the scheme IOB2; of a task without mentions every word is O.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.tasks.iob2 import OUTSIDE
+
+__all__ = ["OUTSIDE", "Change", "Child", "Example", "Span", "restore", "spans"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A mention: tokens[start:end] of one row carry `label`."""
+
+    start: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row: its id and its tokens with IOB2 tags (None: masked, untouchable)."""
+
+    id: bytes
+    tokens: tuple[str, ...]
+    tags: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """The child's tokens[start:end] stand where the parent had `was` (empty: inserted; start == end: deleted)."""
+
+    start: int
+    end: int
+    was: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Child:
+    """A changed row. `changes` are in order and don't overlap: with them the parent's tokens can be had back."""
+
+    tokens: tuple[str, ...]
+    tags: tuple[str | None, ...]
+    changes: tuple[Change, ...]
+
+
+def spans(tags: Sequence[str | None]) -> list[Span]:
+    """The mentions in one row's tags, strict IOB2, in order."""
+    out: list[Span] = []
+    start, label = -1, ""
+    for index, tag in enumerate([*tags, None]):
+        if start >= 0 and tag != f"I-{label}":
+            out.append(Span(start, index, label))
+            start = -1
+        if tag is not None and tag.startswith("B-"):
+            start, label = index, tag[2:]
+    return out
+
+
+def restore(child: Child) -> tuple[str, ...]:
+    """The parent's tokens."""
+    out: list[str] = []
+    position = 0
+    for change in child.changes:
+        out += child.tokens[position : change.start]
+        out += change.was
+        position = change.end
+    return (*out, *child.tokens[position:])
