@@ -28,8 +28,8 @@ _LONGEST = 200  # characters of a licence
 def deliver(space: Workspace, project: Project, run: str) -> None:
     """What can be done with one trained run besides trying it."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        _button(space, run, "safetensors", t("As a folder for transformers"), ":material/folder_zip:")
-        _button(space, run, "onnx", t("As an ONNX graph"), ":material/deployed_code:")
+        _button(space, project, run, "safetensors", t("As a folder for transformers"), ":material/folder_zip:")
+        _button(space, project, run, "onnx", t("As an ONNX graph"), ":material/deployed_code:")
         if st.button(
             t("Start other trainings from it"),
             key="models_start",
@@ -45,17 +45,17 @@ def deliver(space: Workspace, project: Project, run: str) -> None:
         _licences(space, project)
         if st.toggle(t("Show the model card"), key="models_card"):
             with telling():
-                text = _card(space.root, run, state_of(space, run))
+                text = _card(space.root, run, project.slug, state_of(space, run, project=project.slug))
                 st.code(text, language="markdown", wrap_lines=True, height=480)
         st.caption(t("The same on the command line, and an answer over HTTP for programs on this machine:"))
         lines = (f"export-model {run} --out {project.slug}-model", f"serve {run}", f"predict {run} text.txt")
         st.code("\n".join(f"python -m core {line}" for line in lines), language="shell", wrap_lines=True)
 
 
-def _button(space: Workspace, run: str, format: Format, label: str, icon: str) -> None:
+def _button(space: Workspace, project: Project, run: str, format: Format, label: str, icon: str) -> None:
     if st.button(label, key=f"models_{format}", icon=icon):
         with telling():
-            st.query_params[_OUT] = start(space, run, format).id
+            st.query_params[_OUT] = start(space, run, format, project=project.slug).id
             st.rerun()
 
 
@@ -184,6 +184,6 @@ def _licences(space: Workspace, project: Project) -> None:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _card(root: Path, run: str, state: str) -> str:
+def _card(root: Path, run: str, project: str, state: str) -> str:
     """The text of the card, which is the same while the state is."""
-    return card_text.text(card(Workspace(root), run), "safetensors")
+    return card_text.text(card(Workspace(root), run, project=project), "safetensors")

@@ -81,8 +81,10 @@ class Card:
         return replace(found, licences=kept)
 
 
-def card(workspace: Workspace, run_id: str, licences: Mapping[str, str] | None = None) -> Card:
-    """Gather what is known of a trained run. `licences`: by part, before those that its project states.
+def card(workspace: Workspace, run_id: str, licences: Mapping[str, str] | None = None, project: str = "") -> Card:
+    """Gather what is known of a trained run.
+
+    `licences`: by part, before those that its project states; `project`: which one that is, where several launched it.
 
     Raises CoreError `run_unknown`, `run_without_weights`.
     """
@@ -91,7 +93,7 @@ def card(workspace: Workspace, run_id: str, licences: Mapping[str, str] | None =
         raise CoreError("run_without_weights", {"run": run_id}, "hint_run_without_weights")
     spec = RunSpec.from_json(read_json(folder / "spec.json"))
     params = build(TrainRunParams, spec.params, "train")
-    meta, launch = ModelMeta.read(folder / "model"), launched_by(workspace, run_id)
+    meta, launch = ModelMeta.read(folder / "model"), launched_by(workspace, run_id, project)
     found = origins(workspace, spec, meta)
     base = workspace.models / meta.base
     name = launch.group.train.model if launch else encoder_name(workspace, meta.base)
@@ -113,9 +115,9 @@ def card(workspace: Workspace, run_id: str, licences: Mapping[str, str] | None =
     )
 
 
-def state_of(workspace: Workspace, run_id: str, licences: Mapping[str, str] | None = None) -> str:
+def state_of(workspace: Workspace, run_id: str, licences: Mapping[str, str] | None = None, project: str = "") -> str:
     """What changes when the card of a run would: another evaluation, repeat, look at test or licence. 16 hex digits."""
-    folder, launch = workspace.run_folder(run_id), launched_by(workspace, run_id)
+    folder, launch = workspace.run_folder(run_id), launched_by(workspace, run_id, project)
     files = sorted(path.name for path in folder.glob("predictions-*.arrow"))
     run = workspace.store.get(run_id)
     told = {} if launch is None else {
@@ -126,9 +128,10 @@ def state_of(workspace: Workspace, run_id: str, licences: Mapping[str, str] | No
     return digest({**told, "files": files, "run": [run.attempt, run.ended], "more": dict(licences or {})})[:16]
 
 
-def launched_by(workspace: Workspace, run_id: str) -> Launch | None:
-    """The project that launched a run, the last changed first; None for one of a recipe on the command line."""
-    for name in projects.names(workspace):
+def launched_by(workspace: Workspace, run_id: str, project: str = "") -> Launch | None:
+    """The project that launched a run: `project` where it did, else the last changed one that did; None for a run of a
+    recipe on the command line."""
+    for name in sorted(projects.names(workspace), key=lambda name: name != project):
         found = history(workspace, name).runs.get(run_id)
         if found is None:
             continue

@@ -7,6 +7,7 @@ The metadata are those of https://huggingface.co/docs/hub/model-cards; what a ca
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from core.card import Card
 from core.card_use import snippet
@@ -76,7 +77,7 @@ def _about(card: Card) -> Iterator[str]:
     rows = sum(int(n) for n in card.result.get("rows", {}).values())
     yield (
         f"A model for {_PIPELINES[task.reads].replace('-', ' ')} in the language `{card.meta.language}`, fine-tuned "
-        f"with Peibi from {_encoder(card)} on {rows:,} rows of a mix of labelled data. Its labels: {labels}."
+        f"with Peibi from {words(_encoder(card))} on {rows:,} rows of a mix of labelled data. Its labels: {labels}."
     )
     if card.launch is not None:
         yield (
@@ -144,7 +145,7 @@ def _data(card: Card) -> Iterator[str]:
         rows.append((words(key), _count(part), f"`{part.corpus}`", file, words(licence or _NOT_STATED)))
     yield from _table(("part", "rows", "sha256 of its content", "file, sha256", "licence"), rows)
     yield ""
-    yield f"The encoder it was tuned from: {_encoder(card)}, sha256 over its files `{card.meta.base}`,"
+    yield f"The encoder it was tuned from: {words(_encoder(card))}, sha256 over its files `{card.meta.base}`,"
     yield f"licence: {words(_encoder_licence(card) or _NOT_STATED)}."
 
 
@@ -155,11 +156,11 @@ def _root(card: Card, name: str) -> str:
 
 
 def _encoder(card: Card) -> str:
-    """What it was tuned from, in words."""
+    """What it was tuned from; of a folder of somebody's machine, its last name alone."""
     name = card.train.model
     if name.startswith("model:"):
         return "an encoder whose name is not known"
-    return f"`{name}`" if run_of(name) else words(name)
+    return name if name in BUNDLED or run_of(name) or HUB_ID.fullmatch(name) else Path(name).name
 
 
 def _encoder_licence(card: Card) -> str:
@@ -171,7 +172,12 @@ def _training(card: Card) -> Iterator[str]:
     yield ""
     train, result = card.train, card.result
     settings = {name: getattr(train, name) for name in field_names(type(train)) if applies(train, name)}
-    settings |= {"learning_rate": train.peak, "frozen_layers": card.meta.frozen_layers, "seed": card.params.seed}
+    settings |= {
+        "model": _encoder(card),
+        "learning_rate": train.peak,
+        "frozen_layers": card.meta.frozen_layers,
+        "seed": card.params.seed,
+    }
     settings |= {"steps": result.get("steps", train.steps), "best step on dev": result.get("best_step")}
     weights = result.get("weights", {})
     settings |= {f"weights {what}": f"{int(number):,}" for what, number in weights.items()}

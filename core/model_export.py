@@ -53,15 +53,18 @@ Logits = Callable[[Mapping[str, Any]], np.ndarray]
 @dataclass(frozen=True)
 class ModelExportParams:
     """`state`: of the model card (core.card.state_of): the same model exported again is the same run. `licences`: of
-    gold and ingredients, before those that the project states."""
+    gold and ingredients, before those that the project states. `project`: which one, where several launched it."""
 
     __pydantic_config__ = CLOSED
     format: Format
     state: str = ""
     licences: dict[str, str] = field(default_factory=dict[str, str])
+    project: str = ""
 
 
-def start(workspace: Workspace, run_id: str, format: Format, licences: Mapping[str, str] | None = None) -> Run:
+def start(
+    workspace: Workspace, run_id: str, format: Format, licences: Mapping[str, str] | None = None, project: str = ""
+) -> Run:
     """Submit the export of a trained run; where it was exported before and nothing changed since, it is that run.
 
     Raises CoreError `onnx_missing`, `run_without_weights`, `no_room`.
@@ -70,8 +73,10 @@ def start(workspace: Workspace, run_id: str, format: Format, licences: Mapping[s
         onnx.check_packages()
     if not (workspace.run_folder(run_id) / "model" / loading.OVERLAY).is_file():
         raise CoreError("run_without_weights", {"run": run_id}, "hint_run_without_weights")
-    state = "" if format == "start" else state_of(workspace, run_id, licences)
-    params = ModelExportParams(format, state, dict(licences or {}))
+    params = ModelExportParams(format)
+    if format != "start":
+        state = state_of(workspace, run_id, licences, project)
+        params = ModelExportParams(format, state, dict(licences or {}), project)
     spec = RunSpec(KIND, {"model": f"run:{run_id}"}, canonical(params))
     for number in itertools.count():  # what was cleaned up is made again
         spec = replace(spec, repeat=number)
@@ -131,7 +136,7 @@ def run(ctx: RunContext) -> None:
         ctx.metric(step=1, total=1)
         ctx.finish({"model": f"run:{run_id}", "identity": folder.name})
         return
-    told = card(workspace, run_id, params.licences)
+    told = card(workspace, run_id, params.licences, params.project)
     draft = ctx.folder / f"{DRAFT}{told.slug}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)

@@ -78,8 +78,6 @@ def _left_open(name: str, start: TrainParams, base: Path | None) -> float | None
     """What a setting comes to that a training leaves open; None where it doesn't, or nobody can tell."""
     if getattr(start, name) is not None:
         return None
-    if name == "learning_rate":
-        return start.peak
     if name == "dropout":
         made = read_object(base / "config.json") if base else None
         return float((made or {}).get("hidden_dropout_prob", _DROPOUT))
@@ -88,7 +86,7 @@ def _left_open(name: str, start: TrainParams, base: Path | None) -> float | None
 
 def placed(name: str, train: TrainParams, found: Range) -> Tried | None:
     """What a training has of a setting, as a sampler is told; None where that is no value of the setting."""
-    value = getattr(train, name)
+    value = train.peak if name == "learning_rate" else getattr(train, name)
     if name == "epochs" and train.steps is not None:
         return None
     return found.unset if value is None else value
@@ -144,6 +142,16 @@ def check(ranges: Mapping[str, Range]) -> None:
             raise CoreError("tune_range", {"name": name, "value": given}, "hint_tune_range")
         for value in found.choices or ends(found):
             with_values(TrainParams(), {name: round(value) if found.whole and not isinstance(value, str) else value})
+
+
+def check_encoder(ranges: Mapping[str, Range], start: TrainParams, base: Path) -> None:
+    """Refuse what an encoder can't be trained with. `base`: its folder.
+
+    Raises CoreError `layers_unknown`, `layers_few`.
+    """
+    tried = ranges.get("frozen_layers")
+    most = start.frozen_layers if tried is None else max(map(int, tried.choices or ends(tried)))
+    sense.check_encoder(build(TrainParams, {"frozen_layers": most}, "train"), base)
 
 
 def _is_range(found: Range) -> bool:

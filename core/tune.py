@@ -26,6 +26,7 @@ from core.recipe_text import mix_data
 from core.runs import Cancelled, RunContext, RunSpec
 from core.seen import told_or_refused
 from core.stage import Stage, settle, train_specs
+from core.training import sense
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams
 from core.trials import (
@@ -42,7 +43,7 @@ from core.trials import (
     seconds_left,
     trials,
 )
-from core.tunable import Tried, check, with_values
+from core.tunable import Tried, check, check_encoder, with_values
 from core.workspace import Workspace
 
 _NAP = 0.5  # seconds between two looks at the trainings
@@ -69,11 +70,14 @@ class TuneParams:
 def ask(workspace: Workspace, recipe: Recipe, stage: Stage, name: str, search: Search) -> tuple[Run, bool]:
     """Submit a search for a recipe's mix, called `name`. -> (the run, whether it was there already)
 
-    Raises CoreError `tune_empty`, `tune_range`, `settle_label`, `unknown_key`, `bad_value`; `mix_*`, those of models.
+    Raises CoreError `tune_empty`, `tune_range`, `settle_label`, `unknown_key`, `bad_value`, `setting_without_effect`;
+    `mix_*`, `layers_*`, those of models.
     """
     check(search.ranges)
     search = build(Search, asdict(search), "search")
     model = install(recipe.train.model, workspace.models, recipe.folder)
+    sense.check(recipe.train)
+    check_encoder(search.ranges, recipe.train, model.folder)
     told_or_refused(workspace, recipe.train.model, model.folder, stage.imported["corpora"])
     training, names = settle(recipe, stage)
     [like] = train_specs(stage, training, names, model.identity, [0])

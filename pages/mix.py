@@ -34,8 +34,8 @@ def desk(bench: Bench) -> None:
     if found is not None:
         with right:
             launching.launch_box(bench, mix, train)
-            tune.tune(bench, mix, train)
             launching.recipe_box(bench, mix, train)
+        tune.tune(bench, mix, train)
 
 
 with st.spinner(t("Reading the pools ..."), show_time=False):

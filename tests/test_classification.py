@@ -667,51 +667,34 @@ def test_several_labels_a_row_are_trained_and_scored(core, folder):
     assert done.json["scores"]["dev"]["support"] > len(done.json["runs"])
 
 
-def test_files_are_imported_augmented_and_written(core, folder):
-    done = core(
-        "import",
-        "--name",
-        "mine",
-        "--train",
-        "train.csv",
-        "--dev",
-        "dev.csv",
-        "--json",
-        "--workspace",
-        "w",
-        folder=folder,
-    )
+MORE = ("--json", "--workspace", "w")
+
+
+@pytest.fixture(scope="session")
+def named(core: Any, folder: Path) -> Any:
+    done = core("import", "--name", "mine", "--train", "train.csv", "--dev", "dev.csv", *MORE, folder=folder)
     assert done.status == 0, done.stderr
-    assert (
-        done.json["labels"]["train"] == ["boats", "money", "sport"] and done.json["layouts"]["train"]["format"] == "csv"
-    )
-    for ending in ("csv", "jsonl", "parquet"):
-        made = core(
-            "augment",
-            "corpus:mine",
-            "--method",
-            "swap",
-            "--out",
-            f"k.{ending}",
-            "--json",
-            "--workspace",
-            "w",
-            folder=folder,
-        )
-        assert made.status == 0, made.stderr
-        read = core("import", f"k.{ending}", "--json", "--workspace", "w", folder=folder)
-        assert read.json["rows"]["file" if "file" in read.json["rows"] else "pool:file"] == made.json["rows"]
-    refused = core(
-        "augment", "train.csv", "--method", "mention_replacement", "--json", "--workspace", "w", folder=folder
-    )
+    return done.json
+
+
+def test_files_are_imported_and_children_written(core, folder, named):
+    assert named["labels"]["train"] == ["boats", "money", "sport"] and named["layouts"]["train"]["format"] == "csv"
+    made = core("augment", "corpus:mine", "--method", "swap", "--out", "kids.parquet", *MORE, folder=folder)
+    assert made.status == 0, made.stderr
+    read = core("import", "kids.parquet", *MORE, folder=folder)
+    assert read.json["rows"] == {"pool:file": made.json["rows"]} and made.json["rows"] > 10
+
+
+def test_what_does_not_suit_is_refused(core, folder):
+    refused = core("augment", "train.csv", "--method", "mention_replacement", *MORE, folder=folder)
     assert refused.status == 2 and refused.json["error"]["code"] == "augmenter_needs"
-    wrong = core(
-        "import", "--train", "train.csv", "--columns", "text=nope", "--json", "--workspace", "w", folder=folder
-    )
+    wrong = core("import", "--train", "train.csv", "--columns", "text=nope", *MORE, folder=folder)
     assert wrong.status == 2 and wrong.json["error"]["code"] == "column_unknown"
+
+
+def test_features_are_those_of_rows(core, folder, named):
     model = json.loads((folder / "one.yaml").read_text())["train"]["model"]
-    more = ("--json", "--workspace", "w")
-    listed = core("features", "corpus:mine", "--layers", "0", "--model", model, *more, folder=folder)
+    listed = core("features", "corpus:mine", "--layers", "0", "--model", model, *MORE, folder=folder)
     assert listed.status == 0, listed.stderr
     assert listed.json["words"] == listed.json["rows"] == 24
 

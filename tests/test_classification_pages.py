@@ -90,8 +90,8 @@ def records(rows: Sequence[tuple[str, list[str]]]) -> bytes:
 
 
 def made(space: Workspace, title: str, model: Path, several: bool) -> Made:
-    """A project with gold only and one mix, five finished repeats each: one of each was trained, the others are like it
-    but for what they predicted."""
+    """A project with gold only and one mix, five finished repeats each: one was trained, the others are like it but for
+    what they predicted."""
     files = {split: records(texts(split, several)) for split in ("train", "dev", "test")}
     inputs = {split: f"file:{space.add_stream(io.BytesIO(data), split)}" for split, data in files.items()}
     gold = Gold({split: Source(f"{split}.jsonl") for split in files}, inputs, task="classification")
@@ -109,13 +109,14 @@ def made(space: Workspace, title: str, model: Path, several: bool) -> Made:
     stage = standing(space, project).stage
     assert stage is not None
     mixes = {"gold only": Mix(), "swapped": Mix({"swaps": Part(1.0)})}
-    ids = launch(space, project, stage, plan_launch(space, project, stage, mixes, [0]))
-    assert {run.state for run in wait(space, ids, lambda runs: None)} == {"succeeded"}
+    [id] = launch(space, project, stage, plan_launch(space, project, stage, {"gold only": Mix()}, [0]))
+    [run] = wait(space, [id], lambda runs: None)
+    assert run.state == "succeeded"
     plan = plan_launch(space, project, stage, mixes, REPEATS)
     for at, planned in enumerate(plan.mixes):
         for spec in planned.specs:
-            if spec.id != ids[at]:
-                like(space, ids[at], spec.id, spec.to_json())
+            if spec.id != id:
+                like(space, id, spec.id, spec.to_json())
             for split in ("dev", "test"):
                 predict(space, spec.id, stage.imported["corpora"][split], int(spec.params["seed"]) + 100 * at, several)
     launch(space, project, stage, plan)

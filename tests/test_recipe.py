@@ -261,7 +261,7 @@ project: demo
     }
     assert recipe.mix.parts == {"gold": Part(1.0), "synonym": Part(0.5), "wiki": Part(1.0)}
     assert list(recipe.mix.parts) == ["gold", "synonym", "wiki"]
-    assert (recipe.seeds, recipe.train, recipe.project) == ((0, 1, 2), TrainParams(), "demo")
+    assert (recipe.seeds, recipe.train, recipe.project) == ((0, 1, 2), TrainParams(learning_rate=2e-4), "demo")
     assert (recipe.folder, recipe.task, recipe.language) == (tmp_path, "tagging", "en")
 
 
@@ -273,7 +273,7 @@ def test_everything_but_version_and_data_has_a_default(write):
     assert recipe.seeds == (0, 1, 2, 3, 4, 5, 6, 7)
     train = recipe.train
     assert (train.model, train.method, train.epochs, train.steps) == ("all-MiniLM-L6-v2", "full", 4.0, None)
-    assert (train.batch_tokens, train.learning_rate) == (1024, 2e-4)
+    assert (train.batch_tokens, train.peak) == (1024, 2e-4)
     mix = recipe.mix
     assert mix.requested() == {"gold": (1.0, "times_gold")}
     assert (mix.unit, mix.max_repeats, mix.short, mix.seed, mix.draw_per_seed) == ("times_gold", 4, "shrink", 0, False)
@@ -470,7 +470,7 @@ BAD = [
     ("train", "batch_tokens", ["'9'", "true", "0", "10.5"]),
     ("train", "learning_rate", ["'2e-4'", "false", ".nan", "0", "-1"]),
     ("train", "model", ["5", "''", "null", "[a]"]),
-    ("train", "method", ["lora", "FULL", "5"]),
+    ("train", "method", ["adapter", "FULL", "5"]),
     ("train", "seeds", ["3", "[]", "[0, 0]", "[-1]", "[1.5]", "['1']", "[true]", "[2147483648]", "null"]),
     ("train", "draw_per_seed", ["1", "'true'", "yes"]),
     ("train", "max_length", ["0", "1e9", "100000"]),

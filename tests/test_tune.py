@@ -52,7 +52,7 @@ def test_every_setting_of_the_table_is_one_and_its_range_can_be_tried(name):
     found = SPACE[name]
     check({name: found})
     for value in found.choices or [round(end) if found.whole else end for end in ends(found)]:
-        assert holds(found, value) and getattr(with_values(TrainParams(), {name: value}), name) == value
+        assert holds(found, value) and placed(name, with_values(TrainParams(), {name: value}), found) == value
 
 
 def test_what_is_searched_unless_somebody_says_otherwise():
@@ -71,7 +71,8 @@ def test_what_an_encoder_leaves_open_is_read_from_it(tmp_path):
     assert around("dropout", TrainParams(), tmp_path).unset == 0.25
     assert around("frozen_layers", TrainParams(), tmp_path).unset == frozen_layers(TrainParams(), tmp_path) > 0
     assert around("frozen_layers", TrainParams()).unset is None
-    assert around("learning_rate", TrainParams(method="frozen")).unset == TrainParams(method="frozen").peak
+    rate = around("learning_rate", TrainParams(method="frozen"))
+    assert placed("learning_rate", TrainParams(method="frozen"), rate) == TrainParams(method="frozen").peak == rate.high
     assert around("dropout", TrainParams(dropout=0.3), tmp_path).unset is None
 
 
@@ -341,6 +342,11 @@ def test_a_search_is_refused_before_it_costs_anything(space):
         with pytest.raises(CoreError) as error:
             begin(space, **more)
         assert error.value.code == code
+    project = projects.load(space, TOWN)
+    deep = Search({"frozen_layers": Range(0, 3, whole=True)})  # the encoder has two layers
+    with pytest.raises(CoreError) as error:
+        ask(space, project.recipe, standing(space, project).stage, "gold only", deep)
+    assert error.value.code == "layers_few"
     assert space.store.list(TUNE) == () and searches(space, TOWN) == []
 
 

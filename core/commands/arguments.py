@@ -166,7 +166,7 @@ def _add_projects(commands: object) -> None:
     sub = command(commands, "projects", "the projects of the workspace, the last changed first")
     sub.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (default 50)")
     sub = command(commands, "sample", "open a sample as a project, with its finished runs")
-    sub.add_argument("name", metavar="NAME", help="newsroom or newsroom_zh")
+    sub.add_argument("name", metavar="NAME", help="newsroom, newsroom_zh or bikes")
 
 
 def _add_runs(commands: object) -> None:

@@ -50,7 +50,7 @@ def trials(
         mine = [point for point in points if point.kind == kind]
         if mine:
             _add_marks(figure, mine, kind, shown(words[kind]), choices)
-    figure.update_xaxes(title_text=escape(words["axis"]), type="log" if log else "linear")
+    figure.update_xaxes(title_text=escape(words["axis"]), type="log" if log else "linear", exponentformat="e")
     if choices:
         ticks = [tick(name) for name in choices]
         figure.update_xaxes(tickvals=[*range(len(choices))], ticktext=ticks, range=[-0.5, len(choices) - 0.5])

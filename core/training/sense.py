@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.errors import CoreError
 from core.models import layers
-from core.training.settings import Method, TrainParams
+from core.training.settings import RATES, Method, TrainParams
 
 METHODS: tuple[Method, ...] = ("full", "lora", "frozen")
 _LORA = frozenset({"lora_rank", "lora_alpha"})
@@ -56,5 +56,8 @@ def check_encoder(train: TrainParams, base: Path) -> None:
 
 
 def settled(train: TrainParams) -> TrainParams:
-    """The same with the default of each setting that its method has no use for: one training, one spec."""
-    return replace(train, **{name: getattr(_PLAIN, name) for name in UNUSED[train.method]})
+    """The same with the default of each setting that its method has no use for, or that says what the default comes to:
+    one training, one spec."""
+    plain = {name: getattr(_PLAIN, name) for name in UNUSED[train.method]}
+    rate = None if train.learning_rate == RATES[train.method] else train.learning_rate
+    return replace(train, learning_rate=rate, **plain)
