@@ -608,6 +608,9 @@ def test_ctrl_c_cancels_and_after_a_kill_it_goes_on_as_if_undisturbed(harbour, u
     assert [(r["id"], r["state"]) for r in valid(watched.json)["runs"]] == [(run_id, "cancelled")]
     assert watched.json["scores"] is None
 
+    end = time.monotonic() + 60
+    while list(trainers(workspace)) and time.monotonic() < end:
+        time.sleep(0.05)  # the one that was cancelled is on its way home
     again = start(run, harbour.folder)
     os.kill(in_the_middle(workspace)[1], signal.SIGKILL)
     killed = ended(again)
