@@ -22,7 +22,7 @@ from tests.browser import WAIT, SecondTab, Visitor, browsing, free_port, needs_c
 from tests.conftest import HARBOUR
 
 pytestmark = [needs_chromium(), pytest.mark.timeout(420)]
-STEPS = 2400
+STEPS = 4800
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ def test_the_recipes_of_the_docs_are_recipes(path):
 
 
 def test_the_demo_learns_something(core, tmp_path, whole):
-    recipe = RECIPES[0]
+    recipe = next(path for path in RECIPES if path.stem == "harbour")
     if not whole:  # one repeat of it
         text = recipe.read_text().replace("seeds: [0, 1]", "seeds: [0]")
         recipe = tmp_path / "harbour.yaml"

@@ -134,6 +134,7 @@ def test_one_that_is_cancelled_leaves_the_others_be(write, alone, tmp_path):
     Store(tmp_path).cancel(second)
     done = ended(first)
     assert done.status == 1
+    assert "runs" in done.json, done.stdout + done.stderr
     assert [one["state"] for one in done.json["runs"]] == ["succeeded", "cancelled", "succeeded"]
     good = [done.json["runs"][0], done.json["runs"][2]]
     assert weights(tmp_path, good) == {seed: alone[seed] for seed in (0, 2)}

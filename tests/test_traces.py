@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,6 +29,7 @@ from core.report.mistakes import judged, ordered
 from core.runs import RunSpec
 from core.sample import open_sample
 from core.tasks import task
+from core.tasks.protocol import Encoded
 from core.traces import Sample, curves, silent, trace, usage
 from core.training.first_batch import FILE, MOST_PIECES, first_batch, keep, of_json
 from core.training.predictions import Predictions
@@ -235,13 +237,17 @@ def harbour() -> tuple[corpora.Corpus, tuple[str, ...]]:
     return found, found.schema.labels
 
 
+def read_by(tokenizer: Any, table: Any, labels: tuple[str, ...], length: int) -> Encoded:
+    return Encoded(task("tagging").pieces(table, tokenizer, length), task("tagging").targets(table, labels))
+
+
 def test_the_first_batch_is_what_the_loss_is_taken_from(tmp_path, tiny_model):
     from core.models import loading
 
     whole, labels = harbour()
     data = task("tagging").masked(whole, True)  # tokens without a label are masked
     tokenizer, names = loading.tokenizer(tiny_model), task("tagging").classes(labels)
-    encoded = task("tagging").encode(data.table, labels, tokenizer, 64)
+    encoded = read_by(tokenizer, data.table, labels, 64)
     found = first_batch(encoded, ["gold"] * len(data), names, tokenizer, 256, 0)
     assert found.rows > 1 and len(found.sentences) == min(found.rows, 16)
     for one in found.sentences:
@@ -265,12 +271,12 @@ def test_a_long_first_batch_is_cut(tiny_model):
     tokens = [[word for row in whole.table.column("tokens").to_pylist()[:8] for word in row]]
     table = corpora.pa.table({"tokens": tokens, "tags": [["O"] * len(tokens[0])]})
     tokenizer = loading.tokenizer(tiny_model)
-    encoded = task("tagging").encode(table, labels, tokenizer, 128)
+    encoded = read_by(tokenizer, table, labels, 128)
     one = first_batch(encoded, ["x"], task("tagging").classes(labels), tokenizer, 64, 0).sentences[0]
     assert len(one.pieces) == MOST_PIECES == 128 and one.cut == 0
-    wide = task("tagging").encode(table, labels, tokenizer, 100_000)
+    wide = read_by(tokenizer, table, labels, 100_000)
     cut = first_batch(wide, ["x"], task("tagging").classes(labels), tokenizer, 64, 0).sentences[0]
-    assert len(cut.pieces) == MOST_PIECES and cut.cut == len(wide.ids[0]) - MOST_PIECES > 0
+    assert len(cut.pieces) == MOST_PIECES and cut.cut == int(wide.lengths[0]) - MOST_PIECES > 0
 
 
 def test_sentences_are_ordered_by_what_is_wrong_and_how_sure():
