@@ -419,6 +419,13 @@ def test_lower_layers_learn_at_lower_rates(place):
     assert decays["classifier.bias"] == 0 < decays["classifier.weight"]
 
 
+def test_a_pooler_learns_like_the_head_that_it_feeds(place):
+    params = replace(SETTINGS, layer_decay=0.5, frozen_layers=0)
+    model = network(place["paths"]["model"], task("classification").head, ("a", "b"))
+    scales = {id(p): group["scale"] for group in groups_of(ready(model, params, 0), params) for p in group["params"]}
+    assert {scales[id(p)] for p in model.base_model.pooler.parameters()} == {1.0}
+
+
 def test_rare_classes_count_more():
     params = replace(SETTINGS, class_weights="balanced")
     targets = np.array([0] * 90 + [1] * 10 + [-100] * 5)

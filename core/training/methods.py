@@ -122,7 +122,9 @@ def groups_of(network: Network, params: TrainParams) -> list[dict[str, Any]]:
     """What is trained, for the optimiser: biases and normalisation don't decay; `scale`: times the learning rate."""
     stack = layers.stack(network.whole)
     depth = {id(p): at for at, layer in enumerate(stack) for p in layer.parameters()}
-    inner = {id(p) for p in network.whole.base_model.parameters()}
+    base = network.whole.base_model
+    pooler = getattr(base, "pooler", None)  # stands above the layers, and learns like the head
+    inner = {id(p) for p in base.parameters()} - {id(p) for p in (pooler.parameters() if pooler is not None else ())}
     groups: dict[tuple[int, bool], list[Any]] = {}
     for p in network.trained().values():
         below_head = len(stack) - depth.get(id(p), -1) if id(p) in inner else 0
