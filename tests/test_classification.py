@@ -200,9 +200,9 @@ def test_decoding(logits):
     shares /= shares.sum()
     assert list(single.values) == [LABELS[int(scores[0].argmax())]] and np.isclose(single.confidence[0], shares.max())
     several = MULTI.decode(LABELS, seen, scores)
-    wanted = [label for label, score in zip(LABELS, scores[0], strict=True) if 1 / (1 + np.exp(-float(score))) >= 0.5]
+    wanted = [label for label, score in zip(LABELS, scores[0], strict=True) if score >= 0]
     assert list(several.values) == wanted
-    assert all(0.5 <= sure <= 1 for sure in several.confidence)
+    assert np.allclose(several.confidence, [1 / (1 + np.exp(-float(score))) for score in scores[0] if score >= 0])
 
 
 def test_decoding_of_extremes():

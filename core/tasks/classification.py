@@ -8,6 +8,7 @@ F1 is the accuracy where every row has one label. A row whose labels are not kno
 stands among them, a predicted label that gold does not have is not counted.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -23,6 +24,7 @@ from core.tasks.protocol import IGNORED, Pieces, Predicted, Values
 
 THRESHOLD = 0.5  # probability from which one of several labels is predicted
 _HALF = 0.5
+_LOGIT = math.log(THRESHOLD / (1 - THRESHOLD))
 SINGLE, MULTI = "classification", "multilabel"
 
 
@@ -119,7 +121,7 @@ class Classification:
         found = logits[0].astype(np.float64)
         if self._several:
             sure = _HALF * (1.0 + np.tanh(_HALF * found))  # the logistic function, without overflow
-            chosen = np.flatnonzero(sure >= THRESHOLD)
+            chosen = np.flatnonzero(found >= _LOGIT)
             return Predicted([labels[at] for at in chosen.tolist()], sure[chosen].tolist())
         best = int(found.argmax())
         return Predicted([labels[best]], [float(np.exp(found[best] - np.logaddexp.reduce(found)))])
