@@ -64,10 +64,11 @@ def metadata(card: Card) -> dict[str, object]:
 
 
 def _results(card: Card) -> Iterator[dict[str, object]]:
-    kind = _PIPELINES[task_of(card.meta.task).reads]
+    task = task_of(card.meta.task)
+    kind, named = _PIPELINES[task.reads], {**dict(zip(_METRICS, _METRICS, strict=True)), **task.also}
     for split, scores in card.scores.items():
         data = {"name": plain(f"{card.title} ({split})"), "type": card.slug, "split": split}
-        metrics = [{"type": name, "value": round(scores.metrics[name].mean, 4)} for name in _METRICS]
+        metrics = [{"type": name, "value": round(scores.metrics[of].mean, 4)} for name, of in named.items()]
         yield {"task": {"type": kind}, "dataset": data, "metrics": metrics}
 
 
@@ -202,6 +203,8 @@ def _scores(card: Card) -> Iterator[str]:
         "Precision, recall and F1 in per cent, with 95 % intervals over the rows of the split (percentile bootstrap), "
         "for this one model."
     )
+    for name, of in task_of(card.meta.task).also.items():
+        yield f"{of.capitalize()} of all labels together is {name}."
     notes = {
         "dev": "The best step of the training was chosen on dev, so these figures are a little too good.",
         "test": "Nothing was chosen by its scores on test: it was looked at when the training was over.",

@@ -151,7 +151,8 @@ def _by_its_whole(folder: Path, run: Run) -> Known | None:
     if asked is None or not steps or run.seconds is None:
         return None
     looks = len(asked.train.evaluation_steps(steps, asked.train.evaluations or MOST_LOOKS)) + 1
-    step = max(0.0, run.seconds - STARTING - SAVING) / (steps + looks * LOOK_IN_STEPS)
+    body = max(run.seconds / 4, run.seconds - STARTING - SAVING)  # in a process that was there already it is all body
+    step = max(1e-3, body) / (steps + looks * LOOK_IN_STEPS)
     below, places = frozen_in(asked.train, folder, True), FILLED * asked.train.batch_tokens
     work = effort.of_step(layout_of(_space(folder), asked.model), asked.train, below, places)
     return Known(asked, Pace(STARTING, step, None), steps, places, work, below=below)

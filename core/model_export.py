@@ -73,16 +73,23 @@ def start(
         onnx.check_packages()
     if not (workspace.run_folder(run_id) / "model" / loading.OVERLAY).is_file():
         raise CoreError("run_without_weights", {"run": run_id}, "hint_run_without_weights")
+    return workspace.submit(spec_of(workspace, run_id, format, licences, project))[0]
+
+
+def spec_of(
+    workspace: Workspace, run_id: str, format: Format, licences: Mapping[str, str] | None = None, project: str = ""
+) -> RunSpec:
+    """The export of a trained run as it is now; a repeat where what it made was cleaned up."""
     params = ModelExportParams(format)
     if format != "start":
         state = state_of(workspace, run_id, licences, project)
         params = ModelExportParams(format, state, dict(licences or {}), project)
     spec = RunSpec(KIND, {"model": f"run:{run_id}"}, canonical(params))
-    for number in itertools.count():  # what was cleaned up is made again
+    for number in itertools.count():
         spec = replace(spec, repeat=number)
         if not (workspace.run_folder(spec.id) / "result.json").exists() or _there(workspace, spec, run_id):
             break
-    return workspace.submit(spec)[0]
+    return spec
 
 
 def _there(workspace: Workspace, spec: RunSpec, run_id: str) -> bool:

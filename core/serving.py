@@ -283,4 +283,5 @@ def _health(desk: Desk) -> dict[str, Any]:
         "labels": list(meta.labels),
         "device": str(desk.trained.gear.device),
         "inside": desk.inside,
+        "answered": desk.answered,
     }

@@ -1,11 +1,12 @@
 """The Models page: a trained run taken along as files and with its card, and as the start of other trainings."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import HARBOUR
-from delivered import trained_run
-from invariants import until
+from delivered import exported, trained_run
+from invariants import kill, processes, until
 
 from components.starts import known_models
 from core import corpus as corpora
@@ -13,7 +14,7 @@ from core import project as projects
 from core.formats.importing import Source
 from core.groups import LAUNCH
 from core.launch import standing, start_import
-from core.model_export import package_of, start
+from core.model_export import package_of, spec_of
 from core.models.catalogue import BUNDLED
 from core.project import Project
 from core.sources import Gold, bring
@@ -46,8 +47,11 @@ def launched(space: Workspace, project: Project, model: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def space(tmp_path_factory) -> Workspace:
-    return Workspace.open(tmp_path_factory.mktemp("models") / "w")
+def space(tmp_path_factory) -> Iterator[Workspace]:
+    found = Workspace.open(tmp_path_factory.mktemp("models") / "w")
+    yield found
+    for pid in processes(found.root, "core.jobs.warm.guard"):  # the page started it
+        kill(pid)
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +64,17 @@ def run(space: Workspace, project: Project, tiny_model) -> str:
     return launched(space, project, tiny_model)
 
 
-@pytest.mark.usefixtures("run")
+@pytest.fixture(scope="module")
+def begun(space: Workspace, run: str) -> None:
+    """The run is installed as a start already, by the run that the button asks for."""
+    exported(space, spec_of(space, run, "start"))
+
+
+@pytest.mark.usefixtures("begun")
 def test_it_becomes_the_start_of_the_project(space: Workspace, project: Project, run: str, open_page):
     at = open_page(space.root, "models", project=project.slug)
-    at.button(key="models_start").click().run()
-    [export] = space.store.list(kind="model_export")
-    until(lambda: not space.store.get(export.id).pending, 200)
-    at.run()
+    assert not any("installed" in one.value for one in at.success)
+    at.button(key="models_start").click().run()  # that run
     assert not at.exception and any(f"run:\u2060{run}" in one.value for one in at.success)
     assert not at.warning
     at.button(key="models_use").click().run()
@@ -76,6 +84,7 @@ def test_it_becomes_the_start_of_the_project(space: Workspace, project: Project,
     assert [*shown] == [*BUNDLED, f"run:{run}"] and "gold **only**" in shown[f"run:{run}"]
 
 
+@pytest.mark.usefixtures("begun")
 def test_another_project_whose_dev_it_has_learned_from_cannot_begin_with_it(
     space: Workspace, run: str, open_page, tmp_path: Path, tiny_model
 ):
@@ -84,22 +93,20 @@ def test_another_project_whose_dev_it_has_learned_from_cannot_begin_with_it(
         "event": LAUNCH, "group": "ba9876543210", "mix": "m", "asked": {}, "train": {"steps": 2},
         "corpora": {"dev": "0" * 64}, "seeds": {run: 0},
     })  # fmt: skip
-    export = start(space, run, "start")
-    until(lambda: not space.store.get(export.id).pending, 200)
-    at = open_page(space.root, "models", project=other.slug, model_start=export.id)
+    at = open_page(space.root, "models", project=other.slug)
+    at.button(key="models_start").click().run()
     assert any("10 of the 10 rows of dev" in one.value for one in at.warning)
     assert not [one for one in at.button if one.key == "models_use"]
 
 
 def test_its_files_and_its_card(space: Workspace, project: Project, run: str, open_page):
+    export = exported(space, spec_of(space, run, "safetensors", project=project.slug))
     at = open_page(space.root, "models", project=project.slug)
     at.button(key="models_safetensors").click().run()
-    [export] = space.store.list(kind="model_export", limit=1)
-    until(lambda: not space.store.get(export.id).pending, 200)
-    at.run()
+    assert space.store.list(kind="model_export", limit=1) == (export,)  # none was started
     assert not at.exception and not at.error
     assert any("its outputs differ from the run" in one.value for one in at.success)
-    path = package_of(space, space.store.get(export.id))
+    path = package_of(space, export)
     assert path is not None and path.name in at.get("download_button")[0].proto.label.replace("\\", "")
     at.toggle(key="models_card").set_value(True).run()
     [text] = [one.value for one in at.code if "## Scores" in one.value]

@@ -257,8 +257,10 @@ def test_a_full_line_is_said_and_a_client_that_left_is_forgotten(small: Server):
     until(lambda: small.inside() == 1)
     told = small.predict({"text": "x"})
     assert (told.status, told.code, told.headers["retry-after"]) == (503, "serve_busy", "1")
+    before = small.ask("GET", "/health").data["answered"]
     raw.close()
     until(lambda: small.inside() == 0)
+    assert small.ask("GET", "/health").data["answered"] == before  # it was not computed to its end
     assert small.predict({"text": "x"}).status == 200
 
 

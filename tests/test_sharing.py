@@ -53,26 +53,34 @@ def trainers(workspace: Path, runs: list[dict[str, Any]]) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def alone(write, tmp_path_factory) -> dict[int, str]:
-    """The weights of three seeds, each trained by a process of its own."""
-    found: dict[int, str] = {}
-    for seed in range(3):
-        workspace = tmp_path_factory.mktemp("alone")
-        done = ended(run(write([seed]), workspace))
-        assert done.status == 0, done.stderr
-        found |= weights(workspace, done.json["runs"])
-    return found
-
-
-def test_repeats_share_a_process_and_have_the_bits_they_have_alone(write, alone, tmp_path):
-    done = ended(run(write([0, 1, 2]), tmp_path))
+def shared(write, tmp_path_factory) -> tuple[Path, list[dict[str, Any]]]:
+    """Three seeds that nobody disturbed. -> (workspace, runs)"""
+    workspace = tmp_path_factory.mktemp("shared")
+    done = ended(run(write([0, 1, 2]), workspace))
     assert done.status == 0, done.stderr
-    runs = done.json["runs"]
-    assert len(set(trainers(tmp_path, runs))) == 1
-    assert weights(tmp_path, runs) == alone
-    logs = [(tmp_path / "runs" / one["id"] / "log.txt").read_text() for one in runs]
+    return workspace, done.json["runs"]
+
+
+@pytest.fixture(scope="module")
+def bits(shared) -> dict[int, str]:
+    return weights(*shared)
+
+
+def test_repeats_share_a_process(shared, bits):
+    workspace, runs = shared
+    assert len(set(trainers(workspace, runs))) == 1
+    logs = [(workspace / "runs" / one["id"] / "log.txt").read_text() for one in runs]
     assert all(log.count("attempt 1\n") == 1 for log in logs)  # each has its own log
-    settled(tmp_path, runs)
+    assert len(set(bits.values())) == 3
+    settled(workspace, runs)
+
+
+@pytest.mark.parametrize(
+    "seed", [pytest.param(0, marks=pytest.mark.whole), 1, pytest.param(2, marks=pytest.mark.whole)]
+)
+def test_they_have_the_bits_that_they_have_alone(write, bits, tmp_path, seed):
+    done = ended(run(write([seed]), tmp_path))
+    assert weights(tmp_path, done.json["runs"]) == {seed: bits[seed]}
 
 
 def settled(workspace: Path, runs: list[dict[str, Any]]) -> None:
@@ -92,8 +100,8 @@ def until(path: Path, text: str) -> None:
     raise AssertionError(f"{path} never said {text}")
 
 
-@pytest.mark.parametrize("victim", ["trainer", "supervisor"])
-def test_killed_in_the_second_run(write, alone, tmp_path, victim):
+@pytest.mark.parametrize("victim", ["trainer", pytest.param("supervisor", marks=pytest.mark.whole)])
+def test_killed_in_the_second_run(write, bits, tmp_path, victim):
     """The first is done, the second goes on by itself where it was, the third has its turn."""
     first = run(write([0, 1, 2]), tmp_path)
     second = in_turn(tmp_path, 1)
@@ -102,7 +110,7 @@ def test_killed_in_the_second_run(write, alone, tmp_path, victim):
     os.kill(who[victim]["pid"], signal.SIGKILL)
     done = ended(first)
     assert done.status == 0, done.stderr
-    assert weights(tmp_path, done.json["runs"]) == alone
+    assert weights(tmp_path, done.json["runs"]) == bits
     store = Store(tmp_path)
     assert [store.get(one["id"]).attempt for one in done.json["runs"]] == [1, 2, 1]
     settled(tmp_path, done.json["runs"])
@@ -127,7 +135,7 @@ def _began(workspace: Path) -> Iterator[tuple[float, str]]:
             yield started[0], path.parent.name
 
 
-def test_one_that_is_cancelled_leaves_the_others_be(write, alone, tmp_path):
+def test_one_that_is_cancelled_leaves_the_others_be(write, bits, tmp_path):
     first = run(write([0, 1, 2]), tmp_path)
     second = in_turn(tmp_path, 1)
     until(tmp_path / "runs" / second / "metrics-1.jsonl", '"step": 1, "loss"')
@@ -137,7 +145,7 @@ def test_one_that_is_cancelled_leaves_the_others_be(write, alone, tmp_path):
     assert "runs" in done.json, done.stdout + done.stderr
     assert [one["state"] for one in done.json["runs"]] == ["succeeded", "cancelled", "succeeded"]
     good = [done.json["runs"][0], done.json["runs"][2]]
-    assert weights(tmp_path, good) == {seed: alone[seed] for seed in (0, 2)}
+    assert weights(tmp_path, good) == {seed: bits[seed] for seed in (0, 2)}
     assert len(set(trainers(tmp_path, done.json["runs"]))) == 1
     settled(tmp_path, done.json["runs"])
 
