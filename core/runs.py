@@ -36,7 +36,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "import": Kind("core.formats.importing:run", "core.formats.importing:ImportParams", 1),
     "augment": Kind("core.augment.pool:run", "core.augment.pool:AugmentParams", 1),
-    "train": Kind("core.training.train:run", "core.training.train:TrainRunParams", 1, "train", True),
+    "train": Kind("core.training.train:run", "core.training.train:TrainRunParams", 2, "train", True),
     "evaluate": Kind("core.training.train:evaluate", "core.training.train:EvaluateParams", 1, "train", True),
     "robustness": Kind("core.robustness:run", "core.robustness:RobustnessParams", 1, "train"),
     "features": Kind("core.training.features:run", "core.training.features:FeaturesParams", 1, "train"),

@@ -13,8 +13,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from core.jobs.folder import json_lines
 
 DATA = Path(os.environ.get("PEIBI_DATA", "."))
 SEEDS = [0, 1, 2, 3, 4]
@@ -163,9 +166,10 @@ def _run(folder: Path, number: int, study: str, case: Case) -> dict[str, Any]:
 def _table(name: str, verdicts: bool) -> None:
     cases, found = STUDIES[name](), _results(name)
     split = "test" if cases[0].test else "dev"
-    print(f"| {name} | repeats | steps | dev F1 (sd) | test F1 (sd) | seconds a run |\n|---|---|---|---|---|---|")
+    print(f"| {name} | repeats | steps | dev F1 (sd) | test F1 (sd) | processor seconds a run |")
+    print("|---|---|---|---|---|---|")
     for case, result in zip(cases, found, strict=True):
-        seconds = statistics.median(run["seconds"] for run in result["runs"])
+        seconds = statistics.median(_processor(run["id"]) for run in result["runs"])
         scores = [_score(result["scores"][which]) for which in ("dev", "test")]
         columns = [case.name, result["seeds_used"], result["mix"]["steps"], *scores, f"{seconds:.0f}"]
         print(f"| {' | '.join(map(str, columns))} |")
@@ -174,6 +178,12 @@ def _table(name: str, verdicts: bool) -> None:
         command = [sys.executable, "-m", "core", "compare", *files, "--workspace", str(_place), "--split", split]
         print(f"\n{case.name} against {cases[0].name}:\n", flush=True)
         subprocess.run(command, check=False)
+
+
+def _processor(run: str) -> float:
+    """Seconds of one core that a run took, by what its supervisor noted of its trainer every few seconds."""
+    lines = [line for path in sorted((_place / "runs" / run).glob("resources-*.jsonl")) for line in json_lines(path)]
+    return sum(one["cpu"] * (one["t"] - before["t"]) for before, one in pairwise(lines))
 
 
 def _score(scores: Mapping[str, Any] | None) -> str:
