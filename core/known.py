@@ -128,7 +128,7 @@ def below_of(workspace: Workspace, asked: Asked) -> int:
         return effort.USUAL.layers
     if asked.train.frozen_layers is not None:
         return asked.train.frozen_layers
-    return effort.USUAL.layers // 2 if asked.train.freeze_word_embeddings else 0
+    return effort.USUAL.layers // 4 if asked.train.freeze_word_embeddings else 0
 
 
 def references(workspace: Workspace) -> list[Known]:

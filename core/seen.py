@@ -20,7 +20,6 @@ from core.workspace import Workspace
 
 MOST = 0.01  # share of the rows of a split that a start may have learned from
 HELD_OUT = ("dev", "test")
-_EMPTY = marks(pa.table({"text": [""]}))  # a row without text says nothing
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,12 @@ def seen(workspace: Workspace, model: Path, ids: Mapping[str, str]) -> list[Seen
     start = start_of(model)
     if start is None:
         return []
+    silent = marks(pa.table({"text": [""]}))  # a row without text says nothing
     found: list[Seen] = []
     for split in HELD_OUT:
         if split in ids:
             mine = marks(corpora.read(workspace.corpus_path(ids[split])).table)
-            known = np.isin(mine, start.texts) & ~np.isin(mine, _EMPTY)
+            known = np.isin(mine, start.texts) & ~np.isin(mine, silent)
             found.append(Seen(split, int(known.sum()), len(mine)))
     return found
 

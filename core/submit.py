@@ -51,7 +51,8 @@ def wait(workspace: Workspace, ids: Sequence[str], watch: Watch) -> list[Run]:
     try:
         while True:
             dispatch(workspace.root)
-            runs = [store.get(run_id) for run_id in ids]
+            found = {run.id: run for run in store.find(ids)}
+            runs = [found.get(run_id) or store.get(run_id) for run_id in ids]
             watch(runs)
             if not any(run.pending for run in runs):
                 return runs

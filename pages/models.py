@@ -5,7 +5,8 @@ import streamlit as st
 from components.deliver import deliver
 from components.features import features
 from components.frame import enter, need_project
-from components.models import bundled, hub, installed, suits, trained, try_run
+from components.models import bundled, hub, installed, suits, trained
+from components.trying import try_run
 from components.words import t
 from core import shelf
 

@@ -585,6 +585,7 @@ def test_a_workspace_moved_in_mid_run(store: Store):
     assert not store.root.exists()
 
 
+@pytest.mark.whole
 def test_a_workspace_copied_in_mid_run(store: Store):
     """The copy is a workspace of its own: its run goes on there too, and neither disturbs the other."""
     id = submit(store, steps=60, seconds_per_step=0.05, checkpoint_every=3)

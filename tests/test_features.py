@@ -68,6 +68,7 @@ def test_from_the_models_page(tmp_path, open_page):
     assert not any("numpy" in code.value for code in other.code)  # they are another project's words
 
 
+@pytest.mark.whole
 def test_the_room_that_it_needs_is_known_before_it_starts(tmp_path, core, tiny_model):
     at = ("--workspace", tmp_path / "w", "--json", "--model", tiny_model, "--layers", "0,2,99")
     done = core("features", HARBOUR, *at, folder=tmp_path)

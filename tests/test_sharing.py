@@ -150,6 +150,7 @@ def test_one_that_is_cancelled_leaves_the_others_be(write, bits, tmp_path):
     settled(tmp_path, done.json["runs"])
 
 
+@pytest.mark.whole
 def test_those_that_fail_for_a_foreseen_reason_share_too(write, tmp_path):
     done = ended(run(write([0, 1], learning_rate=1e38, clip=1e38), tmp_path))
     assert [one["state"] for one in done.json["runs"]] == ["failed", "failed"]

@@ -35,7 +35,7 @@ class TrainParams:
     max_length: Annotated[int, Field(ge=8, le=8192)] = 256  # sub-tokens of a row; words beyond count as missed
     freeze_word_embeddings: bool = True
     frozen_layers: Annotated[int, Field(ge=0, le=96)] | None = None  # lowest layers that are not trained, embeddings
-    # with them; None: half of them, where the encoder's family is known
+    # with them; None: a quarter of them, where the encoder's family is known
     head: Literal["fresh", "solved"] = "fresh"  # solved: begins as the ridge solution over the encoder as it was
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # each layer learns at so many times the rate of the next
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # None: what the encoder was made with
