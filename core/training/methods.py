@@ -66,13 +66,13 @@ class Network:
 
 
 def frozen_layers(params: TrainParams, base: Path) -> int:
-    """How many of the lowest layers are left as they are: as set, else a quarter of those of a known family."""
+    """How many of the lowest layers are left as they are: as set, else a quarter of a known family's, or one."""
     known = layers.layers_of(base)
     if params.method == "frozen":
         return known
     if params.frozen_layers is not None:
         return params.frozen_layers
-    return known // 4 if params.freeze_word_embeddings else 0
+    return max(known // 4, min(1, known // 2)) if params.freeze_word_embeddings else 0
 
 
 def ready(model: Any, params: TrainParams, frozen: int) -> Network:
