@@ -24,7 +24,7 @@ from tests.browser import WAIT, SecondTab, Visitor, browsing, free_port, needs_c
 from tests.conftest import HARBOUR
 
 pytestmark = [needs_chromium(), pytest.mark.timeout(420)]
-STEPS = 900
+STEPS = 400
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def slow(tmp_path: Path, tiny_model: Path) -> tuple[Workspace, Project]:
     sources = {role: canonical(Source(path.name)) for role, path in files.items()}
     space.name_corpus("harbour", {"sources": sources, "inputs": inputs})
     project = projects.create(space, "harbour", "corpus:harbour")
-    train = replace(project.recipe.train, model=str(tiny_model), steps=STEPS, batch_tokens=256, checkpoint_every=1000)
+    train = replace(project.recipe.train, model=str(tiny_model), steps=STEPS, batch_tokens=256, checkpoint_every=100)
     settings = replace(project.recipe, train=train, seeds=(0,))
     project = projects.edit(space, project.slug, lambda p: replace(p, recipe=settings), {"event": "settings"})
     result_of(space, start_import(space, project), lambda runs: None)

@@ -24,7 +24,7 @@ from core.__main__ import main
 from core.archive import documents
 from core.archive.contents import contents
 from core.archive.entries import KINDS, MANIFEST, MOST_ENTRIES, PLACES, Entry, Manifest, manifest_lines
-from core.archive.export import archive_of, start
+from core.archive.export import _behaviours, archive_of, start
 from core.archive.unpack import STAGING, run, spec_of, unpacked
 from core.errors import CoreError
 from core.groups import groups
@@ -32,6 +32,7 @@ from core.jobs.folder import read_json
 from core.jobs.trainer import Context
 from core.launch import estimate, standing
 from core.models.checks import manifest_of
+from core.params import digest
 from core.runs import RunSpec
 from core.sample import open_sample
 from core.submit import result_of, wait
@@ -83,7 +84,7 @@ def space(tmp_path: Path) -> Workspace:
 
 def listing(entries: Mapping[str, bytes], **about: object) -> bytes:
     listed = tuple(Entry(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in entries.items())
-    head = Manifest("newsroom", False, False, dict.fromkeys(KINDS, 1), listed)
+    head = Manifest("newsroom", False, False, _behaviours(), listed)
     return manifest_lines(replace(head, **about))
 
 
@@ -210,7 +211,7 @@ def test_an_archive_that_was_cleaned_up_is_written_again(home, tmp_path):
 def test_what_an_archive_does_not_hold(home, archive):
     names = zipfile.ZipFile(archive).namelist()
     assert names[0] == MANIFEST and names[1:] == sorted(names[1:])
-    assert not [name for name in names if re.search("checkpoints|best/|lock|log.txt|model|cache|runs.db", name)]
+    assert not [name for name in names if re.search(r"checkpoints|best/|lock|log\.txt|model|cache|runs\.db", name)]
     assert all(any(pattern.fullmatch(name) for pattern, _ in PLACES) for name in names[1:])
     text = b"".join(
         zipfile.ZipFile(archive).read(name) for name in names if name.endswith((".json", ".jsonl", ".yaml"))
@@ -703,7 +704,7 @@ def bombs() -> dict[str, tuple[bytes, str]]:
     zeros = deflated(1 << 28)
     sha = "a" * 64
     large = [Entry(f"files/{sha}", 1 << 28, sha)]
-    head = Manifest("newsroom", False, False, dict.fromkeys(KINDS, 1), ())
+    head = Manifest("newsroom", False, False, _behaviours(), ())
     tiny = manifest_lines(replace(head, entries=(Entry(f"files/{sha}", 10, sha),)))
     honest = manifest_lines(replace(head, entries=tuple(large)))
     many = replace(head, entries=tuple(Entry(f"files/{n:064x}", 1, sha) for n in range(MOST_ENTRIES + 5)))
@@ -887,3 +888,14 @@ def test_commands(home, space, core, capsys, tmp_path):
 
 def test_every_kind_of_run_in_an_archive_has_its_result():
     assert set(documents.RESULTS) == set(KINDS)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_run_may_be_older_than_the_program_that_wrote_it_down_never_newer(version):
+    spec = RunSpec("evaluate", {"data": "corpus:" + "0" * 64, "model:0": "run:" + "0" * 16})
+    id = digest(spec.to_json() | {"behaviour_version": version})[:16]
+    if version == 3:
+        with pytest.raises(CoreError, match="not the spec of this run"):
+            documents.spec_of(spec.to_json(), id, {"evaluate": 2}, "runs/x/spec.json")
+    else:
+        assert documents.spec_of(spec.to_json(), id, {"evaluate": 2}, "runs/x/spec.json") == spec

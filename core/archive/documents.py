@@ -36,6 +36,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Time = Annotated[float, Field(ge=0, le=1e12)]
 _Input = Annotated[str, Field(pattern="^((file|corpus|model):[0-9a-f]{64}|run:[0-9a-f]{16})$")]
 _MOST_PARTS = 400_000  # objects and lists in one document: what makes a small text large in memory
+_MOST_VERSIONS = 100  # of one kind's behaviour: how many are tried
 _NUMBERS = ("t", "step", "loss", "dev", "lr", "rows", "total")  # of a line of metrics
 _BESIDE = re.compile(r"\./[\w][\w.-]*")  # how a model of a folder is called in an archive
 
@@ -203,7 +204,9 @@ def spec_of(data: Mapping[str, Any], id: str, behaviours: Mapping[str, int], nam
     """A spec that is that of the run `id`, with params that its kind knows. Raises CoreError `archive_document`."""
     found = _built(Spec, data, name)
     spec = RunSpec(found.kind, found.inputs, found.params, found.repeat)
-    if digest(spec.to_json() | {"behaviour_version": behaviours[spec.kind]})[:16] != id:
+    data = spec.to_json()  # a run may be older than the program that wrote the archive
+    versions = range(1, min(behaviours[spec.kind], _MOST_VERSIONS) + 1)
+    if id not in (digest(data | {"behaviour_version": version})[:16] for version in versions):
         raise wrong(name, "not the spec of this run")
     module, _, params = KINDS[spec.kind].params.partition(":")
     _built(getattr(importlib.import_module(module), params), spec.params, name)
