@@ -692,6 +692,7 @@ def test_what_does_not_suit_is_refused(core, folder):
     assert wrong.status == 2 and wrong.json["error"]["code"] == "column_unknown"
 
 
+@pytest.mark.whole
 def test_features_are_those_of_rows(core, folder, named):
     model = json.loads((folder / "one.yaml").read_text())["train"]["model"]
     listed = core("features", "corpus:mine", "--layers", "0", "--model", model, *MORE, folder=folder)

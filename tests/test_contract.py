@@ -315,6 +315,7 @@ def test_without_a_test_split_there_is_nothing_to_look_at(harbour, undisturbed):
     assert harbour.looks("gold") == []
 
 
+@pytest.mark.whole
 def test_fresh_is_a_replicate(harbour, undisturbed):
     _, before = undisturbed
     fresh = harbour.run("gold.yaml", "--fresh", "--no-test")

@@ -189,6 +189,7 @@ def check_only_known(store: Store, acknowledged: list[str]) -> None:
     assert set(acknowledged) <= {run.id for run in store.list()}
 
 
+@pytest.mark.whole
 def test_two_apps_queue_the_same_runs_at_once(store: Store, whole: bool):
     specs = [spec_of(steps=1, seed=seed) for seed in range(50 if whole else 16)]
     slots(store, light=3)
@@ -506,6 +507,7 @@ def test_a_full_disk_loses_nothing_and_can_be_looked_at(small_disk: Path, core):
     check(store, ids)
 
 
+@pytest.mark.whole
 def test_files_that_may_not_grow(store: Store):
     """RLIMIT_FSIZE: the database, or what stands beside it, cannot be written (EFBIG, SQLITE_IOERR_WRITE)."""
     specs = [spec_of(steps=1, seed=seed) for seed in range(400)]

@@ -300,6 +300,7 @@ VIEWS = (
 )
 
 
+@pytest.mark.whole
 def test_hostile_labels_and_texts_are_shown_as_typed(hostile, whole):
     workspace, address = hostile
     [name] = projects.names(workspace)

@@ -276,6 +276,7 @@ def test_an_interrupt_ends_it_though_it_computes(space: Workspace, run_id: str, 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.whole
 def test_nobody_asks_and_it_ends(space: Workspace, run_id: str, tmp_path: Path):
     arguments = ("serve", run_id, "--workspace", space.root, "--port", 0, "--idle-exit", 0.5, "--json")
     server = listening(start(arguments, tmp_path))

@@ -160,6 +160,7 @@ def test_those_that_fail_for_a_foreseen_reason_share_too(write, tmp_path):
         assert error is not None and error["code"] == "loss_not_finite"
 
 
+@pytest.mark.whole
 def test_what_nobody_foresaw_ends_the_process(write, tmp_path):
     """Whatever state it left behind is nothing to train the next one in."""
     done = ended(run(write([0, 1]), tmp_path, PEIBI_FAULT="step:2:raise"))

@@ -188,6 +188,7 @@ def said(root: Path, line: bytes) -> bytes:
 # Starting and ending
 
 
+@pytest.mark.whole
 def test_eight_that_start_it_at_once_start_one(root: Path):
     pids = {guard_of(root), warm.ask(root, "ping", {}, 30)["pid"]}
     assert set(processes(root)) == pids
@@ -489,6 +490,7 @@ def looked(root: Path, text: str) -> bool:
 # Memory
 
 
+@pytest.mark.whole
 def test_who_wants_too_much_memory_is_told_and_who_keeps_it_ends(place):
     root, most = place("w"), 300 << 20
     warm.start(root, memory=most)
