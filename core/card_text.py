@@ -65,7 +65,7 @@ def metadata(card: Card) -> dict[str, object]:
 
 def _results(card: Card) -> Iterator[dict[str, object]]:
     task = task_of(card.meta.task)
-    kind, named = _PIPELINES[task.reads], {**dict(zip(_METRICS, _METRICS, strict=True)), **task.also}
+    kind, named = _PIPELINES[task.reads], {name: name for name in _METRICS} | dict(task.also)
     for split, scores in card.scores.items():
         data = {"name": plain(f"{card.title} ({split})"), "type": card.slug, "split": split}
         metrics = [{"type": name, "value": round(scores.metrics[of].mean, 4)} for name, of in named.items()]

@@ -17,7 +17,7 @@ from core.jobs.folder import Run
 from core.mix import Mix
 from core.params import Json, build, digest
 from core.project import events, history_file, mix_of
-from core.runs import RunSpec, State
+from core.runs import KINDS, RunSpec, State
 from core.scores import Counts
 from core.tasks import task as task_of
 from core.tasks.protocol import Values
@@ -96,9 +96,16 @@ class Group:
 
 
 def group_id(spec: RunSpec) -> str:
-    """What the runs of a group share: everything but the seed. 12 hex digits."""
+    """What the runs of a group share: everything but the seed, the version of training too. 12 hex digits."""
     params = {name: value for name, value in spec.params.items() if name != "seed"}
-    return digest({"kind": spec.kind, "inputs": dict(spec.inputs), "params": params})[:12]
+    version = KINDS[spec.kind].behaviour_version
+    return digest({"kind": spec.kind, "inputs": dict(spec.inputs), "params": params, "behaviour_version": version})[:12]
+
+
+def check_version(group: Group, spec: RunSpec) -> None:
+    """`spec`: of one of its runs. Raises CoreError `group_older` where a training by it would be of another version."""
+    if group_id(spec) != group.id:
+        raise CoreError("group_older", {"name": group.name}, "hint_group_older")
 
 
 def history(workspace: Workspace, project: str) -> History:

@@ -12,7 +12,7 @@ from core.jobs.folder import PROCESSES, Run, json_lines, last_metrics, metrics_f
 from core.models.weights import Layout, layout
 from core.params import build
 from core.training import effort
-from core.training.methods import frozen_layers
+from core.training.methods import frozen_layers, frozen_of
 from core.training.settings import MOST_LOOKS, TrainParams
 from core.workspace import Workspace
 
@@ -124,11 +124,7 @@ def below_of(workspace: Workspace, asked: Asked) -> int:
     folder = workspace.models / asked.model
     if asked.model and (folder / "config.json").is_file():
         return frozen_layers(asked.train, folder)
-    if asked.train.method == "frozen":
-        return effort.USUAL.layers
-    if asked.train.frozen_layers is not None:
-        return asked.train.frozen_layers
-    return effort.USUAL.layers // 4 if asked.train.freeze_word_embeddings else 0
+    return frozen_of(asked.train, effort.USUAL.layers)
 
 
 def references(workspace: Workspace) -> list[Known]:

@@ -9,7 +9,7 @@ from core import corpus as corpora
 from core import estimate as estimates
 from core.errors import CoreError
 from core.estimate import Estimate, Wanted
-from core.groups import LAUNCH, Group, group_id, history
+from core.groups import LAUNCH, Group, check_version, group_id, history
 from core.jobs.folder import Run, read_json
 from core.jobs.store import SAME
 from core.known import Asked, asked_of
@@ -226,10 +226,12 @@ def _tested(workspace: Workspace, group: Group, run: str) -> bool:
 def retrain(workspace: Workspace, project: Project, group: Group, seeds: Sequence[int]) -> list[str]:
     """Train repeats of a group again whose weights were not kept, as a sample's: replicates of the same group. -> ids
 
-    Raises CoreError `model_other` where the encoder's name means another one by now; those of models.
+    Raises CoreError `group_older`; `model_other` where the encoder's name means another one by now; those of models.
     """
     model = install(group.train.model, workspace.models, _folder(workspace, project))
     specs = {seed: _replicate(workspace, group.runs[seed].id) for seed in seeds}
+    for spec in specs.values():
+        check_version(group, spec)
     if any(spec.inputs["model"] != f"model:{model.identity}" for spec in specs.values()):
         raise CoreError("model_other", {"model": group.train.model})
     event = {"event": LAUNCH, "group": group.id, "mix": group.name, "asked": mix_data(group.mix)}

@@ -7,7 +7,7 @@ from itertools import count, islice
 from typing import Any
 
 from core.errors import CoreError
-from core.groups import LAUNCH, Group, Launched, group_of, history
+from core.groups import LAUNCH, Group, Launched, check_version, group_of, history
 from core.jobs.folder import read_json
 from core.models.catalogue import install
 from core.params import Json, canonical
@@ -71,10 +71,12 @@ def note_repeats(
 def repeats_of(workspace: Workspace, project: str, group: Group, seeds: Sequence[int]) -> list[RunSpec]:
     """The specs of a group's training under these seeds, from one of its runs.
 
-    Raises CoreError `model_other` where the encoder is gone and its name means another one by now; those of models.
+    Raises CoreError `group_older`; `model_other` where the encoder is gone and its name means another one by now; those
+    of models.
     """
     [some, *_] = group.runs.values()
     spec = RunSpec.from_json(read_json(workspace.run_folder(some.id) / "spec.json"))
+    check_version(group, spec)
     identity = spec.inputs["model"].removeprefix("model:")
     if not (workspace.models / identity).exists():  # that of a sample, or cleaned up
         model = install(group.train.model, workspace.models, workspace.root / "projects" / project)

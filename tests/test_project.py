@@ -16,6 +16,7 @@ from core.launch import launch, look_at_test, plan_launch, retrain, standing, st
 from core.mix import Mix, Part
 from core.recipe import AugmentedIngredient, FileIngredient, load
 from core.recipe_text import mix_data, mix_name, recipe_text, yaml_text
+from core.repeats import add_repeats
 from core.runs import KINDS, RunSpec
 from core.sample import open_sample, sample, samples
 from core.submit import result_of, wait
@@ -228,3 +229,18 @@ def test_one_seed_of_the_study_comes_out_again(tmp_path):
     words = [(a, b) for x, y in zip(old.values, new.values, strict=True) for a, b in zip(x, y, strict=True)]
     assert sum(a == b for a, b in words) / len(words) >= AGREEMENT
     assert len(next(g for g in groups(found, "newsroom") if g.id == group.id).runs) == 8
+
+
+def test_repeats_of_another_version_of_training_do_not_join_a_group(tmp_path):
+    space = Workspace.open(tmp_path / "ws")
+    project = open_sample(space, "newsroom")
+    [group, *_] = groups(space, "newsroom")
+    path = projects.history_file(space, "newsroom")
+    path.write_text(path.read_text().replace(group.id, "8b486fadbe52"))  # as it was under version 1
+    [older, *_] = groups(space, "newsroom")
+    assert older.id == "8b486fadbe52" and older.runs == group.runs
+    for again in (lambda: add_repeats(space, "newsroom", older, 1), lambda: retrain(space, project, older, [0])):
+        with pytest.raises(CoreError) as caught:
+            again()
+        assert (caught.value.code, caught.value.values) == ("group_older", {"name": "gold only"})
+    assert not [run for run in space.store.list(kind="train") if run.pending]

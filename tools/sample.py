@@ -8,7 +8,6 @@ It takes about half an hour on two laptop cores. The result, without weights, re
 import argparse
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from core import project as projects
@@ -42,12 +41,11 @@ def make(workspace: Workspace, name: str, seeds: int) -> None:
         result_of(workspace, start_pool(workspace, project, ingredient), say)
     stage = standing(workspace, project).stage
     assert stage is not None
-    begun = groups(workspace, project.slug)  # by a study that was interrupted
-    if not begun:
-        plan = plan_launch(workspace, replace(project), stage, project.mixes, range(seeds))
+    if not groups(workspace, project.slug):  # else a study that was interrupted goes on
+        plan = plan_launch(workspace, project, stage, project.mixes, range(seeds))
         print(f"{plan.new} trainings, about {plan.seconds / 60:.0f} min", flush=True)
         launch(workspace, project, stage, plan)
-    wait(workspace, [run.id for group in begun or groups(workspace, name) for run in group.runs.values()], say)
+    wait(workspace, [run.id for group in groups(workspace, project.slug) for run in group.runs.values()], say)
     run = look_at_test(workspace, project, groups(workspace, project.slug))
     if run is not None:
         result_of(workspace, run, say)

@@ -67,7 +67,11 @@ class Network:
 
 def frozen_layers(params: TrainParams, base: Path) -> int:
     """How many of the lowest layers are left as they are: as set, else a quarter of a known family's, or one."""
-    known = layers.layers_of(base)
+    return frozen_of(params, layers.layers_of(base))
+
+
+def frozen_of(params: TrainParams, known: int) -> int:
+    """How many of `known` layers, where the encoder itself isn't at hand."""
     if params.method == "frozen":
         return known
     if params.frozen_layers is not None:
