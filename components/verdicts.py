@@ -32,7 +32,7 @@ def verdict(found: Finding) -> str:
         parts = [t("**{mix}**: not enough repeats to judge, {n} of at least {least}.", mix=found.name, n=have,
                    least=least)]  # fmt: skip
     else:
-        parts = [_head(found), *_effects(found), *_none(found)]
+        parts = [_head(found), *_beside_others(found), *_effects(found), *_none(found)]
     if found.too_few:
         parts.append(t("Too few to judge, under {few} mentions: {labels}.", few=FEW, labels=_listed(found.too_few)))
     return _mark("between").join(parts)
@@ -139,6 +139,18 @@ def _figures(one: Judged, repeats: tuple[int, int] | None = None) -> str:
         after=repeats[1],
         **values,
     )
+
+
+def _beside_others(found: Finding) -> list[str]:
+    """Why an interval without zero shows nothing."""
+    if found.overall is None or not found.overall.alone:
+        return []
+    return [
+        t(
+            "By itself its interval leaves out zero; where so many mixes and labels are looked at, one does so by "
+            "chance too often for that to be enough."
+        )
+    ]
 
 
 def _effects(found: Finding) -> list[str]:

@@ -80,6 +80,7 @@ def test_the_answer_comes_first_and_holds_for_one_mix(sample, monkeypatch):
         "**harbour news**: over all labels no difference is shown: F1 +2.7 points (95 %: +0.5 to +5.0, 8 repeats each)"
         in text
     )
+    assert "By itself its interval leaves out zero" in text and text.count("By itself its interval") == 1
     assert "(precision +8.2 points" in text  # of organisations: what is shown is said
     assert "Of 4 mixes 0 are better over all labels, 1 worse and 0 the same; of 3 it can't be told." in text
     other = next(g for g in projects.events(sample, "newsroom") if g.get("mix") == "auto-labelled archive")["group"]

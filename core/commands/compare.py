@@ -139,6 +139,8 @@ def sentence(found: Finding, language: str) -> str:
         values |= {"points": _points(one.difference.value), "low": _points(low), "high": _points(high)}
         values |= {"margin": f"{100 * found.margin:g}"}
     parts = [message(code, values, language)]
+    if one is not None and one.alone:
+        parts.append(message("says_alone", {}, language))
     for code, effects in (("says_gains", found.gains), ("says_losses", found.losses)):
         if effects:
             parts.append(message(code, {"effects": "; ".join(_effect(one, language) for one in effects)}, language))

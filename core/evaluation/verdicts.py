@@ -49,6 +49,11 @@ class Judged:
         """Whether all of the interval lies within the margin by default: better or worse, but by little."""
         return self.interval is not None and max(abs(end) for end in self.interval) <= MARGIN
 
+    @property
+    def alone(self) -> bool:
+        """Whether the interval leaves out zero and yet nothing is shown, for so much is judged with it."""
+        return self.verdict == "open" and self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
+
 
 def judge(
     comparisons: Mapping[str, Comparison], margin: float = MARGIN, sequential: bool = False
