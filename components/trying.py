@@ -37,7 +37,7 @@ def try_run(space: Workspace, project: Project, found: Sequence[Trained]) -> str
         group = choice(
             st.selectbox,
             t("Mix"),
-            sorted(entries, key=lambda id: not entries[id].kept),
+            sorted(entries, key=lambda id: (not entries[id].kept, -(entries[id].dev or 0.0))),
             key="group",
             show=lambda id: raw(
                 "{mix}, {steps} steps (runs with weights: {n})",

@@ -39,7 +39,7 @@ SPACE: Mapping[str, Range] = {
     "learning_rate": Range(2e-5, 1e-3, log=True),
     "epochs": Range(2.0, 12.0, step=1.0),
     "steps": Range(50, 800, log=True, whole=True),
-    "batch_tokens": Range(choices=(512, 1024, 2048)),
+    "batch_tokens": Range(choices=(256, 512, 1024)),
     "warmup": Range(0.0, 0.3, step=0.05),
     "weight_decay": Range(0.001, 0.3, log=True),
     "dropout": Range(0.0, 0.4, step=0.05),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,10 +10,11 @@ from pydantic import Field
 
 from core import corpus as corpora
 from core.corpus import Corpus, Schema
-from core.errors import Action, CoreError, Issue, Value
-from core.formats import leakage
+from core.errors import CoreError, Value
+from core.formats import guard
 from core.formats import read as read_file
-from core.formats.protocol import Layout, ReadOptions
+from core.formats.guard import HELD_OUT
+from core.formats.parts import Imported, Part, Source
 from core.params import CLOSED, build, unknown_key
 from core.runs import POOL, RunContext
 from core.tasks import DEFAULT
@@ -22,7 +23,6 @@ from core.tasks.drawing import split_off
 from core.tasks.protocol import Task
 
 Ratio = Annotated[float, Field(gt=0, lt=1)]
-HELD_OUT = ("dev", "test")
 DEV_SHARE = 0.1  # split off train where no dev is given
 QUICK_ROWS = 300  # of train: enough for a first answer
 _WORTHWHILE = 400  # rows from which a quick look is quicker
@@ -39,16 +39,6 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Source:
-    """One file of an import: its name as the user wrote it, and how to read it."""
-
-    __pydantic_config__ = CLOSED
-    name: str
-    options: ReadOptions = ReadOptions()
-    labels: dict[str, str | None] | None = None  # pools: source label -> target label, None masks
-
-
-@dataclass(frozen=True)
 class ImportParams:
     """Sources by role: `train`, `dev`, `test`, or one `file` to split; `pool:NAME` for ingredients."""
 
@@ -58,35 +48,6 @@ class ImportParams:
     language: str = "en"
     split: Split | None = None
     train_rows: Annotated[int, Field(ge=1)] | None = None  # a quick look: at most so many rows of train
-
-
-@dataclass
-class _Part:
-    """A split or pool while it is worked on: the corpus, and for each row where it stood."""
-
-    corpus: Corpus
-    lines: np.ndarray
-    source: Source
-
-    def take(self, rows: np.ndarray) -> "_Part":
-        return _Part(self.corpus.take(rows), self.lines[rows], self.source)
-
-    def without(self, rows: np.ndarray) -> "_Part":
-        return self.take(np.setdiff1d(np.arange(len(self.corpus)), rows))
-
-
-@dataclass
-class Imported:
-    """The result: parts by role, what was found, and rows read per role before anything was dropped."""
-
-    parts: dict[str, _Part] = field(default_factory=dict[str, _Part])
-    issues: list[Issue] = field(default_factory=list[Issue])
-    rows_in: dict[str, int] = field(default_factory=dict[str, int])
-    layouts: dict[str, Layout] = field(default_factory=dict[str, Layout])
-
-    def note(self, part: _Part, row: int | None, code: str, values: dict[str, Value], action: Action) -> None:
-        line = None if row is None else int(part.lines[row])
-        self.issues.append(Issue(part.source.name, line, None, code, values, action))
 
 
 def run(ctx: RunContext) -> None:
@@ -111,7 +72,7 @@ def bring_in(params: ImportParams, files: Mapping[str, Any], step: Any = lambda 
         step(number, source.name)
         options = replace(source.options, language=params.language)
         found = read_file(files[role], name=source.name, options=options, task=params.task)
-        out.parts[role] = _Part(found.corpus, found.lines, source)
+        out.parts[role] = Part(found.corpus, found.lines, source)
         out.issues += found.issues
         out.rows_in[role], out.layouts[role] = found.rows_in, found.layout
     step(len(files), "leakage")
@@ -121,17 +82,17 @@ def bring_in(params: ImportParams, files: Mapping[str, Any], step: Any = lambda 
     pools = [role for role in out.parts if role.startswith(POOL)]
     _map_labels(out, pools, params, task)
     for role in [r for r in ("train", *pools) if r in out.parts]:
-        _drop_leaks(out, role, "test")
+        guard.drop(out, role, "test")
     if "train" in out.parts and "dev" not in out.parts:
         _split_dev(out, task)
     for role in [r for r in ("train", *pools) if r in out.parts]:
-        _drop_leaks(out, role, "dev")
+        guard.drop(out, role, "dev")
     if params.train_rows is not None:
         _look_quickly(out, params.train_rows, task)
     for role in [r for r in ("train", *pools) if r in out.parts]:
-        _scan(out, role)
+        guard.scan(out, role)
     if "dev" in out.parts and "test" in out.parts:
-        _scan_held_out(out)
+        guard.scan_held_out(out)
     _one_schema(out, task, params.language)
     _look_at_labels(out)
     return out
@@ -177,7 +138,7 @@ def _split(out: Imported, split: Split, task: Task) -> None:
     out.parts["train"] = rest
 
 
-def _split_part(part: _Part, rows: int, seed: int, task: Task) -> tuple[_Part, _Part]:
+def _split_part(part: Part, rows: int, seed: int, task: Task) -> tuple[Part, Part]:
     *_, picked = split_off(task, part.corpus, rows, seed)
     return part.without(picked), part.take(picked)
 
@@ -225,52 +186,6 @@ def _map_labels(out: Imported, pools: Sequence[str], params: ImportParams, task:
             out.parts[role] = replace(part, corpus=task.mapped(part.corpus, mapping, schema))
 
 
-def _drop_leaks(out: Imported, role: str, held_out: str) -> None:
-    """Rows of train and pools that also stand in dev or test go."""
-    if held_out not in out.parts:
-        return
-    part, other = out.parts[role], out.parts[held_out]
-    rows = leakage.exact(part.corpus, other.corpus)
-    for row in rows.tolist():
-        out.note(part, row, "leak_exact", {"split": held_out, "other": other.source.name}, "dropped")
-    if len(rows):
-        out.parts[role] = part.without(rows)
-    if not len(out.parts[role].corpus) and role == "train":
-        raise CoreError("no_rows_left", {"file": part.source.name, "split": held_out}, "hint_no_rows_left")
-
-
-def _scan(out: Imported, role: str) -> None:
-    """Near-duplicates and shared mentions of train and pools: noted, kept."""
-    part = out.parts[role]
-    for held_out in HELD_OUT:
-        if held_out not in out.parts:
-            continue
-        other = out.parts[held_out]
-        for found in leakage.near(part.corpus, other.corpus):
-            values: dict[str, Value] = {
-                "split": held_out,
-                "other": other.source.name,
-                "other_row": int(other.lines[found.held_out]),
-                "similarity": round(found.similarity, 3),
-            }
-            out.note(part, found.row, "leak_near", values, "kept")
-        _note_mentions(out, part, other, held_out)
-
-
-def _note_mentions(out: Imported, part: _Part, other: _Part, held_out: str) -> None:
-    there = set(leakage.mentions(other.corpus))
-    shared = len({mention for mention in leakage.mentions(part.corpus) if mention in there})
-    if shared:
-        values: dict[str, Value] = {"split": held_out, "shared": shared, "of": len(there)}
-        out.note(part, None, "mention_overlap", values, "kept")
-
-
-def _scan_held_out(out: Imported) -> None:
-    dev, test = out.parts["dev"], out.parts["test"]
-    for row in leakage.exact(dev.corpus, test.corpus).tolist():
-        out.note(dev, row, "leak_dev_test", {"other": test.source.name}, "kept")
-
-
 def _labels(out: Imported, roles: Sequence[str]) -> tuple[str, ...]:
     """The labels that occur in these parts, sorted."""
     found: set[str] = set()
@@ -303,7 +218,7 @@ def _look_at_labels(out: Imported) -> None:
             out.note(out.parts["test"], None, "label_only_in_test", {"label": label}, "kept")
 
 
-def _covered(part: _Part) -> list[str]:
+def _covered(part: Part) -> list[str]:
     """The target labels that the source of a pool knows: those its map names, else those that occur in it."""
     if part.source.labels is None:
         return used_labels(part.corpus)
@@ -323,7 +238,7 @@ def _result(done: Imported) -> dict[str, Any]:
     }
 
 
-def _first_rows(part: _Part) -> dict[str, int]:
+def _first_rows(part: Part) -> dict[str, int]:
     """Where each label occurs first: label -> line."""
     names = part.corpus.schema.labels
     rows, labels = task_of(part.corpus.schema.task).labels_of(part.corpus.table, names)
