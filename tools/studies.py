@@ -21,6 +21,7 @@ from core.jobs.folder import json_lines
 
 DATA = Path(os.environ.get("PEIBI_DATA", "."))
 SEEDS = [0, 1, 2, 3, 4]
+FEW = {"steps": 150, "batch_tokens": 512}  # four epochs of little gold are too few steps for anything to be learned
 FRESH = [*range(100, 108)]
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "full": {},
@@ -65,7 +66,7 @@ def _wnut(train: Mapping[str, Any], rows: int | None = None) -> dict[str, Any]:
 
 
 def _mixed(parts: Mapping[str, float], seeds: Sequence[int]) -> dict[str, Any]:
-    recipe = _wnut({"steps": 150, "seeds": [*seeds]}, 300)
+    recipe = _wnut(FEW | {"seeds": [*seeds]}, 300)
     if not parts:
         return recipe
     used = {name: POOLS[name] for name in parts}
@@ -95,7 +96,7 @@ def _neighbours() -> dict[str, Any]:
 
 
 def _ai(parts: Mapping[str, float]) -> dict[str, Any]:
-    recipe = {"data": _crossner("ai"), "train": {"seeds": SEEDS, "steps": 150}}
+    recipe = {"data": _crossner("ai"), "train": {"seeds": SEEDS} | FEW}
     return recipe | ({"ingredients": _neighbours(), "mix": {"parts": {"gold": 1} | dict(parts)}} if parts else {})
 
 
@@ -110,7 +111,7 @@ def _banking() -> dict[str, Any]:
 
 
 def _by_methods(rows: int | None) -> list[Case]:
-    steps = {} if rows is None else {"steps": 150}  # four epochs of so few sentences are too few steps for any method
+    steps = {} if rows is None else FEW
     return [Case(name, _wnut(steps | dict(method), rows)) for name, method in METHODS.items()]
 
 
