@@ -1,6 +1,7 @@
 """What every page stands in: the gate it passes first, the workspace, the project chosen, and how errors are shown."""
 
 import logging
+import os
 import secrets
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from components.notices import notices
 from components.words import NAMES, preferred, speak, t, told, visible
 from core import project as projects
 from core.errors import LANGUAGES, CoreError
+from core.jobs import idle
 from core.jobs.dispatch import look_after
 from core.project import Project
 from core.tasks import task
@@ -44,6 +46,7 @@ def enter(name: str) -> Workspace:
 def workspace() -> Workspace:
     """The workspace of this server; what a reboot or a crash left behind is settled when it is opened."""
     found = open_default()
+    os.environ.setdefault(idle.WARM, str(idle.IN_THE_APP))
     look_after(found.root)
     return found
 

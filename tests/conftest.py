@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HARBOUR = ROOT / "core" / "samples" / "harbour" / "harbour.conll"
+os.environ["PEIBI_WARM"] = "0"  # no trainer stands by: each test has its own
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -77,7 +78,7 @@ def _is_progress(line: str) -> bool:
 def environment(**more: str) -> dict[str, str]:
     """The environment of a command: no network, no settings of whoever runs the tests, English."""
     mine = {k: v for k, v in os.environ.items() if not k.startswith(("PEIBI_", "HF_", "LC_"))}
-    return mine | {"PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "HF_HUB_OFFLINE": "1"} | more
+    return mine | {"PYTHONPATH": str(ROOT), "PEIBI_WARM": "0", "LANG": "C.UTF-8", "HF_HUB_OFFLINE": "1"} | more
 
 
 def start(arguments: Sequence[object], folder: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

@@ -14,6 +14,7 @@ from conftest import HARBOUR, ended, environment, start
 from invariants import check, processes
 
 from core.jobs.folder import PROCESSES, read_object
+from core.jobs.process import identity
 from core.jobs.store import Store
 
 STEPS = 8
@@ -166,3 +167,36 @@ def test_what_nobody_foresaw_ends_the_process(write, tmp_path):
     done = ended(run(write([0, 1]), tmp_path, PEIBI_FAULT="step:2:raise"))
     assert [one["state"] for one in done.json["runs"]] == ["failed", "failed"]
     assert len(set(trainers(tmp_path, done.json["runs"]))) == 2
+
+
+def test_one_that_stands_by_takes_what_comes_later(write, bits, tmp_path):
+    def later(seed: int) -> tuple[int, int]:
+        done = ended(run(write([seed]), tmp_path, PEIBI_WARM="300"))
+        assert done.status == 0, done.stderr
+        assert weights(tmp_path, done.json["runs"]) == {seed: bits[seed]}
+        who = read_object(tmp_path / "runs" / done.json["runs"][0]["id"] / PROCESSES) or {}
+        return who["trainer"]["pid"], who["supervisor"]["pid"]
+
+    first, second = later(0), later(1)
+    assert second == first
+    os.kill(first[1], signal.SIGKILL)  # it stands by no more, and nothing waits for it
+    other = later(2)
+    assert other[0] != first[0]
+    (tmp_path / "runs.db").rename(tmp_path / "moved.db")
+    end = time.monotonic() + 30
+    while identity(other[1]) is not None and time.monotonic() < end:
+        time.sleep(0.1)
+    assert identity(other[1]) is None  # the workspace is gone: it went home
+    assert identity(other[0]) is None
+    (tmp_path / "moved.db").rename(tmp_path / "runs.db")
+    check(Store(tmp_path))
+
+
+def test_one_that_stands_by_makes_room_for_another(write, bits, tmp_path):
+    done = ended(run(write([0]), tmp_path, PEIBI_WARM="300"))
+    who = read_object(tmp_path / "runs" / done.json["runs"][0]["id"] / PROCESSES) or {}
+    (idle,) = tmp_path.glob("idle-*.json")
+    idle.unlink()  # nobody knows of it: the next run gets a process of its own
+    done = ended(run(write([1], steps=60), tmp_path))
+    assert done.status == 0, done.stderr
+    assert identity(who["supervisor"]["pid"]) is None

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from core.errors import CoreError
-from core.jobs import faults
+from core.jobs import faults, idle
 from core.jobs.folder import PROCESSES, exit_of, held, hold, locked, mark_of, read_object, take
 from core.jobs.process import Identity, alive, boottime, marked, send
 from core.jobs.run import Exit, Run
@@ -48,7 +48,11 @@ def dispatch(root: Path) -> list[str]:
         lanes = slots(store.root) if queued else {}
         for run in queued:
             free = next((slot for slot in lanes.get(run.lane, ()) if slot not in taken), None)
-            if free is not None and _start(store, run, free):
+            if free is None:
+                continue
+            if _shares(run) and idle.stands_by(store.root, free, run.submitted):
+                taken.add(free)
+            elif _start(store, run, free):
                 taken.add(free)
                 started.append(run.id)
     if _times(store):
@@ -65,13 +69,33 @@ def follow(root: Path, slot: str) -> tuple[Run, int] | None:
     store = Store(root)
     lane = next((name for name, free in slots(store.root).items() if slot in free), "")
     first = next((run for run in reversed(store.pending()) if run.state == "queued" and run.lane == lane), None)
-    if first is None or not KINDS[first.kind].shares or first.resumes or first.halvings:
+    if first is None or not _shares(first):
         return None
     lock = _lock(store.folder(first.id))
     claimed = store.claim(first.id, slot) if lock is not None else None
     if lock is not None and claimed is None:
         os.close(lock)
     return (claimed, lock) if claimed is not None and lock is not None else None
+
+
+def _shares(run: Run) -> bool:
+    """Whether a process that carried out another run may carry out this one."""
+    return KINDS[run.kind].shares and not run.resumes and not run.halvings
+
+
+def follow_later(root: Path, slot: str) -> tuple[Run, int] | None:
+    """The same for who gave its slot back and stands by. Raises Taken where another process has it by now."""
+    store = Store(root)
+    if not store.pending():
+        return None
+    with turn(root):
+        if any(run.slot == slot for run in reconcile(store)):
+            raise Taken(slot)
+        return follow(root, slot)
+
+
+class Taken(Exception):
+    """Another process has the slot."""
 
 
 def turn(root: Path) -> AbstractContextManager[None]:

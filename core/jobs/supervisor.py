@@ -8,15 +8,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import CoreError
-from core.jobs import faults
-from core.jobs.dispatch import MARK, follow, turn
+from core.jobs import faults, idle
+from core.jobs.dispatch import MARK, Taken, follow, follow_later, turn
 from core.jobs.folder import (
     CANCELLED,
     DISK_FULL,
@@ -31,7 +31,7 @@ from core.jobs.folder import (
     write_json,
 )
 from core.jobs.process import identity
-from core.jobs.run import Exit
+from core.jobs.run import Exit, Run
 from core.jobs.store import Store
 from core.jobs.watch import Meter, Pulse, kernel_kills
 from core.runs import KINDS, State
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str]) -> None:
     try:
         supervise(attempt, shares)
     finally:
-        _dispatch(attempt)
+        _dispatch(attempt.root)
 
 
 def supervise(attempt: Attempt, shares: bool = False) -> None:
@@ -118,7 +118,9 @@ def supervise(attempt: Attempt, shares: bool = False) -> None:
         exit = Exit(now.number, state, time.time(), code, _signal_name(code), error, took, score)
         with turn(now.root) if goes_on else nullcontext():
             _record(now, exit)
-            now = _next(now) if goes_on else None
+            last, now = now, _next(now, follow) if goes_on else None
+        if now is None and goes_on:
+            now = _stand_by(last, trainer)
     if trainer is not None and trainer.process.returncode is None:
         _send_home(trainer)
 
@@ -134,9 +136,9 @@ def _open(attempt: Attempt) -> Path:
     return reserve
 
 
-def _next(last: Attempt) -> Attempt | None:
+def _next(last: Attempt, claim: Callable[[Path, str], tuple[Run, int] | None]) -> Attempt | None:
     """The attempt at the run that waits behind another one; from here on, what is said goes into its log."""
-    found = follow(last.root, last.slot)
+    found = claim(last.root, last.slot)
     if found is None:
         return None
     run, lock = found
@@ -145,6 +147,25 @@ def _next(last: Attempt) -> Attempt | None:
         os.dup2(log, stream)
     os.close(log)
     return Attempt(last.root, run.id, run.attempt, lock, last.slot)
+
+
+def _stand_by(last: Attempt, trainer: Trainer) -> Attempt | None:
+    """Keep an idle trainer for what is queued while it is warm, see `core.jobs.idle`. -> the attempt that is next"""
+    if not idle.seconds() or last.gpu is not None:
+        return None
+    end = time.monotonic() + idle.seconds()
+    with idle.announced(last.root, last.slot), suppress(Taken):
+        _adopt(False)  # what is started now is not this process's to end
+        _dispatch(last.root).wait()
+        _adopt()
+        while time.monotonic() < end and not _ended(trainer.process) and idle.room():
+            if not (last.root / "runs.db").exists():
+                return None
+            found = _next(last, follow_later)
+            if found is not None:
+                return found
+            time.sleep(POLL)
+    return None
 
 
 def _hand_over(trainer: Trainer, attempt: Attempt) -> Trainer:
@@ -314,10 +335,10 @@ def _end_tree(trainer: subprocess.Popen[bytes]) -> None:
             time.sleep(0.01)
 
 
-def _adopt() -> None:
-    """Become the parent of whatever process of the tree loses its own."""
+def _adopt(whatever: bool = True) -> None:
+    """Become the parent of whatever process of the tree loses its own, or leave that to others."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(whatever))
 
 
 def _orphans() -> list[int]:
@@ -330,11 +351,11 @@ def _signal_name(code: int) -> str | None:
     return signal.Signals(-code).name if code < 0 else None
 
 
-def _dispatch(attempt: Attempt) -> None:
+def _dispatch(root: Path) -> subprocess.Popen[bytes]:
     """Let a process that outlives this one start what is next."""
     faults.disarm()
-    command = [sys.executable, "-m", "core.jobs.dispatch", str(attempt.root)]
-    subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    command = [sys.executable, "-m", "core.jobs.dispatch", str(root)]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 if __name__ == "__main__":
