@@ -13,6 +13,7 @@ from core.scores import Interval, Scores
 
 FEW = 30  # support below which a label's figures say little
 _MOST_ISSUES = 8
+FEW_STEPS = 50  # optimiser steps that teach next to nothing: 38 left gold only at F1 0, docs/results.md
 
 
 def outcome_json(outcome: Outcome, language: str = "en") -> dict[str, Any]:
@@ -196,7 +197,9 @@ def issue_line(issue: Issue, language: str = "en") -> str:
 def outcome_text(outcome: Outcome, language: str = "en") -> str:
     """A whole outcome for people."""
     parts = [issues_text(outcome.issues, language), mix_table(outcome, language)]
-    parts.append(message("line_steps", {"steps": outcome.steps}, language))
+    steps = [message("line_steps", {"steps": outcome.steps}, language)]
+    steps += [message("line_few_steps", {}, language)] if outcome.steps < FEW_STEPS else []
+    parts.append("\n".join(steps))
     parts += [run_lines(outcome, language)]
     for split, scores in outcome.scores.items():
         if scores is not None:
