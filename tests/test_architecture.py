@@ -195,7 +195,7 @@ def test_core_init_is_empty():
 
 
 def test_only_the_command_line_prints_and_few_read_the_environment():
-    may_read = {"core.__main__", "core.workspace", "core.jobs.faults", "core.jobs.machine"}
+    may_read = {"core.__main__", "core.workspace", "core.jobs.faults", "core.jobs.idle", "core.jobs.machine"}
     for path in FILES:
         module = module_of(path)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -236,7 +236,7 @@ def test_the_browser_facing_side_stays_light():
     assert not loaded_by(light) & set(HEAVY)
 
 
-LIGHT_JOBS = ("database", "dispatch", "faults", "folder", "process", "run", "store", "watch")
+LIGHT_JOBS = ("database", "dispatch", "faults", "folder", "idle", "process", "run", "store", "watch")
 
 
 def test_the_supervisor_is_lighter_still():
