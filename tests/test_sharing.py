@@ -192,6 +192,7 @@ def test_one_that_stands_by_takes_what_comes_later(write, bits, tmp_path):
     check(Store(tmp_path))
 
 
+@pytest.mark.whole
 def test_one_that_stands_by_makes_room_for_another(write, bits, tmp_path):
     done = ended(run(write([0]), tmp_path, PEIBI_WARM="300"))
     who = read_object(tmp_path / "runs" / done.json["runs"][0]["id"] / PROCESSES) or {}
