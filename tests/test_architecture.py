@@ -236,7 +236,10 @@ def test_the_browser_facing_side_stays_light():
     assert not loaded_by(light) & set(HEAVY)
 
 
-LIGHT_JOBS = ("database", "dispatch", "faults", "folder", "idle", "process", "run", "store", "watch")
+LIGHT_JOBS = (
+    *("attempt", "database", "dispatch", "faults", "folder", "idle"),
+    *("process", "run", "store", "trainer_process", "watch"),
+)
 
 
 def test_the_supervisor_is_lighter_still():

@@ -169,35 +169,50 @@ def test_what_nobody_foresaw_ends_the_process(write, tmp_path):
     assert len(set(trainers(tmp_path, done.json["runs"]))) == 2
 
 
+def who(workspace: Path, run: str) -> dict[str, int]:
+    """The pids of a run's trainer and supervisor; empty before it has them."""
+    found = read_object(workspace / "runs" / run / PROCESSES) or {}
+    return {role: found[role]["pid"] for role in ("trainer", "supervisor") if role in found}
+
+
+def gone(pid: int) -> bool:
+    """Whether a process ends within half a minute."""
+    deadline = time.monotonic() + 30
+    while identity(pid) is not None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return identity(pid) is None
+
+
 def test_one_that_stands_by_takes_what_comes_later(write, bits, tmp_path):
-    def later(seed: int) -> tuple[int, int]:
-        done = ended(run(write([seed]), tmp_path, PEIBI_WARM="300"))
+    workspace = tmp_path / "here"
+
+    def later(seed: int) -> dict[str, int]:
+        done = ended(run(write([seed]), workspace, PEIBI_WARM="300"))
         assert done.status == 0, done.stderr
-        assert weights(tmp_path, done.json["runs"]) == {seed: bits[seed]}
-        who = read_object(tmp_path / "runs" / done.json["runs"][0]["id"] / PROCESSES) or {}
-        return who["trainer"]["pid"], who["supervisor"]["pid"]
+        assert weights(workspace, done.json["runs"]) == {seed: bits[seed]}
+        return who(workspace, done.json["runs"][0]["id"])
 
     first, second = later(0), later(1)
     assert second == first
-    os.kill(first[1], signal.SIGKILL)  # it stands by no more, and nothing waits for it
+    os.kill(first["supervisor"], signal.SIGKILL)  # it stands by no more, and nothing waits for it
     other = later(2)
-    assert other[0] != first[0]
-    (tmp_path / "runs.db").rename(tmp_path / "moved.db")
-    end = time.monotonic() + 30
-    while identity(other[1]) is not None and time.monotonic() < end:
-        time.sleep(0.1)
-    assert identity(other[1]) is None  # the workspace is gone: it went home
-    assert identity(other[0]) is None
-    (tmp_path / "moved.db").rename(tmp_path / "runs.db")
-    check(Store(tmp_path))
+    assert other["trainer"] != first["trainer"]
+    moved = workspace.rename(tmp_path / "there")
+    assert gone(other["supervisor"])
+    assert gone(other["trainer"])
+    assert not workspace.exists()
+    check(Store(moved))
 
 
 @pytest.mark.whole
-def test_one_that_stands_by_makes_room_for_another(write, bits, tmp_path):
-    done = ended(run(write([0]), tmp_path, PEIBI_WARM="300"))
-    who = read_object(tmp_path / "runs" / done.json["runs"][0]["id"] / PROCESSES) or {}
-    (idle,) = tmp_path.glob("idle-*.json")
-    idle.unlink()  # nobody knows of it: the next run gets a process of its own
-    done = ended(run(write([1], steps=60), tmp_path))
-    assert done.status == 0, done.stderr
-    assert identity(who["supervisor"]["pid"]) is None
+def test_one_that_hangs_is_not_waited_for(write, tmp_path):
+    first = ended(run(write([0]), tmp_path, PEIBI_WARM="300"))
+    idle = who(tmp_path, first.json["runs"][0]["id"])
+    os.kill(idle["supervisor"], signal.SIGSTOP)
+    second = run(write([1], steps=300), tmp_path)
+    id = in_turn(tmp_path, 1)
+    os.kill(idle["supervisor"], signal.SIGCONT)
+    assert gone(idle["supervisor"])  # another has its slot: it went home
+    assert Store(tmp_path).get(id).state == "running"
+    assert ended(second).status == 0
+    assert who(tmp_path, id)["supervisor"] != idle["supervisor"]

@@ -64,7 +64,7 @@ def follow(root: Path, slot: str) -> tuple[Run, int] | None:
     """What the process that has a slot is to carry out next, claimed for it, and its lock; None: it is to end.
 
     Only what waits first in the lane, of a kind that shares a process, and never what went wrong before. Called by who
-    holds `turn`, from before the end of the run that had the slot: nobody else takes it in between.
+    holds `turn`, from before the end of the run that had the slot or from when it was `vacant`.
     """
     store = Store(root)
     lane = next((name for name, free in slots(store.root).items() if slot in free), "")
@@ -83,19 +83,9 @@ def _shares(run: Run) -> bool:
     return KINDS[run.kind].shares and not run.resumes and not run.halvings
 
 
-def follow_later(root: Path, slot: str) -> tuple[Run, int] | None:
-    """The same for who gave its slot back and stands by. Raises Taken where another process has it by now."""
-    store = Store(root)
-    if not store.pending():
-        return None
-    with turn(root):
-        if any(run.slot == slot for run in reconcile(store)):
-            raise Taken(slot)
-        return follow(root, slot)
-
-
-class Taken(Exception):
-    """Another process has the slot."""
+def vacant(root: Path, slot: str) -> bool:
+    """Whether no run has a slot. Called by who holds `turn`."""
+    return all(run.slot != slot for run in reconcile(Store(root)))
 
 
 def turn(root: Path) -> AbstractContextManager[None]:

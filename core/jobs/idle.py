@@ -8,7 +8,7 @@ processors: the memory of a GPU is for who uses it.
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -31,16 +31,22 @@ def seconds() -> float:
 
 
 @contextmanager
-def announced(root: Path, slot: str) -> Generator[None]:
-    """Within, others know that this process stands by for a slot."""
-    me = identity(os.getpid())
-    path = _file(root, slot)
+def announced(root: Path, slot: str) -> Generator[Callable[[], bool]]:
+    """Within, others know that this process stands by for a slot. -> whether they still do: there is one a slot, and
+    none where the workspace is gone or its disk is full"""
+    me, path = identity(os.getpid()), _file(root, slot)
+
+    def known() -> bool:
+        return me is not None and read_object(path) == asdict(me)
+
     if me is not None:
-        write_json(path, asdict(me))
+        with suppress(OSError):
+            write_json(path, asdict(me))
     try:
-        yield
+        yield known
     finally:
-        path.unlink(missing_ok=True)
+        if known():
+            path.unlink(missing_ok=True)
 
 
 def stands_by(root: Path, slot: str, submitted: float) -> bool:
