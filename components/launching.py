@@ -165,12 +165,12 @@ def _gold_too(new: int) -> bool:
 def _announce(plan: Plan, repeats: int, with_gold: bool) -> None:
     runs = sum(len(part.specs) for part in plan.mixes)
     text = (
-        t("Train {n} repeats of this mix and of gold only: {runs} runs.", n=repeats, runs=runs)
+        t("Repeats of this mix and of gold only: {n} each. Runs in all: {runs}.", n=repeats, runs=runs)
         if with_gold
-        else t("Train {n} repeats of this mix: {runs} runs.", n=repeats, runs=runs)
+        else t("Repeats of this mix: {n}, each of them a run.", n=repeats)
     )
     if plan.new < runs:
-        text += " " + t("{there} of {runs} exist already.", there=runs - plan.new, runs=runs)
+        text += " " + t("There already: {there} of {runs}.", there=runs - plan.new, runs=runs)
     how = None
     if plan.new:
         says, how = of_launch(plan.estimate)

@@ -10,7 +10,7 @@ from core.estimate import Estimate, Wanted, estimate, tokens_of_a_row
 from core.known import Asked, Sizes
 from core.mix import Realised, realised
 from core.models.catalogue import install
-from core.output import issue_json, issues_text, realised_table, size_text
+from core.output import issue_json, issues_text, realised_table, size_text, steps_text
 from core.pipeline import staged
 from core.recipe import Recipe, about
 from core.stage import settle, train_specs
@@ -76,7 +76,7 @@ def to_json(found: DryRun, language: str) -> dict[str, Any]:
 def to_text(found: DryRun, language: str) -> str:
     """The same for people."""
     parts = [issues_text(found.issues, language), realised_table(found.requested, found.realised, language)]
-    parts.append(message("line_steps", {"steps": found.steps}, language))
+    parts.append(steps_text(found.steps, language))
     parts.append(message("line_dry_run", {"runs": found.runs, "new": found.new}, language))
     if found.new:
         parts[-1] += "\n" + "\n".join(estimate_lines(found.estimate, language))

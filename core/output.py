@@ -8,12 +8,12 @@ from typing import Any
 
 from core.errors import CoreError, Issue, message
 from core.mix import Realised
+from core.mixing import FEWEST_STEPS
 from core.pipeline import Outcome
 from core.scores import Interval, Scores
 
 FEW = 30  # support below which a label's figures say little
 _MOST_ISSUES = 8
-FEW_STEPS = 50  # optimiser steps that teach next to nothing: 38 left gold only at F1 0, docs/results.md
 
 
 def outcome_json(outcome: Outcome, language: str = "en") -> dict[str, Any]:
@@ -197,9 +197,7 @@ def issue_line(issue: Issue, language: str = "en") -> str:
 def outcome_text(outcome: Outcome, language: str = "en") -> str:
     """A whole outcome for people."""
     parts = [issues_text(outcome.issues, language), mix_table(outcome, language)]
-    steps = [message("line_steps", {"steps": outcome.steps}, language)]
-    steps += [message("line_few_steps", {}, language)] if outcome.steps < FEW_STEPS else []
-    parts.append("\n".join(steps))
+    parts.append(steps_text(outcome.steps, language))
     parts += [run_lines(outcome, language)]
     for split, scores in outcome.scores.items():
         if scores is not None:
@@ -210,6 +208,12 @@ def outcome_text(outcome: Outcome, language: str = "en") -> str:
                 + score_table(scores, language)
             )
     return "\n\n".join(parts)
+
+
+def steps_text(steps: int, language: str = "en") -> str:
+    """How long each training is, and that it is too short to teach anything where it is."""
+    text = message("line_steps", {"steps": steps}, language)
+    return text + "\n" + message("line_few_steps", {}, language) if steps < FEWEST_STEPS else text
 
 
 def run_lines(outcome: Outcome, language: str = "en") -> str:

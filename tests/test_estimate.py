@@ -224,7 +224,10 @@ def test_a_dry_run_trains_nothing_and_says_what_training_takes(tmp_path, core, t
     assert told["estimate"]["seconds"] > 0 and told["estimate"]["disk"] > 0
     space = Workspace(tmp_path / "ws")
     assert space.store.list(kind="train") == ()
-    assert core("run", recipe, "--dry-run", *at, folder=tmp_path).stdout.count("7") > 0
+    shown = core("run", recipe, "--dry-run", *at, folder=tmp_path).stdout
+    assert "7 optimiser steps" in shown and "So few steps teach the model next to nothing" in shown
+    recipe.write_text(text + f"train: {{model: {tiny_model}, steps: 100, seeds: [0, 1, 2]}}\n")
+    assert "So few steps" not in core("run", recipe, "--dry-run", *at, folder=tmp_path).stdout
 
 
 def test_counted_weights_agree_with_what_a_run_leaves():
