@@ -17,7 +17,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from core import estimate as estimates
 from core.jobs.folder import json_lines
+from core.workspace import Workspace
 
 DATA = Path(os.environ.get("PEIBI_DATA", "."))
 SEEDS = [0, 1, 2, 3, 4]
@@ -167,13 +169,14 @@ def _run(folder: Path, number: int, study: str, case: Case) -> dict[str, Any]:
 def _table(name: str, verdicts: bool) -> None:
     cases, found = STUDIES[name](), _results(name)
     split = "test" if cases[0].test else "dev"
-    print(f"| {name} | repeats | steps | dev F1 (sd) | test F1 (sd) | processor seconds a run |")
-    print("|---|---|---|---|---|---|")
+    print(f"| {name} | repeats | steps | dev F1 (sd) | test F1 (sd) | processor seconds a run | took / expected |")
+    print("|---|---|---|---|---|---|---|")
     for case, result in zip(cases, found, strict=True):
         seconds = statistics.median(_processor(run["id"]) for run in result["runs"])
         scores = [_score(result["scores"][which]) for which in ("dev", "test")]
         columns = [case.name, result["seeds_used"], result["mix"]["steps"], *scores, f"{seconds:.0f}"]
-        print(f"| {' | '.join(map(str, columns))} |")
+        columns.append(_against_estimates([run["id"] for run in result["runs"]]))
+        print(f"| {' | '.join(map(str, columns))} |", flush=True)
     for number, case in enumerate(cases[1:] if verdicts else (), 1):
         files = [str(_file(_place / "studies" / name, at)) for at in (0, number)]
         command = [sys.executable, "-m", "core", "compare", *files, "--workspace", str(_place), "--split", split]
@@ -185,6 +188,14 @@ def _processor(run: str) -> float:
     """Seconds of one core that a run took, by what its supervisor noted of its trainer every few seconds."""
     lines = [line for path in sorted((_place / "runs" / run).glob("resources-*.jsonl")) for line in json_lines(path)]
     return sum(one["cpu"] * (one["t"] - before["t"]) for before, one in pairwise(lines))
+
+
+def _against_estimates(runs: Sequence[str]) -> str:
+    """The least and the most that runs took, as a part of what was expected of them at their launch."""
+    space = Workspace(_place)
+    found = [took for run in runs if (took := estimates.took(space, space.store.get(run))) is not None]
+    parts = [one.seconds / one.expected.seconds for one in found if one.seconds and one.expected.seconds]
+    return f"{min(parts):.2f} to {max(parts):.2f}" if parts else "-"
 
 
 def _score(scores: Mapping[str, Any] | None) -> str:
