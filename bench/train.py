@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,9 @@ def by_trainer(at: Setting, tuned: bool) -> tuple[float, Any]:
         names = ("input_ids", "attention_mask", "labels")
         items = (_item(tokens, *row, at.classes, whole=False) for row in at.rows())
         data = [dict(zip(names, item, strict=True)) for item in items]
-        Trainer(model, arguments, DataCollatorForTokenClassification(tokens), train_dataset=data).train()  # pyright: ignore[reportArgumentType]
+        side = Trainer(model, arguments, DataCollatorForTokenClassification(tokens), train_dataset=data)  # pyright: ignore[reportArgumentType]
+        with redirect_stdout(sys.stderr):  # what it says at its end is no claim
+            side.train()
         return time.perf_counter() - began, model
 
 
