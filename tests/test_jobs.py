@@ -396,7 +396,16 @@ LIGHT = {
     "database": DATABASE,
     "store": STORE,
     "dispatch": DISPATCH,
-    "supervisor": {*DISPATCH, "core.jobs.dispatch", "core.jobs.watch"},
+    "idle": {"core.jobs.folder", "core.jobs.process"},
+    "attempt": {"core.errors", "core.runs", "core.jobs.folder"},
+    "trainer_process": {"core.jobs.attempt", "core.jobs.dispatch", "core.jobs.folder"},
+    "supervisor": {
+        *DISPATCH,
+        "core.jobs.dispatch",
+        "core.jobs.watch",
+        "core.jobs.attempt",
+        "core.jobs.trainer_process",
+    },
 }
 
 

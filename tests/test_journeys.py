@@ -124,7 +124,7 @@ def test_from_three_files_to_a_result(tmp_path):
         gold = visitor.page.get_by_role("checkbox", name="Gold only too")
         if not gold.is_checked():  # on a busy machine a late answer of the browser may have cleared it
             visitor.page.get_by_text("Gold only too").first.click()
-        visitor.see("2 runs")
+        visitor.see("Runs in all: 2")
         visitor.press("Launch")
         wait_for(visitor, lambda: len(workspace.store.list(kind="train")) == 2)
         visitor.goto(f"/runs?project={name}")
