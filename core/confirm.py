@@ -17,7 +17,7 @@ from core.evaluation.verdicts import ENOUGH_SEEDS, MARGIN, Verdict
 from core.groups import LAUNCH, Group, counts_of, evaluated, history
 from core.params import build, canonical
 from core.project import record
-from core.repeats import note_repeats, repeats_of, told
+from core.repeats import note_repeats, queue, repeats_of, told
 from core.settle import decide
 from core.workspace import Workspace
 
@@ -75,7 +75,7 @@ def confirm(
     specs = note_repeats(workspace, project, group, seeds, {"fresh": True})
     event = canonical(Asked(group.id, baseline.id, of, first, tuple(seeds)))
     record(workspace, project, {"event": CONFIRM, **event})
-    return [workspace.submit(spec)[0].id for spec in specs]
+    return queue(workspace, group, specs)
 
 
 def go_on(workspace: Workspace, project: str, group: Group, baseline: Group) -> list[str]:
@@ -83,7 +83,7 @@ def go_on(workspace: Workspace, project: str, group: Group, baseline: Group) -> 
     found = asked(workspace, project, group.id, baseline.id)
     if found is None:
         return []
-    return [workspace.submit(spec)[0].id for spec in repeats_of(workspace, project, group, found.seeds)]
+    return queue(workspace, group, repeats_of(workspace, project, group, found.seeds))
 
 
 def asked(workspace: Workspace, project: str, group: str, baseline: str) -> Asked | None:

@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from core import corpus as corpora
 from core.corpus import Corpus
 from core.expected import Expected, expected
-from core.jobs.folder import Run, read_object, write_json
+from core.jobs.folder import Run, last_metrics, read_object, write_json
 from core.jobs.machine import Machine
-from core.known import Asked, Known, Sizes, below_of, layout_of, most_of, references
+from core.known import Asked, Known, Sizes, asked_of, below_of, layout_of, most_of, references
 from core.models.weights import FLOAT, Layout
 from core.pace import at_once
 from core.tasks import task as task_of
@@ -180,6 +181,21 @@ def note(workspace: Workspace, wanted: Wanted, runs: Sequence[str]) -> None:
         seconds = found.body + (found.follow if number >= at_once(workspace.root) else found.start + found.states)
         told = Estimate(round(seconds, 1), memory, gpu, disk, found.known)
         write_json(workspace.run_folder(run) / FILE, asdict(told))
+
+
+def note_like(workspace: Workspace, some: str, runs: Sequence[str]) -> None:
+    """The same for more runs of a training that another run `some` was launched as; nothing where its cost isn't known.
+
+    What was read is what `some` read, where it has begun.
+    """
+    folder = workspace.run_folder(some)
+    asked = asked_of(folder)
+    if asked is None:
+        return
+    first = next((line for line in last_metrics(folder) if line.get("step") == 0), dict[str, Any]())
+    sizes = Sizes(first.get("tokens"), first.get("dev_tokens"))
+    labels = (read_object(folder / "spec.json") or {}).get("params", {}).get("labels", ())
+    note(workspace, Wanted(asked, len(runs), sizes, max(1, len(labels))), runs)
 
 
 def took(workspace: Workspace, run: Run) -> Took | None:

@@ -19,6 +19,7 @@ from core.params import canonical
 from core.project import Project, record
 from core.recipe import AugmentedIngredient
 from core.recipe_text import mix_data
+from core.repeats import queue
 from core.runs import RunSpec
 from core.seen import told_or_refused
 from core.sources import import_spec
@@ -238,7 +239,7 @@ def retrain(workspace: Workspace, project: Project, group: Group, seeds: Sequenc
     event |= {"train": canonical(group.train), "corpora": dict(group.corpora)}
     made = {spec.id: seed for seed, spec in specs.items()}
     record(workspace, project.slug, event | dict(group.marks) | {"seeds": made})
-    return [workspace.submit(spec)[0].id for spec in specs.values()]
+    return queue(workspace, group, [*specs.values()])
 
 
 def _replicate(workspace: Workspace, run_id: str) -> RunSpec:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from itertools import count, islice
 from typing import Any
 
+from core import estimate as estimates
 from core.errors import CoreError
 from core.groups import LAUNCH, Group, Launched, check_version, group_of, history
 from core.jobs.folder import read_json
@@ -50,7 +51,15 @@ def add_repeats(workspace: Workspace, project: str, group: Group, number: int) -
     Raises CoreError as `repeats_of` does.
     """
     specs = note_repeats(workspace, project, group, next_seeds(group.runs, (), number), {})
-    return [workspace.submit(spec)[0].id for spec in specs]
+    return queue(workspace, group, specs)
+
+
+def queue(workspace: Workspace, group: Group, specs: Sequence[RunSpec]) -> list[str]:
+    """Submit repeats of a group, and note what each new one is expected to take. -> run ids"""
+    found = [workspace.submit(spec) for spec in specs]
+    new = [run.id for run, reused in found if not reused]
+    estimates.note_like(workspace, next(iter(group.runs.values())).id, new)
+    return [run.id for run, _ in found]
 
 
 def note_repeats(

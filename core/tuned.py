@@ -12,7 +12,7 @@ from core.confirm import REPEATS, Confirmation
 from core.errors import CoreError
 from core.groups import Group, evaluated
 from core.project import Project, edit
-from core.repeats import group_now, note_repeats, repeats_of
+from core.repeats import group_now, note_repeats, queue, repeats_of
 from core.training.settings import TrainParams
 from core.trials import ENDED, Noted, Trial, best, trials
 from core.workspace import Workspace
@@ -28,19 +28,18 @@ def confirm(workspace: Workspace, project: str, search: Noted, repeats: int = RE
     ids = confirming.confirm(workspace, project, group, baseline, sum(one.state in ENDED for one in found), repeats)
     missing = max(0, repeats - len(evaluated(workspace, baseline, "dev")))
     specs = note_repeats(workspace, project, baseline, _fresh(workspace, project, group, baseline)[:missing], {})
-    return ids + [workspace.submit(spec)[0].id for spec in specs]
+    return ids + queue(workspace, baseline, specs)
 
 
 def go_on(workspace: Workspace, project: str, search: Noted) -> list[str]:
     """Submit again what of a confirmation did not end well. -> ids of all its runs; none where there is none"""
     pair = _pair(workspace, project, trials(workspace, project, search))
     fresh = _fresh(workspace, project, *pair)
-    specs = [
-        spec
-        for group in pair
-        for spec in repeats_of(workspace, project, group, [seed for seed in fresh if seed in group.runs])
-    ]
-    return [workspace.submit(spec)[0].id for spec in specs]
+    ids: list[str] = []
+    for group in pair:
+        seeds = [seed for seed in fresh if seed in group.runs]
+        ids += queue(workspace, group, repeats_of(workspace, project, group, seeds))
+    return ids
 
 
 def confirmation(workspace: Workspace, project: str, found: Sequence[Trial]) -> Confirmation | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from core.estimate import FILE, Estimate, Wanted, disk_of, estimate, memory_of, note, took
+from core.estimate import FILE, Estimate, Wanted, disk_of, estimate, memory_of, note, note_like, took
 from core.expected import expected, likest
 from core.jobs.folder import PROCESSES, read_object, write_json
 from core.known import Asked, Known, Pace, Sizes, frozen_in, references, so_far
@@ -208,6 +208,11 @@ def test_what_was_expected_is_kept_beside_what_it_took(tmp_path, core):
     shown = core("show", id, "--json", "--workspace", space.root, folder=tmp_path).json
     assert shown["estimate"]["expected"]["seconds"] == found.expected.seconds
     assert shown["estimate"]["memory"] == told["memory"]
+    more = ended(space.store, replace(spec_of(told), repeat=1), files_of(told), result={"steps": 120})
+    note_like(space, id, [more])  # as one more repeat is launched: the same training, on what its first one read
+    again = read_object(space.run_folder(more) / FILE)
+    assert again is not None and again["memory"] == pytest.approx(kept_then["memory"], rel=0.01)
+    assert again["seconds"] == pytest.approx(kept_then["seconds"], rel=0.1)
 
 
 def test_a_dry_run_trains_nothing_and_says_what_training_takes(tmp_path, core, tiny_model):

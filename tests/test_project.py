@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from core import project as projects
 from core.errors import CoreError
+from core.estimate import FILE
 from core.groups import comparable, counts_of, evaluated, group_id, groups
+from core.jobs.folder import read_object
 from core.launch import launch, look_at_test, plan_launch, retrain, standing, start_import, start_pool
 from core.mix import Mix, Part
 from core.recipe import AugmentedIngredient, FileIngredient, load
@@ -229,6 +231,8 @@ def test_one_seed_of_the_study_comes_out_again(tmp_path):
     words = [(a, b) for x, y in zip(old.values, new.values, strict=True) for a, b in zip(x, y, strict=True)]
     assert sum(a == b for a, b in words) / len(words) >= AGREEMENT
     assert len(next(g for g in groups(found, "newsroom") if g.id == group.id).runs) == 8
+    told = read_object(found.run_folder(again.id) / FILE)
+    assert told is not None and told["seconds"] > 1 and told["disk"] > 1e6
 
 
 def test_repeats_of_another_version_of_training_do_not_join_a_group(tmp_path):
