@@ -47,7 +47,7 @@ def words(value: object) -> str:
 def metadata(card: Card) -> dict[str, object]:
     """The head of the card. One licence is named where all parts state the same."""
     task = task_of(card.meta.task)
-    stated = {card.licences.get(part, "") for part in (GOLD, *card.origins.ingredients)} | {_encoder_licence(card)}
+    stated = {_licence(card, part) for part in ("train", *card.origins.ingredients)} | {_encoder_licence(card)}
     one = next(iter(stated)) if len(stated) == 1 else ""
     found: dict[str, object] = {
         "language": [card.meta.language],
@@ -142,12 +142,16 @@ def _data(card: Card) -> Iterator[str]:
     for name, part in card.origins.parts.items():
         key = GOLD if name == "train" else name
         file = "-" if part.file is None else f"{words(part.file[0])}<br>`{part.file[1]}`"
-        licence = card.licences.get(GOLD if name in SPLITS else name) or card.licences.get(_root(card, name), "")
-        rows.append((words(key), _count(part), f"`{part.corpus}`", file, words(licence or _NOT_STATED)))
+        rows.append((words(key), _count(part), f"`{part.corpus}`", file, words(_licence(card, name) or _NOT_STATED)))
     yield from _table(("part", "rows", "sha256 of its content", "file, sha256", "licence"), rows)
     yield ""
     yield f"The encoder it was tuned from: {words(_encoder(card))}, sha256 over its files `{card.meta.base}`,"
     yield f"licence: {words(_encoder_licence(card) or _NOT_STATED)}."
+
+
+def _licence(card: Card, name: str) -> str:
+    """Of a split or an ingredient; children have that of what they were made of."""
+    return card.licences.get(GOLD if name in SPLITS else name) or card.licences.get(_root(card, name), "")
 
 
 def _root(card: Card, name: str) -> str:
@@ -184,7 +188,7 @@ def _training(card: Card) -> Iterator[str]:
     settings |= {f"weights {what}": f"{int(number):,}" for what, number in weights.items()}
     settings |= {"seconds": card.run.seconds and round(card.run.seconds)}
     settings |= {key: card.resolved.get(key) for key in ("device", "precision", "threads")}
-    settings |= card.resolved.get("versions", {})
+    settings |= result.get("versions") or card.resolved.get("versions", {})
     if train.steps is not None:
         del settings["epochs"]
     told = [(words(key.replace("_", " ")), words(_shown(value))) for key, value in settings.items()]
@@ -207,7 +211,7 @@ def _scores(card: Card) -> Iterator[str]:
         yield f"{of.capitalize()} of all labels together is {name}."
     notes = {
         "dev": "The best step of the training was chosen on dev, so these figures are a little too good.",
-        "test": "Nothing was chosen by its scores on test: it was looked at when the training was over.",
+        "test": "No step was chosen by its scores on test: it was looked at when the training was over.",
     }
     for split, scores in card.scores.items():
         yield from ("", f"### {split.capitalize()}", "", notes[split], "")
@@ -217,7 +221,10 @@ def _scores(card: Card) -> Iterator[str]:
         yield "Test was not looked at with this model."
     elif card.launch is not None and card.launch.looks > 1:
         yield ""
-        yield f"Test was looked at {card.launch.looks} times in this project, with this model or others."
+        yield (
+            f"Test was looked at {card.launch.looks} times in this project, with this model or others; whether this "
+            "mix was chosen by one of those looks is not on record."
+        )
     if card.launch is not None and len(card.launch.repeats) > 1:
         found = [*card.launch.repeats.values()]
         mean = sum(found) / len(found)

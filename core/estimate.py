@@ -17,12 +17,13 @@ from typing import Any
 from core import corpus as corpora
 from core.corpus import Corpus
 from core.expected import Expected, expected
-from core.jobs.folder import Run, last_metrics, read_object, write_json
+from core.jobs.folder import Run, last_metrics, read_object, worked, write_json
 from core.jobs.machine import Machine
 from core.known import Asked, Known, Sizes, asked_of, below_of, layout_of, most_of, references
 from core.models.weights import FLOAT, Layout
 from core.pace import at_once
 from core.tasks import task as task_of
+from core.training import effort
 from core.training.portions import kept, split
 from core.training.settings import TrainParams
 from core.workspace import Workspace
@@ -31,7 +32,6 @@ FILE = "estimate.json"  # in a run's folder: what was expected of it when it was
 _LIBRARIES: Mapping[str, float] = {"cpu": 550e6, "cuda": 1.3e9}  # of a process, until trainings here say better
 _ON_GPU = 600e6  # of a GPU's memory, besides weights and batches
 _KEPT = 17.0  # values that a layer keeps of a sub-token for the way back, in widths
-_STATES = 1 << 30  # bytes of states that are kept at the most, see core.training.feed
 _SUBWORDS, _SPECIAL = 1.4, 2  # sub-tokens of a word, and of a row besides, where nobody counted them
 _LOGS, _LINE, _READ = 40_000, 130, 9  # bytes: of any run, of a step, of a sub-token of dev that was predicted
 
@@ -125,12 +125,12 @@ def _own(found: Layout, train: TrainParams, below: int, classes: int) -> int:
 def _own_of(workspace: Workspace, one: Known) -> int:
     """The same of a training that went, with the states that it kept."""
     found = layout_of(workspace, one.asked.model)
-    return _own(found, one.asked.train, one.below, 1) + _states(found, one.below, Sizes(one.places, one.dev))
+    return _own(found, one.asked.train, one.below, 1) + _states(found, one.below, Sizes(one.tokens, one.dev))
 
 
 def _states(found: Layout, below: int, sizes: Sizes) -> int:
-    tokens = (sizes.tokens or 0.0) + (sizes.dev or 0.0)
-    return round(min(_STATES, FLOAT * found.width * tokens)) if below else 0
+    kept = (tokens for tokens in (sizes.tokens or 0.0, sizes.dev or 0.0) if effort.keeps(found.width, tokens))
+    return round(FLOAT * found.width * sum(kept)) if below else 0
 
 
 def disk_of(workspace: Workspace, wanted: Wanted, steps: int) -> int:
@@ -208,4 +208,4 @@ def took(workspace: Workspace, run: Run) -> Took | None:
     memory, gpu = most_of(folder, run.attempt)
     left = (path for path in folder.rglob("*") if path.is_file())
     disk = sum(path.stat().st_size for path in left if path.name != "lock")
-    return Took(Estimate(**known), run.seconds, memory, gpu, disk)
+    return Took(Estimate(**known), worked(folder, run), memory, gpu, disk)

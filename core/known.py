@@ -58,8 +58,8 @@ class Known:
     """A training as it went. `work`, `look_work`: operations of a step and of a look at dev, see core.training.effort.
 
     `places`: sub-tokens of a step, on average; `dev`: those of dev; `below`: layers left as they are; `follows`: in a
-    process that had others before; `states`: operations of frozen layers before its first step; `memory`,
-    `gpu_memory`: bytes at the most.
+    process that had others before; `states`: operations of frozen layers before its first step;
+    `tokens`: sub-tokens of a pass over its mix; `memory`, `gpu_memory`: bytes at the most.
     """
 
     asked: Asked
@@ -72,6 +72,7 @@ class Known:
     below: int = 0
     follows: bool = False
     states: float = 0.0
+    tokens: float | None = None
     memory: int | None = None
     gpu_memory: int | None = None
 
@@ -167,11 +168,12 @@ def so_far(folder: Path, attempt: int) -> Known | None:
     old = not any("grad" in line for line in lines)
     found, dev = layout_of(_space(folder), asked.model), first.get("dev_tokens")
     below = frozen_in(asked.train, folder, old)
-    work = effort.of_step(found, asked.train, below, places)
+    work = effort.of_step(found, asked.train, below, places, effort.keeps(found.width, tokens or places))
     look_work = effort.of_look(found, below, dev) if dev else None
     after, most = follows(folder), most_of(folder, attempt)
-    states = 0.0 if after else effort.of_states(found, below, (tokens or places) + (dev or 0.0))
-    return Known(asked, pace, steps, places, work, dev, look_work, below, after, states, *most)
+    read = sum(one for one in (tokens or places, dev or 0.0) if effort.keeps(found.width, one))
+    states = 0.0 if after else effort.of_states(found, below, read)
+    return Known(asked, pace, steps, places, work, dev, look_work, below, after, states, tokens, *most)
 
 
 def most_of(folder: Path, attempt: int) -> tuple[int | None, int | None]:

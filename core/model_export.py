@@ -196,7 +196,9 @@ def _rows(root: Path, told: Card, base: Path, most: int) -> Feed:
     there = [part for part in (told.origins.parts["dev"], told.origins.parts["train"]) if part.rows is not None]
     if not there:
         raise CoreError("start_corpus_gone", {"run": told.run.id, "corpus": "dev"}, "hint_start_corpus_gone")
-    tables = [corpora.read(root / "corpora" / f"{part.corpus}.arrow").table.slice(0, most) for part in there]
+    found = [corpora.read(root / "corpora" / f"{part.corpus}.arrow").table for part in there]
+    each = -(-most // len(found))
+    tables = [table.slice(0, max(each, most - sum(map(len, found)) + len(table))) for table in found]
     read = Pieces.joined([task.pieces(table, loading.tokenizer(base), length) for table in tables])
     return Feed(read.take(np.arange(min(most, len(read)))), loading.pad_id(base))
 

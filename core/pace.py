@@ -10,7 +10,7 @@ from typing import Any
 
 from core.expected import STEPS, Expected, expected
 from core.jobs.dispatch import slots
-from core.jobs.folder import Run, events, json_lines, last_metrics, metrics_file
+from core.jobs.folder import Run, events, json_lines, last_metrics, metrics_file, worked
 from core.jobs.process import boottime
 from core.known import (
     LOOK_IN_STEPS,
@@ -164,6 +164,6 @@ def _since(when: float | None, seconds: float) -> float:
 def _other(workspace: Workspace, run: Run) -> float:
     """What is left of a run that is no training: as long as the newest of its kind took."""
     ended = workspace.store.list(kind=run.kind, state="succeeded", limit=_REMEMBERED)
-    took = [other.seconds for other in ended if other.seconds]
+    took = [seconds for other in ended if (seconds := worked(workspace.run_folder(other.id), other))]
     whole = statistics.median(took) if took else _LOOK_AT_TEST
     return _since(run.started, whole) if run.state == "running" else whole

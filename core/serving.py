@@ -187,15 +187,20 @@ def application(desk: Desk, open_to_all: bool = False, language: str = "en") -> 
         texts = texts_of(await _body(request, desk.limits), desk.limits)
         gone = threading.Event()
         leaving = asyncio.create_task(_left(request, gone))
+        reading = asyncio.create_task(desk.read(texts, gone))
         try:
-            return JSONResponse({"results": await desk.read(texts, gone)})
+            await asyncio.wait((reading, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                raise _Gone
+            return JSONResponse({"results": reading.result()})
         finally:
+            reading.cancel()
             leaving.cancel()
 
     def gate(app: "ASGIApp") -> "ASGIApp":
         async def checked(scope: Any, receive: Any, send: Any) -> None:
             desk.touched = time.monotonic()
-            error = None if open_to_all or scope["type"] != "http" else stranger(Request(scope).headers)
+            error = None if scope["type"] != "http" else stranger(Request(scope).headers, open_to_all)
             await (app if error is None else told(error))(scope, receive, send)
 
         return checked
@@ -210,13 +215,17 @@ def application(desk: Desk, open_to_all: bool = False, language: str = "en") -> 
     )
 
 
-def stranger(headers: Any) -> CoreError | None:
-    """What is wrong with where a request was sent to, and from which page. `headers`: starlette's."""
+def stranger(headers: Any, open_to_all: bool = False) -> CoreError | None:
+    """What is wrong with where a request was sent to, and from which page. `headers`: starlette's.
+
+    `open_to_all`: sent to any name, but still not from a page of another one.
+    """
     hosts = headers.getlist("host")
-    if len(hosts) != 1 or not loopback(_name_in(f"//{hosts[0]}")):
+    mine = [_name_in(f"//{host}") for host in hosts]
+    if len(hosts) != 1 or not (open_to_all or loopback(mine[0])):
         return CoreError("serve_other_host", {"host": ", ".join(hosts)[:200]}, "hint_serve_other_host")
     for origin in headers.getlist("origin"):
-        if not loopback(_name_in(origin)):
+        if not loopback(_name_in(origin)) and _name_in(origin) != mine[0]:
             return CoreError("serve_other_origin", {"origin": origin[:200]}, "hint_serve_other_host")
     return None
 

@@ -15,7 +15,7 @@ from core.errors import CoreError
 from core.evaluation.scoring import Rates
 from core.evaluation.verdicts import Metric
 from core.groups import LAUNCH, Group, counts_of
-from core.jobs.folder import Run, last_metrics
+from core.jobs.folder import Run, last_metrics, worked
 from core.mix import Mix
 from core.params import CLOSED, build
 from core.repeats import told
@@ -137,7 +137,8 @@ def _trial(
         value = statistics.fmean(scores)
     values = {name: placed(name, train, found) for name, found in search.ranges.items()}
     tried = {name: value for name, value in values.items() if value is not None}
-    seconds = sum(run.seconds or 0.0 for run in runs.values() if run.submitted >= noted.time)
+    mine = [run for run in runs.values() if run.submitted >= noted.time]
+    seconds = sum(worked(workspace.run_folder(run.id), run) or 0.0 for run in mine)
     return Trial(int(event["trial"]), event["group"], train, tried, runs, state, value, looks, seconds, given_up)
 
 

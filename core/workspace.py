@@ -2,14 +2,12 @@
 
 import errno
 import hashlib
-import importlib.metadata
 import json
 import os
 import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,8 +19,8 @@ from core.jobs.store import SAME, Store
 from core.params import slug
 from core.room import refuse_without_room
 from core.runs import RunSpec
+from core.training.gear import versions
 
-_VERSIONED = ("torch", "transformers", "tokenizers", "numpy")
 _FOLDERS = {"file": "files", "corpus": "corpora", "model": "models", "run": "runs"}
 _COPY_BYTES = 1 << 20
 
@@ -186,16 +184,11 @@ class Workspace:
             "precision": machine.precision,
             "threads": machine.threads,
             "cpu_flags": machine.flags,
-            "versions": _versions(),
+            "versions": versions(),
         } | ({"gpu": gpu_name(gpus()[0])} if machine.device == "cuda" else {})
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.root).free
-
-
-@cache
-def _versions() -> Mapping[str, str]:
-    return {name: importlib.metadata.version(name) for name in _VERSIONED}
 
 
 def located(value: str) -> str:

@@ -212,7 +212,7 @@ def test_what_was_expected_is_kept_beside_what_it_took(tmp_path, core):
     note_like(space, id, [more])  # as one more repeat is launched: the same training, on what its first one read
     again = read_object(space.run_folder(more) / FILE)
     assert again is not None and again["memory"] == pytest.approx(kept_then["memory"], rel=0.01)
-    assert again["seconds"] == pytest.approx(kept_then["seconds"], rel=0.1)
+    assert again["seconds"] == pytest.approx(kept_then["seconds"], rel=0.3)
 
 
 def test_a_dry_run_trains_nothing_and_says_what_training_takes(tmp_path, core, tiny_model):

@@ -116,15 +116,15 @@ def test_a_low_rank_update_is_what_is_written():
 def test_a_push_is_what_is_written():
     import torch
 
-    from core.training.loop import push
+    from core.training.loop import away
 
     embeds = torch.zeros(2, 3, 4, requires_grad=True)
     embeds.grad = torch.arange(24.0).reshape(2, 3, 4)
     gradient = embeds.grad.clone()
-    push(embeds, 0.7)
+    moved = away(embeds, 0.7)
     for row in range(2):  # each row by itself
         line = Formula("", formulas.push(0.7).plain.split("\n")[0])
-        assert (computed(line, dE=gradient[row], norm=torch.norm)["r"] - embeds[row].detach()).abs().max() < 1e-6
+        assert (computed(line, dE=gradient[row], norm=torch.norm)["r"] - moved[row]).abs().max() < 1e-6
 
 
 def test_dropout_is_what_is_written(tmp_path, tiny_model):

@@ -76,6 +76,35 @@ def test_code_in_the_configuration_is_refused(folder, extra):
     assert code_of(folder) == "model_code"
 
 
+def test_code_that_a_tokeniser_asks_for_is_refused(folder):
+    (folder / "tokenizer_config.json").write_text(json.dumps({"auto_map": {"AutoTokenizer": ["tok.Tok", None]}}))
+    assert code_of(folder) == "model_code"
+
+
+def test_a_deep_configuration_is_looked_through_to_its_end(folder):
+    deep: object = {"auto_map": {}}
+    for _ in range(800):  # far above what a recursive search survives under a page's own stack
+        deep = [deep]
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", "x": deep}))
+    assert code_of(folder) == "model_code"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, "8"]}}',
+        '{"w": {"dtype": "F32", "shape": [2], "data_offsets": [-4, 8]}}',
+        '{"w": {"dtype": "F32", "shape": [2], "data_offsets": [8, 0]}}',
+        '{"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8, 8]}}',
+        "[" * 200_000,
+    ],
+)
+def test_weights_whose_places_are_none_are_refused(folder, header):
+    head = header.encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(head)) + head + bytes(8))
+    assert code_of(folder) == "model_bad_weights"
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", "{nonsense", "[" * 100_000])
 def test_a_configuration_that_is_none_is_refused(folder, text):
     (folder / "config.json").write_text(text)

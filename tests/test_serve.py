@@ -309,6 +309,8 @@ def test_a_whole_network_is_let_in_only_when_asked_for(space: Workspace, run_id:
     server = Server(process, int(found[1]))
     try:
         assert server.ask("GET", "/health", Host="box.example").status == 200
+        assert server.ask("GET", "/health", Host="box.example", Origin="http://box.example").status == 200
+        assert server.ask("GET", "/health", Host="box.example", Origin="http://evil.example").status == 403
     finally:
         gone(server)
 

@@ -23,11 +23,12 @@ from core.models.loading import load_trained, network, tokenizer
 from core.params import canonical
 from core.runs import RunSpec
 from core.tasks import task
+from core.tasks.protocol import Pieces
 from core.training import feed, predictions
 from core.training.dropout import cheaper
-from core.training.gear import gear_of
-from core.training.loop import push
-from core.training.methods import class_weights, groups_of, ready, ridge
+from core.training.gear import gear_of, versions
+from core.training.loop import away
+from core.training.methods import _some, class_weights, groups_of, ready, ridge
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams, evaluate, run, with_model
 
@@ -183,7 +184,7 @@ def test_a_checkpoint_of_a_training_that_lacks_something(place, monkeypatch, cap
     assert all(tensor.equal(whole[key]) for key, tensor in tensors(folder).items())
 
 
-def test_a_resumed_run_of_another_environment_is_refused(place):
+def test_a_resumed_run_of_another_environment_is_refused(place, monkeypatch):
     params = TrainRunParams(0, place["labels"], Mix(), SETTINGS)
     inputs = {role: str(path) for role, path in place["paths"].items()}
     folder = place["root"] / "runs" / "moved"
@@ -202,6 +203,11 @@ def test_a_resumed_run_of_another_environment_is_refused(place):
         run(Dying(place["root"], folder, spec, RESOLVED | {"inputs": inputs}, 1))
     with pytest.raises(CoreError) as caught:
         run(Context(place["root"], folder, spec, RESOLVED | {"inputs": inputs, "threads": 2}, 2))
+    assert caught.value.code == "resume_other_environment"
+    with monkeypatch.context() as upgraded:
+        upgraded.setattr("core.training.train.versions", lambda: {**versions(), "torch": "9.9"})
+        with pytest.raises(CoreError) as caught:
+            run(Context(place["root"], folder, spec, RESOLVED | {"inputs": inputs}, 2))
     assert caught.value.code == "resume_other_environment"
     run(Context(place["root"], folder, spec, RESOLVED | {"inputs": inputs}, 3))
 
@@ -249,7 +255,7 @@ def test_states_of_frozen_layers_are_what_the_layers_give(place, monkeypatch):
     """Where they are too many to be kept, the layers work anew at every step: the same up to rounding."""
     shared, result = trained(place, "shared", frozen_layers=1, dropout=0.0)
     assert result["frozen_layers"] == 1
-    monkeypatch.setattr(feed, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(feed.effort, "STATES", 0)
     monkeypatch.setattr(feed, "_kept", {})
     anew, _ = trained(place, "anew", frozen_layers=1, dropout=0.0)
     assert losses(anew) == pytest.approx(losses(shared), rel=1e-3)
@@ -380,18 +386,60 @@ def test_ridge_separates_what_is_separable():
     assert (((features @ weights.T + bias) > 0) == (several > 0)).mean() > 0.95
 
 
+def test_a_label_that_is_seldom_known_is_learned_from_the_rows_that_know_it():
+    rng = np.random.default_rng(0)
+    true = rng.random((2000, 1)) < 0.5
+    features = true * 4 + rng.normal(size=(2000, 3))
+    masked = np.where(rng.random((2000, 1)) < 0.75, np.nan, true).astype(np.float32)
+    both = np.concatenate([true.astype(np.float32), masked], axis=1)  # known of all rows, and of one in four
+    weights, bias = ridge(features, both, 2)
+    found = (features @ weights.T + bias) > 0
+    assert (found == true).mean(axis=0).min() > 0.97
+
+
+def test_a_head_of_a_large_mix_is_solved_from_rows_of_all_lengths():
+    lengths = np.repeat([12, 40], 3000)
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    none = np.zeros(6000, dtype=np.int64)
+    pieces = Pieces(np.zeros(ends[-1], np.int32), ends, np.zeros(ends[-1], np.int32), ends, none, none, none)
+    picked = _some(feed.Feed(pieces, 0), 3)
+    assert lengths[picked].sum() <= 50_000 < lengths[picked].sum() + 40
+    assert 0.4 < (lengths[picked] == 12).mean() < 0.6 and len(set(picked.tolist())) == len(picked)
+    assert picked.tolist() == _some(feed.Feed(pieces, 0), 3).tolist() != _some(feed.Feed(pieces, 0), 4).tolist()
+    few = Pieces(pieces.ids[:60], ends[:6], pieces.places[:60], ends[:6], none[:5], none[:5], none[:5])
+    assert _some(feed.Feed(few, 0), 3).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_word_embeddings_are_trained_by_adversarial_training_too(place):
+    from safetensors.torch import load_file
+
+    before = load_file(str(place["paths"]["model"] / "model.safetensors"))
+    folder, _ = trained(place, "fgm-words", adversarial=1.0, freeze_word_embeddings=False, frozen_layers=0)
+    after = tensors(folder)
+    [name] = [name for name in after if name.endswith("word_embeddings.weight")]
+    [old] = [name for name in before if name.endswith("word_embeddings.weight")]
+    assert (after[name] - before[old]).abs().max() > 1e-4
+
+
+def test_a_share_next_to_one_is_dropped():
+    import torch
+
+    net = torch.nn.Sequential(torch.nn.Dropout(0.999))
+    cheaper(net)
+    found = net(torch.ones(100_000))
+    assert 0.002 < (found > 0).float().mean() < 0.006 and found.max() == 256
+
+
 def test_the_push_is_along_the_gradient_and_as_long_as_asked():
     import torch
 
     embeds = torch.randn(3, 4, 5, requires_grad=True)
     (embeds.pow(2).sum(dim=(1, 2)) * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
-    before, gradient = embeds.detach().clone(), embeds.grad.clone()
-    push(embeds, 0.5)
-    moved = embeds.detach() - before
+    gradient = embeds.grad.clone()
+    moved = away(embeds, 0.5)
     assert moved.flatten(1).norm(dim=1).tolist() == pytest.approx([0.5] * 3, rel=1e-5)
     cosine = torch.nn.functional.cosine_similarity(moved.flatten(1), gradient.flatten(1))
     assert cosine.tolist() == pytest.approx([1.0] * 3, rel=1e-5)
-    assert embeds.grad is None
 
 
 @pytest.mark.parametrize("layers", [0, 1])

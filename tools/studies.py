@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from core import estimate as estimates
-from core.jobs.folder import json_lines
+from core.jobs.folder import events, json_lines, resources_file
 from core.workspace import Workspace
 
 DATA = Path(os.environ.get("PEIBI_DATA", "."))
@@ -185,9 +185,15 @@ def _table(name: str, verdicts: bool) -> None:
 
 
 def _processor(run: str) -> float:
-    """Seconds of one core that a run took, by what its supervisor noted of its trainer every few seconds."""
-    lines = [line for path in sorted((_place / "runs" / run).glob("resources-*.jsonl")) for line in json_lines(path)]
-    return sum(one["cpu"] * (one["t"] - before["t"]) for before, one in pairwise(lines))
+    """Seconds of one core that a run's attempts took, by what its supervisor noted of its trainer every few seconds."""
+    folder, found = _place / "runs" / run, 0.0
+    for begin, end in pairwise(events(folder)):
+        if begin["to"] == "running":
+            lines = json_lines(resources_file(folder, begin["attempt"]))
+            times = [begin["t"], *(line["t"] for line in lines), end["t"]]
+            cores = [line["cpu"] for line in [*lines, *lines[-1:]]]
+            found += sum(one * (after - before) for one, (before, after) in zip(cores, pairwise(times), strict=False))
+    return found
 
 
 def _against_estimates(runs: Sequence[str]) -> str:

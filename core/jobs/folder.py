@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,6 +47,15 @@ def noted(folder: Path) -> Run | None:
 def events(folder: Path) -> list[dict[str, Any]]:
     """What happened to a run, oldest first; a torn line is left out."""
     return json_lines(folder / EVENTS)
+
+
+def worked(folder: Path, run: Run) -> float | None:
+    """Seconds that the attempts of an ended run took, without what lay between them; None: it never began."""
+    if run.attempt <= 1 or run.seconds is None:
+        return run.seconds
+    told = [event for event in events(folder) if "t" in event]
+    gaps = [after["t"] - begin["t"] for begin, after in pairwise(told) if begin.get("to") == "running"]
+    return sum(max(0.0, gap) for gap in gaps) if gaps else run.seconds
 
 
 def json_lines(path: Path) -> list[dict[str, Any]]:

@@ -244,10 +244,12 @@ def _convert_tokenizer(source: Path, folder: Path) -> None:
 
     code = (
         "import sys; from transformers import AutoTokenizer as A; "
-        "A.from_pretrained(sys.argv[1], local_files_only=True).backend_tokenizer.save(sys.argv[2])"
+        "A.from_pretrained(sys.argv[1], local_files_only=True, trust_remote_code=False)"
+        ".backend_tokenizer.save(sys.argv[2])"
     )
     target = folder / "tokenizer.json"
-    done = subprocess.run([sys.executable, "-c", code, str(source), str(target)], capture_output=True, check=False)
+    command = [sys.executable, "-c", code, str(source), str(target)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode or not target.exists():
         raise CoreError("tokenizer_missing", {"model": source.name}, "hint_tokenizer")
 

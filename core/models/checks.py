@@ -30,6 +30,7 @@ _PICKLES = frozenset(
     {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".npy", ".npz", ".msgpack"}
 )
 _CODE_KEYS = ("auto_map", "trust_remote_code", "custom_pipelines")
+_TOKENIZER = "tokenizer_config.json"
 _HEADER_CAP = 100_000_000
 
 
@@ -56,8 +57,9 @@ def check_folder(folder: Path, name: str) -> None:
     Raises CoreError `model_config_missing`, `model_no_weights`, `model_pickle`, `model_code`, `model_bad_config`,
     `model_bad_weights`; `name` is how the user called the model.
     """
-    config = _config(folder, name)
-    _refuse_code(config, name)
+    _refuse_code(_config(folder, name), name)
+    if (folder / _TOKENIZER).is_file():
+        _refuse_code(_object(folder / _TOKENIZER, name), name)
     weights = sorted(folder.glob("*.safetensors"))
     pickles = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in _PICKLES)
     if not weights:
@@ -73,25 +75,34 @@ def _config(folder: Path, name: str) -> dict[str, Any]:
     path = folder / "config.json"
     if not path.is_file():
         raise CoreError("model_config_missing", {"model": name}, "hint_model_folder")
+    data = _object(path, name)
+    if "model_type" not in data:
+        raise CoreError("model_bad_config", {"model": name}, "hint_model_folder")
+    return data
+
+
+def _object(path: Path, name: str) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
         data = None
-    if not isinstance(data, dict) or "model_type" not in data:
+    if not isinstance(data, dict):
         raise CoreError("model_bad_config", {"model": name}, "hint_model_folder")
     return data
 
 
 def _refuse_code(config: Any, name: str) -> None:
     """No key at any depth may ask for code."""
-    if isinstance(config, list):
-        for item in config:
-            _refuse_code(item, name)
-    if isinstance(config, dict):
-        for key, value in config.items():
-            if key in _CODE_KEYS or key.startswith("_attn_implementation"):
-                raise CoreError("model_code", {"model": name, "key": key}, "hint_model_code")
-            _refuse_code(value, name)
+    left = [config]
+    while left:
+        one = left.pop()
+        if isinstance(one, list):
+            left += one
+        elif isinstance(one, dict):
+            for key in one:
+                if key in _CODE_KEYS or key.startswith("_attn_implementation"):
+                    raise CoreError("model_code", {"model": name, "key": key}, "hint_model_code")
+            left += one.values()
 
 
 def check_safetensors(path: Path, name: str) -> None:
@@ -108,8 +119,9 @@ def check_safetensors(path: Path, name: str) -> None:
             raise bad
         try:
             header = json.loads(file.read(length))
-            end = max(t["data_offsets"][1] for k, t in header.items() if k != "__metadata__")
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            places = [tuple(t["data_offsets"]) for k, t in header.items() if k != "__metadata__"]
+            whole = all(0 <= begin <= end for begin, end in places) and 8 + length + max(e for _, e in places) == size
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise bad from None
-    if 8 + length + end != size:
+    if not whole:
         raise bad

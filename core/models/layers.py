@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
 
 _EMBEDDINGS = "embeddings"
+_WIDENED = "embeddings_project"  # to the width of the layers, where a family (small ELECTRA) has narrower ones
 STACKS: Mapping[
     str, str
 ] = {  # families whose layers take the states of the one before and nothing else: where they are
@@ -55,7 +56,8 @@ def lowest(model: Any, number: int) -> list["torch.nn.Module"]:
         raise CoreError("layers_unknown", {"where": "train.frozen_layers", "family": model.config.model_type})
     if number > len(layers):
         raise CoreError("layers_few", {"where": "train.frozen_layers", "layers": len(layers), "asked": number})
-    return [model.base_model.get_submodule(_EMBEDDINGS), *layers[:number]] if number else []
+    first = [getattr(model.base_model, name, None) for name in (_EMBEDDINGS, _WIDENED)]
+    return [*(module for module in first if module is not None), *layers[:number]] if number else []
 
 
 def lower(model: Any, number: int) -> "torch.nn.Module":
@@ -71,6 +73,8 @@ def upper(model: Any, number: int, wanted: Wanted) -> "torch.nn.Module":
 
     0: all of it, called as ever. A network of an unknown family is given back as it is.
     """
+    import torch
+
     layers = stack(model)
     if not layers:
         return model
@@ -80,6 +84,8 @@ def upper(model: Any, number: int, wanted: Wanted) -> "torch.nn.Module":
     rest, base = _shallow(model), _with_layers(model.base_model, above)
     if number:
         setattr(base, _EMBEDDINGS, _given())
+        if hasattr(base, _WIDENED):
+            setattr(base, _WIDENED, torch.nn.Identity())
     setattr(rest, model.base_model_prefix, base)
     return rest
 

@@ -16,7 +16,7 @@ def cheaper(model: Any) -> None:
         """Drops a byte's share. *Shape:* any."""
 
         def forward(self, input: "torch.Tensor") -> "torch.Tensor":
-            least = round(self.p * _STEPS)
+            least = min(_STEPS - 1, round(self.p * _STEPS))
             if not self.training or not least or input.device.type != "cpu":
                 return super().forward(input)
             drawn = torch.empty(-(-input.numel() // 8), dtype=torch.int64).random_(-(2**63), None)

@@ -5,7 +5,7 @@ Held against steps of a BERT of 6 layers, 384 wide, on two cores: every method w
 
 from collections.abc import Mapping
 
-from core.models.weights import Layout, Tensor
+from core.models.weights import FLOAT, Layout, Tensor
 from core.training.portions import split
 from core.training.settings import Method, TrainParams
 
@@ -14,6 +14,7 @@ PASSES: Mapping[Method, float] = {  # over a layer that is not left as it is, in
     "lora": 2.85,  # no gradient for the weights, but two more products beside each
     "frozen": 0.0,
 }
+STATES = 1 << 30  # bytes of states that are kept of a mix, and as many of dev
 _STEP = 0.5e9  # of a step, whatever its size
 _WEIGHT = 220.0  # of a weight that is updated and whose gradient is clipped
 _READ = 1.8e6  # of a sub-token of dev: from its logits to a prediction
@@ -35,9 +36,18 @@ def _bert(words: int, width: int, layers: int) -> Layout:
 USUAL = _bert(30_522, 384, 6)  # what an encoder is taken for of which nothing is known: all-MiniLM-L6-v2
 
 
-def of_step(found: Layout, train: TrainParams, below: int, places: float) -> float:
-    """Of one step over so many sub-tokens. `below`: lowest layers whose states are known already."""
+def keeps(width: int, tokens: float) -> bool:
+    """Whether the states that frozen layers make of so many sub-tokens, of a mix or of dev, are kept in memory.
+
+    Of more of them the frozen layers are gone through anew at every step.
+    """
+    return FLOAT * width * tokens <= STATES
+
+
+def of_step(found: Layout, train: TrainParams, below: int, places: float, known: bool = True) -> float:
+    """Of one step over so many sub-tokens, the lowest `below` layers left as they are; `known`: their states are."""
     layers = PASSES[train.method] * (found.layers - below) * forward(found) * places
+    layers += 0.0 if known else of_states(found, below, places)
     trained = split(found, train, below, 1).trained
     return _STEP + (2 if train.adversarial else 1) * layers + _WEIGHT * trained
 

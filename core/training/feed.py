@@ -13,14 +13,13 @@ from core import corpus as corpora
 from core.corpus import Corpus
 from core.models import layers, loading
 from core.tasks.protocol import Pieces, Task
-from core.training import batching
+from core.training import batching, effort
 from core.training.gear import Gear
 
 if TYPE_CHECKING:
     import torch
 
 BATCH_TOKENS = 4096
-_KEPT_BYTES = 1 << 30  # of states kept in memory; beyond, frozen layers work anew at every step
 _WHOLE = 4  # a pool up to so many times as long as what is drawn from it is tokenised whole, for the next draw, too
 _kept: dict[str, np.ndarray] = {}  # states by what they are of, the newest last
 
@@ -155,12 +154,12 @@ def feed(
     """
     pad = loading.pad_id(base)
     width = int(model.config.hidden_size) if frozen else 0
-    if not frozen or len(pieces.ids) * width * 4 > _KEPT_BYTES:
+    if not frozen or not effort.keeps(width, len(pieces.ids)):
         return Feed(pieces, pad)
     key = _key(pieces, f"{base.name} {frozen} {gear}")
     if key not in _kept:
         states = _states(Feed(pieces, pad), layers.lower(model, frozen), width, gear, check)
-        while _kept and sum(map(_bytes, _kept.values())) + states.nbytes > _KEPT_BYTES:
+        while _kept and sum(map(_bytes, _kept.values())) + states.nbytes > 2 * effort.STATES:
             del _kept[next(iter(_kept))]
         _kept[key] = states
     _kept[key] = _kept.pop(key)

@@ -1,12 +1,18 @@
 """What a training runs on: device, precision and threads, as they were resolved when the run was submitted."""
 
+import importlib.metadata
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from core.errors import CoreError
 
 if TYPE_CHECKING:
     import torch
+
+_VERSIONED = ("torch", "transformers", "tokenizers", "numpy")
 
 
 @dataclass(frozen=True)
@@ -28,10 +34,18 @@ class Gear:
         return torch.from_numpy(array).to(self.device, non_blocking=True)
 
 
+@cache
+def versions() -> Mapping[str, str]:
+    """Of the packages that a training's bits depend on, as they are installed."""
+    return {name: importlib.metadata.version(name) for name in _VERSIONED}
+
+
 def gear_of(resolved: Mapping[str, Any]) -> Gear:
-    """Sets the threads of this process, and algorithms that give the same bits again."""
+    """Sets the threads of this process, and algorithms that give the same bits again. Raises CoreError `gpu_gone`."""
     import torch
 
+    if resolved["device"] == "cuda" and not torch.cuda.is_available():
+        raise CoreError("gpu_gone", {}, "hint_fresh")
     torch.set_num_threads(int(resolved["threads"]))
     torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms imports the compiler, for two seconds
     # what is then overwritten need not be filled first

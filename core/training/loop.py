@@ -160,8 +160,9 @@ def _backward(ctx: RunContext, put: Reader, job: Job, rows: np.ndarray, loss: _L
             continue
         within, places, targets = _scored(job, part)[1:]
         inputs = job.feed.inputs(part, gear)
+        words = inputs
         if job.params.adversarial:
-            inputs = _embedded(put.whole, inputs)
+            inputs = _embedded(put.whole, words)
         with gear.autocast():
             logits = put(inputs, within, places)
         value = loss(logits, targets) / over
@@ -170,7 +171,7 @@ def _backward(ctx: RunContext, put: Reader, job: Job, rows: np.ndarray, loss: _L
             return total
         value.backward()
         if job.params.adversarial:
-            push(inputs["inputs_embeds"], job.params.adversarial)
+            inputs = _embedded(put.whole, words, away(inputs["inputs_embeds"], job.params.adversarial))
             with gear.autocast():
                 logits = put(inputs, within, places)
             (loss(logits, targets) / over).backward()
@@ -185,15 +186,23 @@ def _scored(job: Job, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
     return positions[use], within[use], places[use], targets[use]
 
 
-def _embedded(model: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """A batch whose words, or states, are leaves that gather a gradient."""
+def _embedded(model: Any, inputs: Mapping[str, Any], moved: "torch.Tensor | None" = None) -> dict[str, Any]:
+    """A batch whose words, or states, gather a gradient of their own; those moved by so much.
+
+    The table of words gets its gradient, too, where it is trained.
+    """
     embeds = inputs.get("inputs_embeds")
     found = word_embeddings(model)(inputs["input_ids"]) if embeds is None else embeds
-    return {"inputs_embeds": found.detach().requires_grad_(True), "attention_mask": inputs["attention_mask"]}
+    found = found if moved is None else found + moved
+    if found.requires_grad:
+        found.retain_grad()
+    else:
+        found = found.detach().requires_grad_(True)
+    return {"inputs_embeds": found, "attention_mask": inputs["attention_mask"]}
 
 
-def push(embeds: "torch.Tensor", length: float) -> None:
-    """The fast gradient method: move each row's embeddings by `length` along their gradient, in place.
+def away(embeds: "torch.Tensor", length: float) -> "torch.Tensor":
+    """The fast gradient method: by how much each row's embeddings are moved, `length` along their gradient.
 
     Miyato, Dai & Goodfellow 2017 (https://arxiv.org/abs/1605.07725). Departures: the embeddings are not normalised
     first; and above frozen layers it is their states that are moved. *Shape:* (rows, longest, width).
@@ -204,8 +213,7 @@ def push(embeds: "torch.Tensor", length: float) -> None:
         gradient = embeds.grad
         assert gradient is not None
         norm = gradient.flatten(1).norm(dim=1).clamp_min(1e-12)
-        embeds.add_(gradient * (length / norm)[:, None, None])
-        embeds.grad = None
+        return gradient * (length / norm)[:, None, None]
 
 
 def _clip(network: Network, most: float) -> float:

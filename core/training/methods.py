@@ -152,8 +152,11 @@ def class_weights(params: TrainParams, task: Task, targets: np.ndarray, classes:
     return (weights * counts.sum() / max(1.0, float((weights * counts).sum()))).astype(np.float32)
 
 
-def solve_head(network: Network, task: Task, train: Encoded, feed: Feed, gear: Gear) -> None:
-    """Give the last linear map the ridge solution over what reaches it, before anything is trained."""
+def solve_head(network: Network, task: Task, train: Encoded, feed: Feed, gear: Gear, seed: int) -> None:
+    """Give the last linear map the ridge solution over what reaches it, before anything is trained.
+
+    Of a large mix, rows drawn by the seed, as many as hold `_MOST_ITEMS` items.
+    """
     import torch
 
     network.whole.eval()
@@ -162,7 +165,9 @@ def solve_head(network: Network, task: Task, train: Encoded, feed: Feed, gear: G
     hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
     put, features, wanted = network.reader(task, feed), list[np.ndarray](), list[np.ndarray]()
     with torch.inference_mode(), gear.autocast():
-        for rows in batching.in_order(train.lengths, BATCH_TOKENS):
+        picked = _some(feed, seed)
+        for batch in batching.in_order(train.lengths[picked], BATCH_TOKENS):
+            rows = picked[batch]
             seen.clear()
             positions, within, places = feed.items(rows)
             use = (places >= 0) & scored(train.targets[positions])
@@ -171,13 +176,20 @@ def solve_head(network: Network, task: Task, train: Encoded, feed: Feed, gear: G
             at = within[use] if task.reads == "row" else within[use] * seen[0].shape[1] + places[use]
             features.append(read[torch.from_numpy(at).to(read.device)].float().cpu().numpy())
             wanted.append(train.targets[positions[use]])
-            if sum(map(len, wanted)) >= _MOST_ITEMS:
-                break
     hook.remove()
     weights, bias = ridge(np.concatenate(features), np.concatenate(wanted), last.out_features)
     with torch.no_grad():
         last.weight.copy_(torch.from_numpy(weights))
         last.bias.copy_(torch.from_numpy(bias))
+
+
+def _some(feed: Feed, seed: int) -> np.ndarray:
+    """All rows, or so many drawn by a seed that they hold no more items than a head is solved from, in order."""
+    items = np.diff(feed.pieces.items)
+    if items.sum() <= _MOST_ITEMS:
+        return np.arange(len(items))
+    drawn = np.random.default_rng(seed).permutation(len(items))
+    return np.sort(drawn[: max(1, int(np.searchsorted(np.cumsum(items[drawn]), _MOST_ITEMS, "right")))])
 
 
 def scored(targets: np.ndarray) -> np.ndarray:
@@ -188,8 +200,9 @@ def scored(targets: np.ndarray) -> np.ndarray:
 def ridge(features: np.ndarray, targets: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """A linear head in closed form: weighted ridge regression on one-hot targets, then made sharper to be logits.
 
-    `features`: *Shape:* (items, width); `targets`: (items,) classes or (items, classes) 0/1. Items count by the inverse
-    root of how often their class occurs. -> weights (classes, width) and bias (classes,), float32.
+    `features`: *Shape:* (items, width); `targets`: (items,) classes or (items, classes) 0, 1, or NaN where nobody
+    knows. Items count by the inverse root of how often their class occurs. -> weights (classes, width) and bias
+    (classes,), float32.
     """
     hot = np.eye(classes)[targets] if targets.ndim == 1 else np.nan_to_num(targets.astype(float))
     weight = np.ones(len(hot)) if targets.ndim > 1 else (hot / np.sqrt(np.maximum(hot.sum(axis=0), 1))).sum(axis=1)
@@ -198,7 +211,14 @@ def ridge(features: np.ndarray, targets: np.ndarray, classes: int) -> tuple[np.n
     weighted = x * (weight / weight.mean())[:, None]
     penalty = np.full(x.shape[1], _RIDGE)
     penalty[-1] = 1e-6  # the bias is free
-    solved = np.linalg.solve(weighted.T @ x + np.diag(penalty), weighted.T @ hot)
+    known = np.ones(hot.shape, bool) if targets.ndim == 1 else ~np.isnan(targets)
+    if known.all():
+        solved = np.linalg.solve(weighted.T @ x + np.diag(penalty), weighted.T @ hot)
+    else:  # each class from the rows of which it is known whether they have it
+        solved = np.zeros((x.shape[1], classes))
+        for label, there in enumerate(known.T):
+            mine = weighted[there]
+            solved[:, label] = np.linalg.solve(mine.T @ x[there] + np.diag(penalty), mine.T @ hot[there, label])
     sharper = _sharpest(x @ solved, targets)
     weights = sharper * (solved[:-1] / spread[:, None])
     bias = sharper * solved[-1] - mean @ weights - (0.5 * sharper if targets.ndim > 1 else 0.0)

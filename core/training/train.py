@@ -23,7 +23,7 @@ from core.tasks.protocol import Encoded, Pieces, Task
 from core.training import batching, first_batch, predictions
 from core.training.feed import Feed, drawn_pieces, feed, joined, pieces_of
 from core.training.first_batch import FirstBatch
-from core.training.gear import Gear, gear_of
+from core.training.gear import Gear, gear_of, versions
 from core.training.loop import PREDICTIONS, Job, Progress, best_of, train
 from core.training.methods import Network, counted, frozen_layers, ready, solve_head
 from core.training.settings import TrainParams
@@ -95,7 +95,7 @@ def run(ctx: RunContext) -> None:
         return dev_f1(task, dev, guessed.values, params.labels), lambda path: predictions.write(path, dev, guessed)
 
     looks = settings.looks(_learned(prepared, settings), len(dev_pieces.ids))
-    environment = {k: ctx.resolved[k] for k in ("device", "precision", "threads", "versions")}
+    environment = {k: ctx.resolved[k] for k in ("device", "precision", "threads")} | {"versions": dict(versions())}
     job = Job(
         task, prepared.encoded, train_feed, settings, prepared.steps, settings.evaluation_steps(prepared.steps, looks),
         params.seed, len(classes), evaluate, environment, began,
@@ -118,7 +118,7 @@ def _network(
     network.whole.to(gear.device)
     found = feed(prepared.encoded.pieces, network.whole, frozen, base, gear, ctx.check_cancelled)
     if params.train.head == "solved":
-        solve_head(network, task, prepared.encoded, found, gear)
+        solve_head(network, task, prepared.encoded, found, gear, params.seed)
     return network, found
 
 
@@ -151,6 +151,7 @@ def _deliver(
             "truncated_words": prepared.encoded.pieces.truncated + cut,
             "frozen_layers": network.frozen,
             "weights": weights,
+            "versions": dict(versions()),
         }
     )
     ctx.point("finished")
