@@ -47,7 +47,7 @@ def budget(bench: Bench, found: Composition | None) -> TrainParams:
     asked = training_form.essential(slug)
     with st.expander(t("More training settings"), key="mix_experts"):
         asked |= training_form.more(slug, method)
-    train = sense.settled(build(TrainParams, asked | {"method": method}, "train"))
+    train = sense.tidied(build(TrainParams, asked | {"method": method}, "train"))
     with shown:
         steps = _steps(bench, found, train)
     return replace(train, steps=steps)

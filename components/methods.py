@@ -37,6 +37,10 @@ METHODS: Mapping[str, Method] = {  # words
     "shuffle_segments": Method(
         "Shuffled segments", "Words change their order, but only within a name or within the text between two names."
     ),
+    "back_translation": Method(
+        "Back-translation", "What stands outside names is translated into another language and back. English and "
+        "Portuguese, without a network."
+    ),
     "synonym": Method("Synonym replacement", "Words outside names become synonyms from WordNet. English only."),
     "insertion": Method(
         "Synonym insertion", "Synonyms of words in the sentence are put in at other places, never inside a name. "
@@ -52,6 +56,8 @@ SOURCES: Mapping[str, str] = {  # Markdown
     "mention_replacement": "[Dai & Adel 2020](https://arxiv.org/abs/2010.11683)",
     "token_replacement": "[Dai & Adel 2020](https://arxiv.org/abs/2010.11683)",
     "shuffle_segments": "[Dai & Adel 2020](https://arxiv.org/abs/2010.11683)",
+    "back_translation": "[Sennrich et al. 2016](https://arxiv.org/abs/1511.06709), "
+    "[Xie et al. 2020](https://arxiv.org/abs/1904.12848), [Chen et al. 2023](https://arxiv.org/abs/2211.15613)",
     "synonym": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "insertion": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "swap": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
@@ -64,6 +70,9 @@ RATES: Mapping[str, Setting] = {  # words
     "mention_replacement": Setting("Names replaced", "The chance of each name to be replaced; at least one is."),
     "token_replacement": Setting("Words replaced", "The chance of each word to be replaced; at least one is."),
     "shuffle_segments": Setting("Segments shuffled", "The chance of each segment to be shuffled; at least one is."),
+    "back_translation": Setting(
+        "Segments translated", "The chance of each stretch between names to be translated; at least one is."
+    ),
     "synonym": Setting("Words replaced", "Replaced words per word of the sentence; at least one."),
     "insertion": Setting("Words inserted", "Inserted words per word of the sentence; at least one."),
     "swap": Setting("Pairs swapped", "Swapped pairs per word of the sentence; at least one."),
@@ -101,6 +110,17 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
             t("Whether words inside names may change too. The label of a name stays in any case."),
             {"all": t("Everywhere"), "outside": t("Outside names"), "inside": t("Inside names")},
         ),
+    }
+    words |= {
+        "fewest": FieldWords(
+            t("Fewest words of a segment"), t("Shorter stretches stay: they rarely come back changed.")
+        ),
+        "mode": FieldWords(
+            t("What is translated"),
+            t("A whole sentence reads better, but is dropped if a name in it comes back as something else."),
+            {"segments": t("Each stretch between names"), "markers": t("The whole sentence, names marked")},
+        ),
+        "pivot": FieldWords(t("Language between"), t("The language that a sentence goes through: pt, Portuguese.")),
     }
     if method in RATES:
         words["rate"] = FieldWords(t(RATES[method].label), t(RATES[method].help))

@@ -104,7 +104,9 @@ def _settled(folders: Sequence[Path]) -> _Told:
     """Machine and software of the runs, as far as that was kept."""
     asked = [read_object(folder / "resolved.json") or {} for folder in folders]
     done = [read_object(folder / "result.json") or {} for folder in folders]
-    kept = [one | {key: told[key] for key in ("versions",) if key in told} for one, told in zip(asked, done, strict=True)]
+    kept = [
+        one | {key: told[key] for key in ("versions",) if key in told} for one, told in zip(asked, done, strict=True)
+    ]
     packages = {name: None for one in kept for name in one.get("versions", {})}
     return {
         **{("machine", name): _all(one.get(name) for one in kept) for name in _MACHINE},

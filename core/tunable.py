@@ -86,7 +86,8 @@ def _left_open(name: str, start: TrainParams, base: Path | None) -> float | None
 
 def placed(name: str, train: TrainParams, found: Range) -> Tried | None:
     """What a training has of a setting, as a sampler is told; None where that is no value of the setting."""
-    value = train.peak if name == "learning_rate" else getattr(train, name)
+    comes_to = {"learning_rate": "peak", "head": "beginning"}  # of what a training leaves to its method
+    value = getattr(train, comes_to.get(name, name))
     if name == "epochs" and train.steps is not None:
         return None
     return found.unset if value is None else value
@@ -125,7 +126,7 @@ def with_values(start: TrainParams, values: Mapping[str, Tried]) -> TrainParams:
     """The settings of a trial; what its method has no use for is left at its default. Raises CoreError `bad_value`."""
     replaced = {_EITHER[name] for name in values if name in _EITHER}
     kept = {name: value for name, value in canonical(start).items() if name not in replaced}
-    return sense.settled(build(TrainParams, kept | dict(values), "train"))
+    return sense.tidied(build(TrainParams, kept | dict(values), "train"))
 
 
 def check(ranges: Mapping[str, Range]) -> None:

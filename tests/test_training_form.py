@@ -96,7 +96,10 @@ def test_what_is_merely_of_no_use_is_let_through(train):
 
 def test_one_training_has_one_spec_whatever_other_methods_would_do():
     asked = TrainParams(method="frozen", layer_decay=0.5, adversarial=1.0, lora_rank=8, dropout=0.2)
-    assert sense.settled(asked) == TrainParams(method="frozen", dropout=0.2)
+    assert sense.settled(asked) == TrainParams(method="frozen", head="solved", dropout=0.2)
+    assert sense.settled(TrainParams(head="fresh")) == sense.settled(TrainParams()) == TrainParams()
+    assert sense.settled(TrainParams(method="lora")).head == "solved" == sense.settled(TrainParams(head="solved")).head
+    assert sense.settled(TrainParams(method="lora", head="fresh")).head == "fresh"
     sense.check(sense.settled(asked))
     for method in sense.METHODS:
         assert sense.REFUSED[method] <= sense.UNUSED[method] <= set(field_names(TrainParams))

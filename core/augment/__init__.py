@@ -44,6 +44,12 @@ AUGMENTERS: Mapping[str, Entry] = {
         keeps_mentions=False,
         needs="mentions",
     ),
+    "back_translation": Entry(
+        "core.augment.back_translation:BackTranslation",
+        "core.augment.back_translation:BackTranslationParams",
+        1,
+        keeps_mentions=True,
+    ),
     "synonym": Entry("core.augment.synonym:Synonym", "core.augment.synonym:SynonymParams", 1, keeps_mentions=True),
     "insertion": Entry(
         "core.augment.insertion:Insertion", "core.augment.insertion:InsertionParams", 1, keeps_mentions=True

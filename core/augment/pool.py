@@ -1,5 +1,6 @@
 """A pool: the children of a corpus by one method, filtered, with a reason for every child that is missing."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from pydantic import Field
 
 from core import corpus as corpora
 from core.augment import augmenter, check_suits, make, params_of
-from core.augment.protocol import Augmenter, Child, Example, Rejected, Resources, rng_for
+from core.augment.protocol import Ahead, Augmenter, Child, Example, Rejected, Resources, rng_for
 from core.corpus import ID, Corpus, digest_parts
 from core.formats.leakage import contents
 from core.params import CLOSED, build, canonical, canonical_json
@@ -23,7 +24,8 @@ from core.tasks.protocol import Task, schema_of
 CHANGE = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("was", pa.list_(pa.string()))])
 MADE = pa.schema([("changes", pa.list_(CHANGE)), ("method", pa.string()), ("copy", pa.int32())])
 REJECTED = pa.schema([("parent", ID), ("copy", pa.int32()), ("code", pa.string())])
-PROGRESS_ROWS = 1000
+AHEAD = 32  # rows that a method is told of at once: two seconds of the slowest
+PROGRESS = 1.0  # seconds between two looks at whether somebody cancelled
 
 Born = tuple[int, int, Child]  # position of the parent row, copy, child
 
@@ -89,6 +91,8 @@ def build_pool(
     for copy in range(params.copies):
         for at, row in enumerate(rows):
             check()
+            if at % AHEAD == 0:
+                look_ahead(method, params, rows[at : at + AHEAD], copy)
             child = born(task, method, params, row, copy, forbidden, seen)
             if isinstance(child, Rejected):
                 rejected.append(RejectedChild(row.id, copy, child.code))
@@ -96,6 +100,12 @@ def build_pool(
                 children.append((at, copy, child))
                 seen.add(task.text_content(child.tokens))
     return Pool(Corpus(parent.schema, _table(parent, rows, children, params)), rejected)
+
+
+def look_ahead(method: Augmenter, params: AugmentParams, rows: Sequence[Example], copy: int) -> None:
+    """Tell a method that wants to know it which rows it will be asked for next."""
+    if isinstance(method, Ahead):
+        method.ahead([(row, rng_for(params.seed, params.method, row.id, copy)) for row in rows])
 
 
 def born(
@@ -177,13 +187,14 @@ def run(ctx: RunContext) -> None:
         if role in ctx.resolved["inputs"]:
             forbidden |= contents(corpora.read(ctx.input(role)))
     total = len(parent) * params.copies
-    done = 0
+    done, next_look = 0, 0.0
 
     def check() -> None:
-        nonlocal done
-        if done % PROGRESS_ROWS == 0:
+        nonlocal done, next_look
+        if time.monotonic() >= next_look:
             ctx.check_cancelled()
             ctx.metric(step=done, total=total)
+            next_look = time.monotonic() + PROGRESS
         done += 1
 
     pool = build_pool(parent, params, ctx.root / "cache", forbidden, check)

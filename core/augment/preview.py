@@ -12,7 +12,7 @@ from pydantic import Field
 
 from core import corpus as corpora
 from core.augment import check_suits, make, params_of
-from core.augment.pool import AugmentParams, born
+from core.augment.pool import AHEAD, AugmentParams, born, look_ahead
 from core.augment.protocol import Augmenter, Child, Example, Rejected, Resources
 from core.corpus import Corpus
 from core.errors import CoreError
@@ -109,8 +109,10 @@ def _previewed(
     seen, held_out = set(parent.contents), set(forbidden)
     children: dict[int, list[Child | Rejected]] = {row: [] for row in sorted(rows)}
     for copy in range(params.copies):
-        for row, made in children.items():
+        for at, (row, made) in enumerate(children.items()):
             check()
+            if at % AHEAD == 0:
+                look_ahead(method, params, [parent.examples[other] for other in [*children][at : at + AHEAD]], copy)
             child = born(parent.task, method, params, parent.examples[row], copy, held_out, seen)
             made.append(child)
             if isinstance(child, Child):

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
 from core.tasks.example import Change, Child, Example, restore
 
 __all__ = [
+    "Ahead",
     "Augmenter",
     "Change",
     "Child",
@@ -49,6 +50,15 @@ class Augmenter(Protocol):
     """Built from its params and Resources. A child depends on the row, the copy's `rng` and nothing else."""
 
     def augment(self, row: Example, copy: int, rng: Random) -> Child | Rejected: ...
+
+
+@runtime_checkable
+class Ahead(Protocol):
+    """An augmenter whose work is cheaper for many rows at once: it may be told of them before it is asked for each."""
+
+    def ahead(self, asked: Sequence[tuple[Example, Random]]) -> None:
+        """`asked`: rows with the random numbers that `augment` will be given for them, as they are at the beginning."""
+        ...
 
 
 def rng_for(seed: int, method: str, row_id: bytes, copy: int) -> Random:

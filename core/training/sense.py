@@ -55,9 +55,15 @@ def check_encoder(train: TrainParams, base: Path) -> None:
         raise CoreError("layers_few", {"where": "train.frozen_layers", "layers": known, "asked": asked})
 
 
-def settled(train: TrainParams) -> TrainParams:
-    """The same with the default of each setting that its method has no use for, or that says what the default comes to:
-    one training, one spec."""
+def tidied(train: TrainParams) -> TrainParams:
+    """The same with the default of each setting that its method has no use for or that says what it comes to."""
     plain = {name: getattr(_PLAIN, name) for name in UNUSED[train.method]}
     rate = None if train.learning_rate == RATES[train.method] else train.learning_rate
-    return replace(train, learning_rate=rate, **plain)
+    left = replace(train, head="suited").beginning == train.beginning
+    return replace(train, learning_rate=rate, head="suited" if left else train.head, **plain)
+
+
+def settled(train: TrainParams) -> TrainParams:
+    """One training, one spec: tidied, and how a head begins is written down where it isn't at random."""
+    found = tidied(train)
+    return replace(found, head="solved") if found.beginning == "solved" else found

@@ -1,0 +1,215 @@
+"""Back-translation. Sennrich, Haddow & Birch 2016, "Improving Neural Machine Translation Models with Monolingual
+Data", https://arxiv.org/abs/1511.06709; as augmentation Xie et al. 2020 (UDA), https://arxiv.org/abs/1904.12848.
+
+Two ways to keep labels. *segments*: only what lies between mentions is translated, each stretch by itself. *markers*:
+the sentence is translated whole, each mention between square brackets (Chen et al. 2023, EasyProject,
+https://arxiv.org/abs/2211.15613), and a child is kept only if every pair of brackets comes back with its mention in
+it; the mention's own spelling is put back. Departures: addresses, handles, hashtags and masked words are kept like
+mentions; capitals and full stops that a translator adds at the edges are taken back; words are cut as the corpus cuts
+them ("do n't" or "don't").
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from random import Random
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from core.augment.edits import by_chance
+from core.augment.protocol import Change, Child, Example, Rate, Rejected, Resources
+from core.augment.translation import Memory, translator
+from core.params import CLOSED
+from core.tasks.example import OUTSIDE, spans
+
+_LIKE = 0.9  # a mention has come back if it is as similar as that to what it was, 0..1
+_FIXED = re.compile(r"(?i)^(https?:|www\.|[@#].|[^\s]+\.(com|org|net|ly|co)\b)|[\[\]]")  # never put to a translator
+_CLITIC = re.compile(r"(?i)^(.+?)(n['’]t|['’](?:s|m|re|ve|d|ll))$")
+_EDGES = re.compile(r"^([^\w@#$€£&]*)(.*?)([^\w]*)$", re.DOTALL)
+_RUN = re.compile(r"(.)\1*", re.DOTALL)
+_CLOSE = frozenset(".,!?;:%)]}…") | {"'s", "'m", "'re", "'ve", "'d", "'ll", "n't"}
+_OPEN = frozenset("([{$#")
+
+Tagged = tuple[str, str | None]
+
+
+@dataclass(frozen=True)
+class BackTranslationParams:
+    """`rate`: probability that a segment is translated, at least one is; `mode` markers translates whole sentences."""
+
+    __pydantic_config__ = CLOSED
+    rate: Rate = 0.5
+    mode: Literal["segments", "markers"] = "segments"
+    fewest: Annotated[int, Field(ge=1)] = 3  # words of the shortest segment that is translated
+    pivot: Annotated[str, Field(pattern="^[a-z]{2,3}$")] = "pt"  # the language that a sentence goes through
+
+
+class BackTranslation:
+    """What stands outside mentions is said in other words: those that come back from another language."""
+
+    def __init__(self, params: BackTranslationParams, resources: Resources) -> None:
+        self._params = params
+        self._language = resources.language.partition("-")[0]
+        self._memory = Memory(translator("embedded", self._language, [params.pivot]), resources.cache)
+        self._parted = any(_CLITIC.match("x" + token) and len(token) > 1 for token in _some_words(resources.examples))
+
+    def ahead(self, asked: Sequence[tuple[Example, Random]]) -> None:
+        """Translate what rows will need, all at once; their children are then made from memory."""
+        texts = [text for row, rng in asked for text in self._texts(row, rng)]
+        self._memory.there_and_back(texts, self._language, self._params.pivot)
+
+    def augment(self, row: Example, copy: int, rng: Random) -> Child | Rejected:
+        pieces = _pieces(row)
+        if not any(_movable(piece, self._params.fewest) for piece in pieces):
+            return Rejected("nothing_to_change")
+        return self._whole(row, pieces) if self._params.mode == "markers" else self._parts(row, pieces, rng)
+
+    def _texts(self, row: Example, rng: Random) -> list[str]:
+        pieces = _pieces(row)
+        if self._params.mode == "markers":
+            able = any(_movable(piece, self._params.fewest) for piece in pieces)
+            return [_marked(pieces)] if able else []
+        return [_joined(pieces[at].words) for at in self._chosen(pieces, rng)]
+
+    def _chosen(self, pieces: Sequence["_Piece"], rng: Random) -> list[int]:
+        able = [at for at, piece in enumerate(pieces) if _movable(piece, self._params.fewest)]
+        return by_chance(able, self._params.rate, rng)
+
+    def _back(self, texts: Iterable[str]) -> dict[str, str]:
+        return self._memory.there_and_back(texts, self._language, self._params.pivot)
+
+    def _parts(self, row: Example, pieces: Sequence["_Piece"], rng: Random) -> Child | Rejected:
+        chosen = self._chosen(pieces, rng)
+        texts = {at: _joined(pieces[at].words) for at in chosen}
+        back = self._back(texts.values())
+        new: list[Tagged] = []
+        for at, piece in enumerate(pieces):
+            words = self._words(back[texts[at]], piece.words, at == 0, row) if at in texts else ()
+            new += [(word, OUTSIDE) for word in words] if words else piece.tagged
+        return _child(row, new)
+
+    def _whole(self, row: Example, pieces: Sequence["_Piece"]) -> Child | Rejected:
+        text = _marked(pieces)
+        parts = re.split(r"\[([^\[\]]*)\]", self._back([text])[text])  # outside, inside, outside, ...
+        kept = [piece for piece in pieces if piece.kept]
+        if len(parts) != 2 * len(kept) + 1 or any("[" in part or "]" in part for part in parts):
+            return Rejected("markers_lost")
+        new: list[Tagged] = []
+        for at, part in enumerate(parts):
+            if at % 2:
+                found = max(kept, key=lambda piece: _alike(part, piece.words), default=None)
+                if found is None or _alike(part, found.words) < _LIKE:
+                    return Rejected("mention_lost")
+                kept.remove(found)
+                new += found.tagged
+            else:
+                new += [(word, OUTSIDE) for word in self._cut(part, row.tokens)]
+        first, last = row.tokens[0], row.tokens[-1]
+        return _child(row, _edges(new, first, last))
+
+    def _words(self, text: str, was: Sequence[str], begins: bool, row: Example) -> list[str]:
+        """A segment's words as they came back, with its edges as they were."""
+        found = [(word, OUTSIDE) for word in self._cut(text, row.tokens)]
+        first = was[0] if begins or not was[0][:1].isupper() else ""
+        return [word for word, _ in _edges(found, first, was[-1])]
+
+    def _cut(self, text: str, known: Collection[str]) -> Iterator[str]:
+        """The words of a text, cut as the corpus cuts them; `known`: those of the parent, which stay whole."""
+        for chunk in text.split():
+            if chunk in known:
+                yield chunk
+                continue
+            before, word, after = _EDGES.match(chunk).groups()  # pyright: ignore[reportOptionalMemberAccess]
+            yield from _runs(before)
+            clitic = _CLITIC.match(word) if self._parted and word not in known else None
+            yield from clitic.groups() if clitic else (word,) if word else ()
+            yield from _runs(after)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Neighbouring words of a row that are kept as they are, or that may be said in other words."""
+
+    tagged: tuple[Tagged, ...]
+    kept: bool
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return tuple(word for word, _ in self.tagged)
+
+
+def _pieces(row: Example) -> list[_Piece]:
+    """A row as stretches, in order: each mention, each run of masked words, each fixed word, and what lies between."""
+    kind: list[object] = [
+        OUTSIDE if tag == OUTSIDE and not _FIXED.search(token) else None if tag is None else at
+        for at, (token, tag) in enumerate(zip(row.tokens, row.tags, strict=True))
+    ]
+    for span in spans(row.tags):
+        kind[span.start : span.end] = [f"mention {span.start}"] * (span.end - span.start)
+    pieces: list[_Piece] = []
+    begin = 0
+    for at in range(1, len(kind) + 1):
+        if at == len(kind) or kind[at] != kind[begin]:
+            tagged = tuple(zip(row.tokens[begin:at], row.tags[begin:at], strict=True))
+            pieces.append(_Piece(tagged, kind[begin] != OUTSIDE))
+            begin = at
+    return [piece for piece in pieces if piece.tagged]
+
+
+def _runs(marks: str) -> Iterator[str]:
+    """Punctuation, the same mark again and again as one word ("...")."""
+    return (run.group() for run in _RUN.finditer(marks))
+
+
+def _movable(piece: _Piece, shortest: int) -> bool:
+    return not piece.kept and sum(any(map(str.isalpha, word)) for word in piece.words) >= shortest
+
+
+def _marked(pieces: Sequence[_Piece]) -> str:
+    return " ".join(f"[{_joined(piece.words)}]" if piece.kept else _joined(piece.words) for piece in pieces)
+
+
+def _joined(words: Sequence[str]) -> str:
+    """Words as running text: translators have never seen " , " and " 's "."""
+    text = ""
+    for word in words:
+        glued = not text or word.casefold() in _CLOSE or text[-1] in _OPEN
+        text += word if glued else " " + word
+    return text
+
+
+def _alike(text: str, words: Sequence[str]) -> float:
+    """How similar two spellings are, 0..1, whatever their case."""
+    mine, its = " ".join(text.split()).casefold(), _joined(words).casefold()
+    return 1.0 if mine == its else SequenceMatcher(None, mine, its, autojunk=False).ratio()
+
+
+def _edges(tagged: Sequence[Tagged], first: str, last: str) -> list[Tagged]:
+    """Without the capital at the beginning and the full stop at the end that weren't there before."""
+    found = list(tagged)
+    if found and found[-1] == (".", OUTSIDE) and last != ".":
+        found.pop()
+    word, tag = found[0] if found else ("", None)
+    if tag == OUTSIDE and first and not first[0].isupper() and word.istitle() and word != "I":
+        found[0] = (word.lower(), OUTSIDE)
+    return found
+
+
+def _child(row: Example, new: Sequence[Tagged]) -> Child | Rejected:
+    """The child with its changes word by word; words of another tag are other words."""
+    old = [*zip(row.tokens, row.tags, strict=True)]
+    if not new or [word for word, _ in new] == list(row.tokens):
+        return Rejected("unchanged")
+    changes = [
+        Change(to, until, row.tokens[start:end])
+        for what, start, end, to, until in SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+        if what != "equal"
+    ]
+    return Child(tuple(word for word, _ in new), tuple(tag for _, tag in new), tuple(changes))
+
+
+def _some_words(examples: Sequence[Example]) -> Counter[str]:
+    return Counter(token for row in examples[:2000] for token in row.tokens if token[:1] in "'’n")
