@@ -13,7 +13,7 @@ from core.params import CLOSED
 
 Positive = Annotated[float, Field(gt=0)]
 Method = Literal["full", "lora", "frozen"]
-RATES: Mapping[Method, float] = {"full": 2e-4, "lora": 1e-3, "frozen": 5e-3}  # peak learning rates that suit them
+RATES: Mapping[Method, float] = {"full": 2e-4, "lora": 2e-3, "frozen": 5e-3}  # peak learning rates that suit them
 MOST_LOOKS, FEWEST_LOOKS = 4, 2  # at dev, where nobody says how many
 _LOOK = 1 / 3  # of what learning from a sub-token takes, predicting one does
 
