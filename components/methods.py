@@ -51,6 +51,16 @@ METHODS: Mapping[str, Method] = {  # words
     "keyboard": Method("Keyboard slips", "Characters become their neighbours on the keyboard."),
     "ocr": Method("OCR errors", "Characters become look-alikes that text recognition confuses, such as 0 and O."),
     "spelling": Method("Spelling mistakes", "Words become misspellings that people often make. English only."),
+    "case": Method("Other case", "Words change between small letters, a capital first, and capitals only."),
+    "spacing": Method("Missing and wrong spaces", "Neighbouring words run together, or a word falls apart."),
+    "duplicate": Method(
+        "Control: gold again", "No augmentation: the same sentences once more. What a mix gains by it, it gains by "
+        "seeing gold more often."
+    ),
+    "label_shuffle": Method(
+        "Control: wrong labels", "No augmentation: names get the labels of others. It should never help; if it seems "
+        "to, doubt the comparison."
+    ),
 }  # fmt: skip
 SOURCES: Mapping[str, str] = {  # Markdown
     "mention_replacement": "[Dai & Adel 2020](https://arxiv.org/abs/2010.11683)",
@@ -65,6 +75,9 @@ SOURCES: Mapping[str, str] = {  # Markdown
     "keyboard": "[Belinkov & Bisk 2018](https://arxiv.org/abs/1711.02173)",
     "ocr": "[Ma 2019, nlpaug](https://github.com/makcedward/nlpaug)",
     "spelling": "[Belinkov & Bisk 2018](https://arxiv.org/abs/1711.02173)",
+    "case": "[Dhole et al. 2021](https://arxiv.org/abs/2112.02721)",
+    "spacing": "[Dhole et al. 2021](https://arxiv.org/abs/2112.02721)",
+    "label_shuffle": "[Zhang et al. 2017](https://arxiv.org/abs/1611.03530)",
 }
 RATES: Mapping[str, Setting] = {  # words
     "mention_replacement": Setting("Names replaced", "The chance of each name to be replaced; at least one is."),
@@ -80,6 +93,8 @@ RATES: Mapping[str, Setting] = {  # words
     "keyboard": Setting("Words with a slip", "The chance of each word to be changed; at least one is."),
     "ocr": Setting("Words misread", "The chance of each word to be changed; at least one is."),
     "spelling": Setting("Words misspelt", "The chance of each word with known misspellings; at least one is changed."),
+    "case": Setting("Words changed", "The chance of each word to be changed; at least one is."),
+    "spacing": Setting("Words touched", "The chance of each word to be joined or cut; at least one is."),
 }
 
 
@@ -90,6 +105,8 @@ def title(method: str) -> str:
 
 def what(method: str) -> str:
     """What a method does to a sentence, and what it keeps."""
+    if AUGMENTERS[method].control:
+        return t(METHODS[method].what)
     kept = (
         t("Names stay as they are.") if AUGMENTERS[method].keeps_mentions else t("Names may change, their types stay.")
     )
@@ -112,6 +129,12 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
         ),
     }
     words |= {
+        "style": FieldWords(
+            t("What words become"),
+            t("Any: one of the three, by chance."),
+            {"any": t("Any"), "lower": t("small"), "title": t("Capital first"), "upper": t("CAPITALS")},
+        ),
+        "joined": FieldWords(t("Joined rather than cut"), t("The share of words that run into the next one.")),
         "fewest": FieldWords(
             t("Fewest words of a segment"), t("Shorter stretches stay: they rarely come back changed.")
         ),

@@ -13,6 +13,7 @@ from core.models.catalogue import DEFAULT
 from core.params import canonical
 from core.recipe import AugmentedIngredient, Recipe
 from core.runs import POOL, RunSpec
+from core.tasks import task as task_of
 from core.training import sense
 from core.training.train import TrainRunParams
 from core.workspace import Workspace
@@ -72,7 +73,9 @@ def settle(recipe: Recipe, stage: Stage) -> tuple[TrainRunParams, list[str]]:
         for n in names
         if root_of(recipe, n) in roots and set(target) - set(stage.imported["covered"][POOL + root_of(recipe, n)])
     ]
-    train = replace(sense.settled(recipe.train), model=DEFAULT)  # which model it is stands among the inputs
+    train = replace(
+        sense.settled(recipe.train, task_of(recipe.task)), model=DEFAULT
+    )  # which model it is stands among the inputs
     return TrainRunParams(0, tuple(target), _in_rows(mix, stage.pools), train, tuple(sorted(masked))), names
 
 

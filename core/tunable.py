@@ -46,7 +46,7 @@ SPACE: Mapping[str, Range] = {
     "layer_decay": Range(0.6, 1.0, step=0.05),
     "frozen_layers": Range(0, 4, whole=True),
     "method": Range(choices=("full", "lora", "frozen")),
-    "head": Range(choices=("fresh", "solved")),
+    "head": Range(choices=("suited", "fresh", "solved")),
     "class_weights": Range(choices=("none", "balanced")),
     "adversarial": Range(choices=(0.0, 0.5, 1.0)),
 }
@@ -86,8 +86,7 @@ def _left_open(name: str, start: TrainParams, base: Path | None) -> float | None
 
 def placed(name: str, train: TrainParams, found: Range) -> Tried | None:
     """What a training has of a setting, as a sampler is told; None where that is no value of the setting."""
-    comes_to = {"learning_rate": "peak", "head": "beginning"}  # of what a training leaves to its method
-    value = getattr(train, comes_to.get(name, name))
+    value = train.peak if name == "learning_rate" else getattr(train, name)
     if name == "epochs" and train.steps is not None:
         return None
     return found.unset if value is None else value

@@ -146,7 +146,10 @@ def assert_holds(name: str, row: Example, child: Child) -> None:
         end = change.end
 
 
-@pytest.mark.parametrize("name", AUGMENTERS)
+METHODS = [name for name, entry in AUGMENTERS.items() if not entry.control]
+
+
+@pytest.mark.parametrize("name", METHODS)
 class TestContract:
     """What every method in the table keeps to."""
 
@@ -231,6 +234,45 @@ class TestContract:
             assert (row["origin"], row["method"]) == (gold[row["parent"]]["origin"], name)
         assert len({row["id"] for row in rows}) == len({tuple(row["tokens"]) for row in rows}) == len(rows)
         assert build_pool(GOLD, params, cache, set(), lambda: None).corpus.id == pool.corpus.id
+
+
+@pytest.mark.parametrize("name", sorted({*AUGMENTERS} - {*METHODS}))
+def test_controls_keep_words_and_have_a_child_wherever_there_can_be_one(name: str, cache: Path):
+    params = AugmentParams(name, copies=2, seed=1)
+    pool = build_pool(GOLD, params, cache, set(), lambda: None)
+    whole = len(GOLD) if name == "duplicate" else sum(bool(spans(row.tags)) for row in ROWS)
+    assert len(pool.corpus) == 2 * whole and len(pool.corpus) + len(pool.rejected) == 2 * len(GOLD)
+    for data in pool.corpus.table.to_pylist():
+        row = next(row for row in ROWS if row.id == data["parent"])
+        tags = tuple(data["tags"])
+        assert tuple(data["tokens"]) == row.tokens and valid_iob2(tags) and data["id"] != row.id
+        pairs = [*zip(spans(row.tags), spans(tags), strict=True)]
+        assert [(a.start, a.end) for a, _ in pairs] == [(b.start, b.end) for _, b in pairs]
+        assert all((a.label == b.label) == (name == "duplicate") for a, b in pairs)
+    assert build_pool(GOLD, params, cache, set(), lambda: None).corpus.id == pool.corpus.id
+
+
+def test_a_control_may_not_repeat_what_is_held_out(cache: Path):
+    held = {text_content(ROWS[0].tokens)}
+    pool = build_pool(GOLD, AugmentParams("duplicate"), cache, held, lambda: None)
+    assert pool.counts == {"overlaps_held_out": 1} and len(pool.corpus) == len(GOLD) - 1
+
+
+def test_words_run_together_only_within_a_name_or_outside_names(cache: Path):
+    for row, child in children("spacing", Resources(ROWS, "en", cache), copies=60, rate=0.5):
+        assert "".join(child.tokens) == "".join(row.tokens)
+        together = ["".join(child.tokens[span.start : span.end]) for span in spans(child.tags)]
+        assert together == ["".join(row.tokens[span.start : span.end]) for span in spans(row.tags)]
+
+
+def test_case_changes_nothing_but_case(cache: Path):
+    seen: set[str] = set()
+    for row, child in children("case", Resources(ROWS, "en", cache), copies=20, rate=0.5):
+        assert child.tags == row.tags and [t.casefold() for t in child.tokens] == [t.casefold() for t in row.tokens]
+        seen |= {*child.tokens}
+    assert {"NEW", "new", "Ship", "SHIP"} <= seen
+    small = children("case", Resources(ROWS, "en", cache), rate=1.0, style="lower")
+    assert small and all(c.tokens[x.start].islower() for _, c in small for x in c.changes)
 
 
 @pytest.mark.parametrize("name", NOISE)

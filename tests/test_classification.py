@@ -278,7 +278,7 @@ def test_methods_that_need_mentions_do_not_suit():
     assert available(task("tagging")) == [*AUGMENTERS]
     for name in BOTH:
         missing = {*AUGMENTERS} - {*available(task(name))}
-        assert missing == {"mention_replacement", "token_replacement", "shuffle_segments"}
+        assert missing == {"mention_replacement", "token_replacement", "shuffle_segments", "label_shuffle", "spacing"}
 
 
 @pytest.mark.parametrize("name", available(SINGLE))
@@ -287,7 +287,8 @@ class TestMethods:
 
     def test_children_keep_label_and_spacing(self, name: str, cache: Path):
         pool = build_pool(GOLD, AugmentParams(name, copies=4, seed=1), cache, set(), lambda: None)
-        assert len(pool.corpus) + len(pool.rejected) == 4 * len(GOLD) and len(pool.corpus) > 4
+        assert len(pool.corpus) + len(pool.rejected) == 4 * len(GOLD)
+        assert len(pool.corpus) >= (2 if name == "back_translation" else 5)  # a translator always says the same
         assert pool.corpus.table.schema == pool_schema(SINGLE) and pool.corpus.schema == GOLD.schema
         gold = {row["id"]: row for row in GOLD.table.to_pylist()}
         words = dict(zip(gold, SINGLE.words(GOLD.table), strict=True))

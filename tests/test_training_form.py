@@ -11,6 +11,7 @@ from core.errors import CoreError
 from core.params import field_names
 from core.recipe import check
 from core.sample import open_sample
+from core.tasks import task
 from core.training import sense
 from core.training.settings import TrainParams
 from core.workspace import Workspace
@@ -96,11 +97,28 @@ def test_what_is_merely_of_no_use_is_let_through(train):
 
 def test_one_training_has_one_spec_whatever_other_methods_would_do():
     asked = TrainParams(method="frozen", layer_decay=0.5, adversarial=1.0, lora_rank=8, dropout=0.2)
-    assert sense.settled(asked) == TrainParams(method="frozen", head="solved", dropout=0.2)
-    assert sense.settled(TrainParams(head="fresh")) == sense.settled(TrainParams()) == TrainParams()
-    assert sense.settled(TrainParams(method="lora")).head == "solved" == sense.settled(TrainParams(head="solved")).head
-    assert sense.settled(TrainParams(method="lora", head="fresh")).head == "fresh"
-    sense.check(sense.settled(asked))
+    assert sense.settled(asked, task("tagging")) == TrainParams(method="frozen", head="solved", dropout=0.2)
+    sense.check(sense.tidied(asked))
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "head"),
+    [
+        ("tagging", {}, "suited"),  # fresh, and as ever: not in the spec
+        ("tagging", {"head": "fresh"}, "suited"),
+        ("tagging", {"head": "solved"}, "solved"),
+        ("tagging", {"method": "lora"}, "solved"),
+        ("tagging", {"method": "lora", "head": "fresh"}, "fresh"),
+        ("classification", {}, "solved"),
+        ("classification", {"head": "fresh"}, "fresh"),
+        ("classification", {"method": "frozen"}, "solved"),
+    ],
+)
+def test_how_a_head_begins_is_written_down_except_for_the_usual_way(name, train, head):
+    assert sense.settled(TrainParams(**train), task(name)).head == head
+
+
+def test_what_is_refused_is_of_no_use():
     for method in sense.METHODS:
         assert sense.REFUSED[method] <= sense.UNUSED[method] <= set(field_names(TrainParams))
 

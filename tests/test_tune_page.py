@@ -80,7 +80,7 @@ def test_mix_asks_for_a_search_with_the_ranges_that_were_set(space, open_page):
     params = asked(space, newest.id)
     assert list(params.search.ranges) == ["learning_rate", "head"]
     assert params.search.ranges["learning_rate"].high == 2e-3
-    assert params.search.ranges["head"].choices == ("fresh", "solved")
+    assert params.search.ranges["head"].choices == ("suited", "fresh", "solved")
     assert (params.search.trials, params.search.repeats, params.project) == (3, 1, TOWN)
     assert params.training.train.learning_rate == 1e-2 and params.training.train.steps == 8
     assert button(at, "Cancel")

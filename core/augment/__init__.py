@@ -20,6 +20,7 @@ class Entry:
     version: int  # part of every child's id: raise it, and that of the run kind, when children change
     keeps_mentions: bool  # every mention keeps its surface; without it only the labels are kept
     needs: str | None = None  # what rows must have for it: one of a task's `offers`
+    control: bool = False  # no method but something to hold methods against: its children need be neither new nor true
 
 
 AUGMENTERS: Mapping[str, Entry] = {
@@ -62,6 +63,29 @@ AUGMENTERS: Mapping[str, Entry] = {
     "ocr": Entry("core.augment.ocr:Ocr", "core.augment.ocr:OcrParams", 1, keeps_mentions=False),
     "spelling": Entry(
         "core.augment.spelling:Spelling", "core.augment.spelling:SpellingParams", 1, keeps_mentions=False
+    ),
+    "case": Entry("core.augment.case:Case", "core.augment.case:CaseParams", 1, keeps_mentions=False),
+    "spacing": Entry(
+        "core.augment.spacing:Spacing",
+        "core.augment.spacing:SpacingParams",
+        1,
+        keeps_mentions=False,
+        needs="mentions",  # of a row with one label, what is compared with dev and test is its text without spaces
+    ),
+    "duplicate": Entry(
+        "core.augment.duplicate:Duplicate",
+        "core.augment.duplicate:DuplicateParams",
+        1,
+        keeps_mentions=True,
+        control=True,
+    ),
+    "label_shuffle": Entry(
+        "core.augment.label_shuffle:LabelShuffle",
+        "core.augment.label_shuffle:LabelShuffleParams",
+        1,
+        keeps_mentions=True,
+        needs="mentions",
+        control=True,
     ),
 }
 

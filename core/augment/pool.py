@@ -122,7 +122,10 @@ def born(
     if isinstance(made, Rejected):
         return made
     content = task.text_content(made.tokens)
-    return _objection(row, made, augmenter(params.method).keeps_mentions, content, forbidden, seen) or made
+    entry = augmenter(params.method)
+    if entry.control:
+        return Rejected("overlaps_held_out") if content in forbidden else made
+    return _objection(row, made, entry.keeps_mentions, content, forbidden, seen) or made
 
 
 def _objection(

@@ -4,9 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from core.errors import CoreError
 from core.models import layers
+from core.tasks.protocol import Task
 from core.training.settings import RATES, Method, TrainParams
 
 METHODS: tuple[Method, ...] = ("full", "lora", "frozen")
@@ -56,14 +58,28 @@ def check_encoder(train: TrainParams, base: Path) -> None:
 
 
 def tidied(train: TrainParams) -> TrainParams:
-    """The same with the default of each setting that its method has no use for or that says what it comes to."""
+    """The same with the default of each setting that its method has no use for, and of a rate that is the method's."""
     plain = {name: getattr(_PLAIN, name) for name in UNUSED[train.method]}
     rate = None if train.learning_rate == RATES[train.method] else train.learning_rate
-    left = replace(train, head="suited").beginning == train.beginning
-    return replace(train, learning_rate=rate, head="suited" if left else train.head, **plain)
+    return replace(train, learning_rate=rate, **plain)
 
 
-def settled(train: TrainParams) -> TrainParams:
-    """One training, one spec: tidied, and how a head begins is written down where it isn't at random."""
-    found = tidied(train)
-    return replace(found, head="solved") if found.beginning == "solved" else found
+def beginning(train: TrainParams, task: Task) -> Literal["fresh", "solved"]:
+    """How the head of a training begins.
+
+    At random only where all weights are trained and every word is an item to learn from: otherwise too few steps touch
+    a class, or too little else is learned (docs/training.md).
+    """
+    if train.head != "suited":
+        return train.head
+    return "fresh" if _all_words(train, task) else "solved"
+
+
+def settled(train: TrainParams, task: Task) -> TrainParams:
+    """One training, one spec: tidied, and how a head begins is written down except for the usual way."""
+    begins = beginning(train, task)
+    return replace(tidied(train), head="suited" if begins == "fresh" and _all_words(train, task) else begins)
+
+
+def _all_words(train: TrainParams, task: Task) -> bool:
+    return train.method == "full" and task.reads != "row"

@@ -37,7 +37,7 @@ class TrainParams:
     frozen_layers: Annotated[int, Field(ge=0, le=96)] | None = None  # lowest layers that are not trained, embeddings
     # with them; None: a quarter of them, where the encoder's family is known
     head: Literal["suited", "fresh", "solved"] = "suited"  # solved: begins as the ridge solution over the encoder as it
-    # was; suited: fresh where all weights are trained, else solved (core.training.sense writes it down)
+    # was; suited: what method and task ask for, see core.training.sense.beginning
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # each layer learns at so many times the rate of the next
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # None: what the encoder was made with
     class_weights: Literal["none", "balanced"] = "none"  # balanced: by the inverse root of how often a class occurs
@@ -68,11 +68,6 @@ class TrainParams:
     def evaluation_steps(self, steps: int, looks: int = MOST_LOOKS) -> frozenset[int]:
         """The steps after which dev is looked at, evenly spaced, the last at the end. `looks`: of `self.looks`."""
         return frozenset(max(1, math.ceil(steps * k / looks)) for k in range(1, looks + 1))
-
-    @property
-    def beginning(self) -> Literal["fresh", "solved"]:
-        """How the head of a training begins that is asked for now."""
-        return ("fresh" if self.method == "full" else "solved") if self.head == "suited" else self.head
 
     @property
     def peak(self) -> float:
