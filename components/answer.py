@@ -15,7 +15,7 @@ from core.cost import seconds_of
 from core.evaluation.power import repeats_for
 from core.evaluation.verdicts import ADVISED_SEEDS, ENOUGH_SEEDS, MARGIN, METRICS_OF_A_LABEL
 from core.groups import Group
-from core.project import Project
+from core.project import Project, controls
 from core.repeats import add_repeats
 from core.report.finding import Finding
 from core.report.forest import forest, label_rows, mix_rows, reach
@@ -35,12 +35,27 @@ def answer(space: Workspace, project: Project, chosen: Chosen, other: Group, fou
     one = found[chosen.title(other)]
     with st.container(border=True):
         st.markdown(verdict(one))
+        _doubt(project, other, one)
         st.caption(_stands_on(space, chosen, other))
         _open_question(space, chosen, other, one)
     for group in (chosen.baseline, other):
         have = len(contrast.repeats(space, group, chosen.split))
         if have < ENOUGH_SEEDS:
             more_repeats(space, project, chosen.title(group), group, have)
+
+
+def _doubt(project: Project, other: Group, found: Finding) -> None:
+    """Where something helps that can't: the comparison itself is in question."""
+    known = controls(project, other.mix)
+    if known and found.overall is not None and found.overall.verdict == "better":
+        st.warning(
+            t(
+                "Doubt this: {names} is a control, from which nothing new can be learned. What helps here is something "
+                "else, such as seeing gold more often, or chance; other gains of this size may be no more than that.",
+                names=", ".join(escape(name) for name in known),
+            ),
+            icon=":material/warning:",
+        )
 
 
 def _stands_on(space: Workspace, chosen: Chosen, other: Group) -> str:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from core.augment import AUGMENTERS
 from core.errors import CoreError
 from core.jobs.folder import locked, write_text
 from core.mix import GOLD, Mix, Part
@@ -40,6 +41,13 @@ class Project:
     def with_mix(self, mix: Mix) -> Recipe:
         """The recipe of one mix."""
         return replace(self.recipe, mix=mix)
+
+
+def controls(project: Project, mix: Mix) -> list[str]:
+    """The ingredients of a mix that are controls, from which nothing new can be learned, as the project has them."""
+    drawn = [name for name, part in mix.parts.items() if part.amount > 0]
+    parts = {name: project.ingredients.get(name) for name in drawn}
+    return [n for n, p in parts.items() if isinstance(p, AugmentedIngredient) and AUGMENTERS[p.augmenter].control]
 
 
 def _folder(workspace: Workspace, name: str) -> Path:

@@ -73,9 +73,8 @@ def settle(recipe: Recipe, stage: Stage) -> tuple[TrainRunParams, list[str]]:
         for n in names
         if root_of(recipe, n) in roots and set(target) - set(stage.imported["covered"][POOL + root_of(recipe, n)])
     ]
-    train = replace(
-        sense.settled(recipe.train, task_of(recipe.task)), model=DEFAULT
-    )  # which model it is stands among the inputs
+    settled = sense.settled(recipe.train, task_of(recipe.task))
+    train = replace(settled, model=DEFAULT)  # which model it is stands among the inputs
     return TrainRunParams(0, tuple(target), _in_rows(mix, stage.pools), train, tuple(sorted(masked))), names
 
 

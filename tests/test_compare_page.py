@@ -1,6 +1,7 @@
 """The Compare page: a null study, every view of the sample, the rule of counting, what is missing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from core import project as projects
 from core.__main__ import main
 from core.groups import groups
 from core.jobs import trash
+from core.recipe import AugmentedIngredient
 from core.sample import open_sample
 from core.workspace import Workspace
 from tests.conftest import ROOT
@@ -87,6 +89,27 @@ def test_the_answer_comes_first_and_holds_for_one_mix(sample, monkeypatch):
     text = words(opened(sample, monkeypatch, split="test", against=other))
     assert "**auto-labelled archive** is worse: F1 -17.7 points" in text
     assert "more mentions of **person** missed (recall -42.2 points" in text
+
+
+def test_a_control_that_helps_is_doubted(tmp_path, monkeypatch):
+    space = Workspace.open(tmp_path / "ws")
+    open_sample(space, "newsroom")
+    group = {event["mix"]: event["group"] for event in projects.events(space, "newsroom") if "mix" in event}
+    asked = {"split": "test", "baseline": group["auto-labelled archive"], "against": group["mention swaps"]}
+    text = words(opened(space, monkeypatch, **asked))
+    assert "is better" in text and "Doubt this" not in text
+
+    def to_control(project: projects.Project) -> projects.Project:
+        parts = {
+            name: replace(part, augmenter="duplicate", params={}) if isinstance(part, AugmentedIngredient) else part
+            for name, part in project.ingredients.items()
+        }
+        return replace(project, recipe=replace(project.recipe, ingredients=parts))
+
+    projects.edit(space, "newsroom", to_control, {"event": "settings"})
+    assert "is a control" in words(opened(space, monkeypatch, **asked))
+    asked["against"] = group["gold only"]
+    assert "Doubt this" not in words(opened(space, monkeypatch, **asked))
 
 
 @pytest.mark.parametrize("split", ["test", pytest.param("dev", marks=pytest.mark.whole)])
