@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import NoReturn, get_args
 
+from core.augment import AUGMENTERS
 from core.commands.comparing import add_comparing
 from core.commands.delivering import add_delivering
 from core.commands.options import command, numbers, rule
@@ -114,8 +115,7 @@ def _task(sub: ArgumentParser) -> None:
 def _add_augment(commands: object) -> None:
     sub = command(commands, "augment", "make children of a file's rows by one method and show what changed")
     sub.add_argument("source", metavar="FILE|corpus:NAME", help="labelled rows")
-    sub.add_argument("--method", required=True, help="mention_replacement, token_replacement, shuffle_segments, "
-                     "synonym, insertion, swap, deletion, keyboard, ocr or spelling")  # fmt: skip
+    sub.add_argument("--method", required=True, help=", ".join(AUGMENTERS))
     sub.add_argument(
         "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the method; repeatable"
     )
