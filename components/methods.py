@@ -53,6 +53,7 @@ METHODS: Mapping[str, Method] = {  # words
     "spelling": Method("Spelling mistakes", "Words become misspellings that people often make. English only."),
     "case": Method("Other case", "Words change between small letters, a capital first, and capitals only."),
     "spacing": Method("Missing and wrong spaces", "Neighbouring words run together, or a word falls apart."),
+    "chain": Method("Chain of methods", "Several methods change a sentence one after the other."),
     "duplicate": Method(
         "Control: gold again", "No augmentation: the same sentences once more. What a mix gains by it, it gains by "
         "seeing gold more often."
@@ -94,6 +95,7 @@ RATES: Mapping[str, Setting] = {  # words
     "ocr": Setting("Words misread", "The chance of each word to be changed; at least one is."),
     "spelling": Setting("Words misspelt", "The chance of each word with known misspellings; at least one is changed."),
     "case": Setting("Words changed", "The chance of each word to be changed; at least one is."),
+    "chain": Setting("Methods applied", "The chance of each method to be applied; at least one is."),
     "spacing": Setting("Words touched", "The chance of each word to be joined or cut; at least one is."),
 }
 
@@ -134,6 +136,11 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
             t("Any: one of the three, by chance."),
             {"any": t("Any"), "lower": t("small"), "title": t("Capital first"), "upper": t("CAPITALS")},
         ),
+        "methods": FieldWords(
+            t("Methods"),
+            t("In this order, each as it is by default; for settings of your own make an ingredient of an ingredient."),
+            {name: t(METHODS[name].title) for name in METHODS},
+        ),
         "joined": FieldWords(t("Joined rather than cut"), t("The share of words that run into the next one.")),
         "fewest": FieldWords(
             t("Fewest words of a segment"), t("Shorter stretches stay: they rarely come back changed.")
@@ -160,7 +167,9 @@ def settings(part: AugmentedIngredient, task: Task) -> dict[str, str]:
         kind = kinds[name]
         label, value = words[name].label if name in words else visible(name), getattr(given, name)
         share = kind.type is float and (kind.low, kind.high) == (0, 1)
-        shown = words[name].options.get(str(value)) if name in words else None
+        several: list[str] = [str(one) for one in value] if isinstance(value, (list, tuple)) else []  # pyright: ignore[reportUnknownVariableType]
+        options = words[name].options if name in words else {}
+        shown = ", ".join(options.get(one, visible(one)) for one in several) or options.get(str(value))
         found[label] = percent(value) if share else shown or visible(value)
     return found | {raw("Copies"): str(part.copies), raw("Seed"): str(part.seed)}
 

@@ -61,7 +61,7 @@ def fill(cls: type[Any], key: str, data: Mapping[str, Any]) -> None:
     """Put values into a form before it is drawn; the fields that `data` leaves out get their default."""
     for one in dataclasses.fields(cls):
         kind, value = kinds_of(cls)[one.name], data.get(one.name, _default(one))
-        st.session_state[f"{key}_{one.name}"] = value if _has_widget(kind) else _text(value)
+        st.session_state[f"{key}_{one.name}"] = plain(value) if _has_widget(kind) else _text(value)
 
 
 def kinds_of(cls: type[Any]) -> dict[str, Kind]:
@@ -103,16 +103,25 @@ def _words(name: str, words: Mapping[str, FieldWords]) -> FieldWords:
 
 def _has_widget(kind: Kind) -> bool:
     """Whether a value goes into its widget as it is, not as text."""
-    return kind.type in (bool, int, float, str) or get_origin(kind.type) is Literal
+    return bool(_choices(kind)) or kind.type in (bool, int, float, str) or get_origin(kind.type) is Literal
+
+
+def _choices(kind: Kind) -> list[str]:
+    """What may stand in a list of such a type, where that is said: tuple[Literal["a", "b"], ...]."""
+    inner = get_args(kind.type)[0] if get_origin(kind.type) is tuple else None
+    return list(get_args(inner)) if get_origin(inner) is Literal else []
 
 
 def _widget(kind: Kind, words: FieldWords, key: str, default: Any) -> Any:
     """The widget of one field. -> what it says"""
     common: dict[str, Any] = {"key": key, "help": words.help, "persist_state": "session"}
     if key not in st.session_state:
-        st.session_state[key] = default if _has_widget(kind) else _text(default)
+        st.session_state[key] = plain(default) if _has_widget(kind) else _text(default)
     if kind.type is bool:
         return st.toggle(words.label, **common)
+    if _choices(kind):
+        show, options = words.options, _choices(kind)
+        return st.multiselect(words.label, options, format_func=lambda one: show.get(one, escape(one)), **common)
     if get_origin(kind.type) is Literal:
         show = words.options
         options = list(get_args(kind.type))

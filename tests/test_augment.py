@@ -252,6 +252,27 @@ def test_controls_keep_words_and_have_a_child_wherever_there_can_be_one(name: st
     assert build_pool(GOLD, params, cache, set(), lambda: None).corpus.id == pool.corpus.id
 
 
+def test_a_chain_hands_on_what_a_link_made(cache: Path):
+    resources = Resources(ROWS, "en", cache)
+    alone = {name: make(name, PARAMS[name], resources) for name in ("mention_replacement", "case")}
+    chain = make("chain", params_of("chain", {"methods": ["mention_replacement", "case"]}), resources)
+    for row in ROWS:
+        rng, same = (rng_for(3, "chain", row.id, 0) for _ in range(2))
+        for _ in ("mention_replacement", "case"):
+            same.random()  # whether a link is taken
+        first = alone["mention_replacement"].augment(row, 0, same)
+        between = row if isinstance(first, Rejected) else Example(row.id, first.tokens, first.tags)
+        second = alone["case"].augment(between, 0, same)
+        last = between if isinstance(second, Rejected) else second
+        found = chain.augment(row, 0, rng)
+        assert isinstance(found, Rejected) or (found.tokens, found.tags) == (last.tokens, last.tags)
+        assert isinstance(found, Child) == (last.tokens != row.tokens)
+    with pytest.raises(CoreError):
+        params_of("chain", {"methods": ["chain"]})
+    with pytest.raises(CoreError):
+        params_of("chain", {"methods": []})
+
+
 def test_a_control_may_not_repeat_what_is_held_out(cache: Path):
     held = {text_content(ROWS[0].tokens)}
     pool = build_pool(GOLD, AugmentParams("duplicate"), cache, held, lambda: None)

@@ -72,6 +72,7 @@ AUGMENTERS: Mapping[str, Entry] = {
         keeps_mentions=False,
         needs="mentions",  # of a row with one label, what is compared with dev and test is its text without spaces
     ),
+    "chain": Entry("core.augment.chain:Chain", "core.augment.chain:ChainParams", 1, keeps_mentions=False),
     "duplicate": Entry(
         "core.augment.duplicate:Duplicate",
         "core.augment.duplicate:DuplicateParams",

@@ -19,8 +19,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from core.augment.edits import by_chance
-from core.augment.protocol import Change, Child, Example, Rate, Rejected, Resources
+from core.augment.edits import Tagged, by_chance, compared
+from core.augment.protocol import Child, Example, Rate, Rejected, Resources
 from core.augment.translation import Memory, translator
 from core.params import CLOSED
 from core.tasks.example import OUTSIDE, spans
@@ -32,8 +32,6 @@ _EDGES = re.compile(r"^([^\w@#$€£&]*)(.*?)([^\w]*)$", re.DOTALL)
 _RUN = re.compile(r"(.)\1*", re.DOTALL)
 _CLOSE = frozenset(".,!?;:%)]}…") | {"'s", "'m", "'re", "'ve", "'d", "'ll", "n't"}
 _OPEN = frozenset("([{$#")
-
-Tagged = tuple[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ class BackTranslation:
         for at, piece in enumerate(pieces):
             words = self._words(back[texts[at]], piece.words, at == 0, row) if at in texts else ()
             new += [(word, OUTSIDE) for word in words] if words else piece.tagged
-        return _child(row, new)
+        return compared(row, new)
 
     def _whole(self, row: Example, pieces: Sequence["_Piece"]) -> Child | Rejected:
         text = _marked(pieces)
@@ -108,7 +106,7 @@ class BackTranslation:
             else:
                 new += [(word, OUTSIDE) for word in self._cut(part, row.tokens)]
         first, last = row.tokens[0], row.tokens[-1]
-        return _child(row, _edges(new, first, last))
+        return compared(row, _edges(new, first, last))
 
     def _words(self, text: str, was: Sequence[str], begins: bool, row: Example) -> list[str]:
         """A segment's words as they came back, with its edges as they were."""
@@ -196,19 +194,6 @@ def _edges(tagged: Sequence[Tagged], first: str, last: str) -> list[Tagged]:
     if tag == OUTSIDE and first and not first[0].isupper() and word.istitle() and word != "I":
         found[0] = (word.lower(), OUTSIDE)
     return found
-
-
-def _child(row: Example, new: Sequence[Tagged]) -> Child | Rejected:
-    """The child with its changes word by word; words of another tag are other words."""
-    old = [*zip(row.tokens, row.tags, strict=True)]
-    if not new or [word for word, _ in new] == list(row.tokens):
-        return Rejected("unchanged")
-    changes = [
-        Change(to, until, row.tokens[start:end])
-        for what, start, end, to, until in SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-        if what != "equal"
-    ]
-    return Child(tuple(word for word, _ in new), tuple(tag for _, tag in new), tuple(changes))
 
 
 def _some_words(examples: Sequence[Example]) -> Counter[str]:

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from random import Random
 from typing import TypeVar
 
-from core.augment.protocol import Change, Child, Example, Scope
+from core.augment.protocol import Change, Child, Example, Rejected, Scope
 from core.tasks.example import OUTSIDE
 
 T = TypeVar("T")
+Tagged = tuple[str, str | None]  # a word and its tag
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,20 @@ def edited(row: Example, edits: Iterable[Edit]) -> Child:
         tags += edit.tags
         position = edit.end
     return Child((*tokens, *row.tokens[position:]), (*tags, *row.tags[position:]), tuple(changes))
+
+
+def compared(row: Example, new: Sequence[Tagged]) -> Child | Rejected:
+    """The row as it reads now, whatever was done to it: the changes are found word by word; a word of another tag is
+    another word. Rejected where no word differs."""
+    old = [*zip(row.tokens, row.tags, strict=True)]
+    if not new or [word for word, _ in new] == list(row.tokens):
+        return Rejected("unchanged")
+    changes = [
+        Change(to, until, row.tokens[start:end])
+        for what, start, end, to, until in SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+        if what != "equal"
+    ]
+    return Child(tuple(word for word, _ in new), tuple(tag for _, tag in new), tuple(changes))
 
 
 def substituted(row: Example, new: Mapping[int, str]) -> Child:
