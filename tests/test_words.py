@@ -48,7 +48,11 @@ def marked(path: Path) -> dict[str, str]:
         line = source.split("\n")[node.lineno - 1]
         if isinstance(node, ast.Assign | ast.AnnAssign) and "# words" in line:
             for constant in ast.walk(node.value):  # pyright: ignore[reportArgumentType]
-                if isinstance(constant, ast.Constant) and isinstance(constant.value, str) and " " in constant.value:
+                if (
+                    isinstance(constant, ast.Constant)
+                    and isinstance(constant.value, str)
+                    and re.search("[ -]", constant.value)
+                ):
                     found[constant.value] = f"{path.name}:{constant.lineno}"
     return found
 
