@@ -15,6 +15,7 @@ from components.methods import ingredient, settings, title
 from components.progress import watch
 from components.words import percent, raw, said_raw, t, visible
 from core import project as projects
+from core.augment.audit import Audit
 from core.corpus import Corpus
 from core.launch import Standing, start_import, start_pool
 from core.params import digest
@@ -200,6 +201,8 @@ def _outcome(found: Standing, name: str, part: AugmentedIngredient, pool: Corpus
             share=percent(len(pool) / tried if tried else 0),
         )
     )
+    if name in found.audits and len(pool):
+        _audit(found.audits[name])
     rejected = found.rejected.get(name, {})
     if rejected:
         column = st.column_config
@@ -214,6 +217,36 @@ def _outcome(found: Standing, name: str, part: AugmentedIngredient, pool: Corpus
                 "why": column.TextColumn(raw("Why")),
             },
             alt=raw("Why children were rejected"),
+        )
+
+
+def _audit(found: Audit) -> None:
+    """What the children are made of, beside the sentences that they were made from."""
+    st.caption(
+        t(
+            "{parents} sentences have a child. {changed} of the children's words are others; of {words} different "
+            "words {new} are new to the sentences that they were made from.",
+            parents=found.parents,
+            changed=percent(found.changed),
+            words=found.words,
+            new=found.new_words,
+        )
+    )
+    if found.labels:
+        column = st.column_config
+        st.dataframe(
+            [{"label": visible(label), **vars(of)} for label, of in found.labels.items()],
+            key="augment_audit",
+            hide_index=True,
+            height="content",
+            column_config={
+                "label": column.TextColumn(raw("Label"), width=110),
+                "parents": column.NumberColumn(raw("Before"), help=t("Mentions in the sentences they were made from.")),
+                "children": column.NumberColumn(raw("Children"), help=t("Mentions in the children.")),
+                "forms": column.NumberColumn(raw("Spellings"), help=t("Different mentions in the children.")),
+                "new": column.NumberColumn(raw("New"), help=t("Those of them that no sentence had before.")),
+            },
+            alt=raw("Mentions in the children, by label"),
         )
 
 

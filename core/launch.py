@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core import corpus as corpora
 from core import estimate as estimates
+from core.augment.audit import Audit
 from core.errors import CoreError
 from core.estimate import Estimate, Wanted
 from core.groups import LAUNCH, Group, check_version, group_id, history
@@ -15,7 +16,7 @@ from core.jobs.store import SAME
 from core.known import Asked, asked_of
 from core.mix import GOLD, Mix
 from core.models.catalogue import install
-from core.params import canonical
+from core.params import build, canonical
 from core.project import Project, record
 from core.recipe import AugmentedIngredient
 from core.recipe_text import mix_data
@@ -35,13 +36,15 @@ from core.workspace import Workspace
 class Standing:
     """Where a project stands: its import, and its pools as far as they are built.
 
-    `runs`: by "import" and ingredient, those that exist; `rejected`: children by code, per augmented ingredient;
+    `runs`: by "import" and ingredient, those that exist; `rejected`: children by code, `audits`: what pools are
+    made of, per augmented ingredient;
     `waiting`: ingredients whose pool was not built (their parent's may be missing).
     """
 
     runs: Mapping[str, Run]
     stage: Stage | None
     rejected: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
+    audits: Mapping[str, Audit] = field(default_factory=dict[str, Audit])
     waiting: tuple[str, ...] = ()
 
     @property
@@ -58,6 +61,7 @@ def standing(workspace: Workspace, project: Project) -> Standing:
         return Standing(runs, None, waiting=tuple(_augmented(project)))
     stage = imported(workspace, workspace.result(spec.id))
     rejected: dict[str, Mapping[str, int]] = {}
+    audits: dict[str, Audit] = {}
     left = _augmented(project)
     while True:
         ready = {name: part for name, part in left.items() if part.of in stage.pools}
@@ -75,8 +79,10 @@ def standing(workspace: Workspace, project: Project) -> Standing:
                 result = workspace.result(run.id)
                 stage.pools[name] = corpora.read(workspace.corpus_path(result["corpus"]))
                 rejected[name] = result["rejected"]
+                if "audit" in result:  # pools that were built before 0.4 have none
+                    audits[name] = build(Audit, result["audit"], "audit")
     stage.pools = {name: stage.pools[name] for name in (GOLD, *project.ingredients) if name in stage.pools}
-    return Standing(runs, stage, rejected, tuple(n for n in _augmented(project) if n not in stage.pools))
+    return Standing(runs, stage, rejected, audits, tuple(n for n in _augmented(project) if n not in stage.pools))
 
 
 def _augmented(project: Project) -> dict[str, AugmentedIngredient]:

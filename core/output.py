@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from core.errors import CoreError, Issue, message
+from core.augment.audit import Audit
+from core.errors import CoreError, Issue, Value, message
 from core.mix import Realised
 from core.mixing import FEWEST_STEPS
 from core.pipeline import Outcome
@@ -226,6 +227,16 @@ def run_lines(outcome: Outcome, language: str = "en") -> str:
         seconds = "-" if seed_run.seconds is None else f"{seed_run.seconds:.0f}"
         rows.append([seed_run.run.id, str(seed_run.seed), state, seconds])
     return table(rows, right=(1, 3))
+
+
+def audit_text(found: Audit, language: str = "en") -> str:
+    """What a pool is made of."""
+    values: dict[str, Value] = {"parents": found.parents, "changed": f"{found.changed:.0%}"}
+    lines = [message("line_audit", values | {"new": found.new_words, "words": found.words}, language)]
+    for label, of in found.labels.items():
+        values = {"label": label, "parents": of.parents, "children": of.children, "forms": of.forms, "new": of.new}
+        lines.append("  " + message("line_audit_label", values, language))
+    return "\n".join(lines)
 
 
 def yields_text(rows: int, rejected: Mapping[str, int], language: str = "en") -> str:

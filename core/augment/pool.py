@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from pydantic import Field
 
 from core import corpus as corpora
 from core.augment import augmenter, check_suits, make, params_of
+from core.augment.audit import audit
 from core.augment.protocol import Ahead, Augmenter, Child, Example, Rejected, Resources, rng_for
 from core.corpus import ID, Corpus, digest_parts
 from core.formats.leakage import contents
@@ -204,7 +205,8 @@ def run(ctx: RunContext) -> None:
     ctx.metric(step=total, total=total)
     corpora.write(pool.corpus, ctx.root / "corpora")
     _write_rejected(pool.rejected, ctx.folder / "rejected.arrow")
-    ctx.finish({"corpus": pool.corpus.id, "rows": len(pool.corpus), "rejected": pool.counts, "issues": []})
+    found = {"rows": len(pool.corpus), "rejected": pool.counts, "audit": asdict(audit(parent, pool.corpus))}
+    ctx.finish({"corpus": pool.corpus.id, **found, "issues": []})
 
 
 def _write_rejected(rejected: Sequence[RejectedChild], path: Path) -> None:

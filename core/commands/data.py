@@ -4,10 +4,12 @@ import json
 from argparse import Namespace
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from core.augment import check_suits, params_of
+from core.augment.audit import audit
 from core.commands.answer import Answer, Setting, delivered
 from core.corpus import Corpus
 from core.errors import CoreError, message
@@ -17,6 +19,7 @@ from core.formats.importing import Source, Split
 from core.formats.protocol import ReadOptions
 from core.mix import GOLD
 from core.output import (
+    audit_text,
     issue_json,
     issues_text,
     plain,
@@ -112,9 +115,11 @@ def augment(args: Namespace, at: Setting) -> Answer:
             formats = [*WRITERS[task_of(task).rows]]
             ending = Path(args.out).suffix.removeprefix(".")
             write_file(pool, Path(args.out), format=ending if ending in formats else formats[0])
-    data = {"rows": len(pool), "rejected": rejected, "corpus": pool.id, "out": args.out}
+    found = audit(parents, pool)
+    data = {"rows": len(pool), "rejected": rejected, "audit": asdict(found), "corpus": pool.id, "out": args.out}
     shown = _side_by_side(parents, pool, args.show)
-    return Answer(data, yields_text(len(pool), rejected, at.language) + ("\n\n" + shown if shown else ""))
+    told = [yields_text(len(pool), rejected, at.language), *([audit_text(found, at.language)] if len(pool) else [])]
+    return Answer(data, "\n".join(told) + ("\n\n" + shown if shown else ""))
 
 
 def _side_by_side(parents: Corpus, pool: Corpus, count: int) -> str:

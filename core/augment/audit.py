@@ -1,0 +1,76 @@
+"""What a pool is made of, beside the rows that it was made from: before it costs training time."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.augment.protocol import Example
+from core.corpus import Corpus
+from core.tasks import task as task_of
+from core.tasks.example import spans
+
+
+@dataclass(frozen=True)
+class OfLabel:
+    """Mentions of one label. `forms`: spellings in the pool; `new`: those of them that no parent row has."""
+
+    parents: int
+    children: int
+    forms: int
+    new: int
+
+
+@dataclass(frozen=True)
+class Audit:
+    """`parents`: rows with a child; `changed`: the share of the children's words that are others, 0..1; `words`:
+    different words of the pool, whatever their case; `new_words`: those of them that no parent row has; `labels`: by
+    name, of rows that have mentions."""
+
+    rows: int
+    parents: int
+    changed: float
+    words: int
+    new_words: int
+    labels: Mapping[str, OfLabel]
+
+
+def audit(parent: Corpus, pool: Corpus) -> Audit:
+    """A pool against the corpus that it was made of."""
+    rows = task_of(parent.schema.task).examples(parent.table)
+    children = task_of(pool.schema.task).examples(pool.table)
+    known, found = _words(rows), _words(children)
+    before, after = _mentions(rows), _mentions(children)
+    labels = sorted({label for label, _ in [*before, *after]})
+    return Audit(
+        rows=len(children),
+        parents=len(set(pool.table.column("parent").to_pylist())),
+        changed=_others(pool) / max(1, sum(len(row.tokens) for row in children)),
+        words=len(found),
+        new_words=len(found - known),
+        labels={label: _of_label(label, before, after) for label in labels},
+    )
+
+
+def _words(rows: Sequence[Example]) -> set[str]:
+    return {token.casefold() for row in rows for token in row.tokens}
+
+
+def _mentions(rows: Sequence[Example]) -> Counter[tuple[str, tuple[str, ...]]]:
+    return Counter((span.label, row.tokens[span.start : span.end]) for row in rows for span in spans(row.tags))
+
+
+def _of_label(
+    label: str, before: Counter[tuple[str, tuple[str, ...]]], after: Counter[tuple[str, tuple[str, ...]]]
+) -> OfLabel:
+    here = {form: count for (name, form), count in after.items() if name == label}
+    there = {form: count for (name, form), count in before.items() if name == label}
+    return OfLabel(sum(there.values()), sum(here.values()), len(here), len(here.keys() - there.keys()))
+
+
+def _others(pool: Corpus) -> int:
+    """Words that stand where a parent had others."""
+    found = 0
+    for chunk in pool.table.column("changes").chunks:
+        changes = chunk.flatten()
+        found += int(changes.field("end").to_numpy().sum() - changes.field("start").to_numpy().sum())
+    return found
