@@ -24,16 +24,20 @@ def pool_of(rows: list[dict[str, object]]) -> Corpus:
 def test_every_figure_of_a_pool():
     first, second, _ = GOLD.table.column("id").to_pylist()
     change = {"start": 0, "end": 1, "was": ["Bob"]}
+    two, one = ["B-PER", "O", "B-PER", "O", "B-LOC"], ["O", "O", "O", "B-LOC", "I-LOC"]
+    put_in, instead = {"start": 1, "end": 2, "was": []}, {"start": 3, "end": 5, "was": ["Rome"]}
     pool = pool_of(
         [
-            {"parent": first, "tokens": ["Eve", "met", "Ann", "in", "oslo"], "changes": [change],
-             "tags": ["B-PER", "O", "B-PER", "O", "B-LOC"]},
-            {"parent": first, "tokens": ["Ann", "met", "Ann", "in", "Oslo"], "changes": [change],
-             "tags": ["B-PER", "O", "B-PER", "O", "B-LOC"]},
-            {"parent": second, "tokens": ["we", "quickly", "left", "New", "York"],
-             "tags": ["O", "O", "O", "B-LOC", "I-LOC"], "changes": [{"start": 1, "end": 2, "was": []}, {"start": 3, "end": 5, "was": ["Rome"]}]},
+            {"parent": first, "tokens": ["Eve", "met", "Ann", "in", "oslo"], "tags": two, "changes": [change]},
+            {"parent": first, "tokens": ["Ann", "met", "Ann", "in", "Oslo"], "tags": two, "changes": [change]},
+            {
+                "parent": second,
+                "tokens": ["we", "quickly", "left", "New", "York"],
+                "tags": one,
+                "changes": [put_in, instead],
+            },
         ]
-    )  # fmt: skip
+    )
     found = audit(GOLD, pool)
     assert (found.rows, found.parents, found.words, found.new_words) == (3, 2, 10, 4)  # eve, quickly, new, york
     assert found.changed == pytest.approx(5 / 15)
