@@ -25,7 +25,7 @@ def test_every_figure_of_a_pool():
     first, second, _ = GOLD.table.column("id").to_pylist()
     change = {"start": 0, "end": 1, "was": ["Bob"]}
     two, one = ["B-PER", "O", "B-PER", "O", "B-LOC"], ["O", "O", "O", "B-LOC", "I-LOC"]
-    put_in, instead = {"start": 1, "end": 2, "was": []}, {"start": 3, "end": 5, "was": ["Rome"]}
+    both = [{"start": 1, "end": 2, "was": []}, {"start": 3, "end": 5, "was": ["Rome"]}]
     pool = pool_of(
         [
             {"parent": first, "tokens": ["Eve", "met", "Ann", "in", "oslo"], "tags": two, "changes": [change]},
