@@ -34,7 +34,7 @@ def test_every_figure_of_a_pool():
                 "parent": second,
                 "tokens": ["we", "quickly", "left", "New", "York"],
                 "tags": one,
-                "changes": [put_in, instead],
+                "changes": both,
             },
         ]
     )
