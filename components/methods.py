@@ -148,7 +148,7 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
         "mode": FieldWords(
             t("What is translated"),
             t("A whole sentence reads better, but is dropped if a name in it comes back as something else."),
-            {"segments": t("Each stretch between names"), "markers": t("The whole sentence, names marked")},
+            {"segments": t("Between names"), "markers": t("Whole sentence")},
         ),
         "pivot": FieldWords(t("Language between"), t("The language that a sentence goes through: pt, Portuguese.")),
     }
