@@ -131,6 +131,10 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
         ),
     }
     words |= {
+        "balance": FieldWords(
+            t("Even out what is rare"),
+            t("Rare labels are replaced more often, and every spelling is as likely as the most frequent one."),
+        ),
         "style": FieldWords(
             t("What words become"),
             t("Any: one of the three, by chance."),
@@ -167,6 +171,9 @@ def settings(part: AugmentedIngredient, task: Task) -> dict[str, str]:
         kind = kinds[name]
         label, value = words[name].label if name in words else visible(name), getattr(given, name)
         share = kind.type is float and (kind.low, kind.high) == (0, 1)
+        if isinstance(value, bool):
+            found[label] = raw("yes") if value else raw("no")
+            continue
         several: list[str] = [str(one) for one in value] if isinstance(value, (list, tuple)) else []  # pyright: ignore[reportUnknownVariableType]
         options = words[name].options if name in words else {}
         shown = ", ".join(options.get(one, visible(one)) for one in several) or options.get(str(value))

@@ -273,6 +273,27 @@ def test_a_chain_hands_on_what_a_link_made(cache: Path):
         params_of("chain", {"methods": []})
 
 
+def test_balance_lets_what_is_rare_come_as_often(cache: Path):
+    rows = [Example(bytes([n]), ("Ann", "saw", "Rome"), ("B-PER", "O", "B-LOC")) for n in range(4)]
+    rows += [Example(bytes([9 + n]), (name,), ("B-PER",)) for n, name in enumerate(["Ann"] * 30 + ["Bo", "Cy"])]
+    rows.append(Example(b"\xff", ("Oslo",), ("B-LOC",)))
+    resources = Resources(rows, "en", cache)
+
+    def drawn(**params: Any) -> tuple[Counter[str], float]:
+        method = make("mention_replacement", params_of("mention_replacement", params), resources)
+        found = [method.augment(rows[0], c, rng_for(0, "m", rows[0].id, c)) for c in range(600)]
+        children = [child for child in found if isinstance(child, Child)]
+        places = sum(child.tokens[2] != "Rome" for child in children) / len(children)
+        bo = make("mention_replacement", params_of("mention_replacement", params), resources)
+        row = Example(b"b", ("Bo",), ("B-PER",))
+        others = [bo.augment(row, c, rng_for(0, "m", row.id, c)) for c in range(600)]
+        return Counter(child.tokens[0] for child in others if isinstance(child, Child)), places
+
+    usual, places = drawn()
+    even, more = drawn(balance=True)
+    assert usual["Cy"] < 40 and 250 < even["Cy"] < 350 and more > places + 0.1
+
+
 def test_a_control_may_not_repeat_what_is_held_out(cache: Path):
     held = {text_content(ROWS[0].tokens)}
     pool = build_pool(GOLD, AugmentParams("duplicate"), cache, held, lambda: None)

@@ -1,6 +1,6 @@
 """Edits of one row: which places may be touched, which of them are, and the child that comes of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from random import Random
@@ -82,9 +82,9 @@ def outside_runs(row: Example) -> list[range]:
     return runs
 
 
-def by_chance(items: Sequence[T], rate: float, rng: Random) -> list[T]:
+def by_chance(items: Sequence[T], rate: float | Callable[[T], float], rng: Random) -> list[T]:
     """Each item with probability `rate`, in order; if chance takes none, one all the same (none of none)."""
-    taken = [item for item in items if rng.random() < rate]
+    taken = [item for item in items if rng.random() < (rate(item) if callable(rate) else rate)]
     return taken or ([rng.choice(items)] if items else [])
 
 

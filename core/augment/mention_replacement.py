@@ -1,10 +1,14 @@
 """Mention replacement. Dai & Adel 2020, "An Analysis of Simple Data Augmentation for Named Entity Recognition",
 https://arxiv.org/abs/2010.11683, section 3 (MR).
 
+`balance` evens out what is seldom: forms are drawn alike however often they occur, and mentions of rare labels are
+replaced more often, by the root of how much rarer they are than the most frequent label.
+
 Departures: the new mention always has another surface (the paper may draw the same one again), and where chance
 takes no mention of a row one is replaced all the same, so that a copy is a copy.
 """
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from random import Random
@@ -18,10 +22,11 @@ from core.tasks.example import spans
 
 @dataclass(frozen=True)
 class MentionReplacementParams:
-    """`rate`: probability that a mention is replaced."""
+    """`rate`: probability that a mention is replaced; with `balance`, one of the most frequent label."""
 
     __pydantic_config__ = CLOSED
     rate: Rate = 0.3
+    balance: bool = False
 
 
 class MentionReplacement:
@@ -32,8 +37,13 @@ class MentionReplacement:
         for row in resources.examples:
             for span in spans(row.tags):
                 found[span.label].append(row.tokens[span.start : span.end])
-        self._rate = params.rate
-        self._mentions = {label: Occurrences(mentions) for label, mentions in found.items()}
+        most = max(map(len, found.values()), default=0)
+        even = params.balance
+        self._rates = {
+            label: min(1.0, params.rate * math.sqrt(most / len(mentions))) if even else params.rate
+            for label, mentions in found.items()
+        }
+        self._mentions = {label: Occurrences({*m} if even else m) for label, m in found.items()}
 
     def augment(self, row: Example, copy: int, rng: Random) -> Child | Rejected:
         mentions = spans(row.tags)
@@ -47,7 +57,7 @@ class MentionReplacement:
         if not able:
             return Rejected("no_other_mention")
         edits: list[Edit] = []
-        for span in by_chance(able, self._rate, rng):
+        for span in by_chance(able, lambda span: self._rates[span.label], rng):
             new = self._mentions[span.label].other(row.tokens[span.start : span.end], rng)
             tags = (f"B-{span.label}", *[f"I-{span.label}"] * (len(new) - 1))
             edits.append(Edit(span.start, span.end, new, tags))
