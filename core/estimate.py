@@ -180,7 +180,17 @@ def note(workspace: Workspace, wanted: Wanted, runs: Sequence[str]) -> None:
     for number, run in enumerate(runs):
         seconds = found.body + (found.follow if number >= at_once(workspace.root) else found.start + found.states)
         told = Estimate(round(seconds, 1), memory, gpu, disk, found.known)
-        write_json(workspace.run_folder(run) / FILE, asdict(told))
+        _keep(workspace.run_folder(run), told)
+
+
+def _keep(folder: Path, told: Estimate) -> None:
+    """Made beside the folder: an attempt that begins meanwhile sweeps out of it what looks unfinished."""
+    draft = folder.parent / f".{folder.name}-{FILE}"
+    write_json(draft, asdict(told))
+    try:
+        draft.replace(folder / FILE)
+    except FileNotFoundError:  # the run was deleted
+        draft.unlink(missing_ok=True)
 
 
 def note_like(workspace: Workspace, some: str, runs: Sequence[str]) -> None:

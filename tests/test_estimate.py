@@ -6,6 +6,7 @@ each given between .6 and 1.6 of its two cores (trainings.jsonl).
 
 import json
 import statistics
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -213,6 +214,31 @@ def test_what_was_expected_is_kept_beside_what_it_took(tmp_path, core):
     again = read_object(space.run_folder(more) / FILE)
     assert again is not None and again["memory"] == pytest.approx(kept_then["memory"], rel=0.01)
     assert again["seconds"] == pytest.approx(kept_then["seconds"], rel=0.3)
+
+
+def test_an_attempt_that_begins_meanwhile_takes_nothing_from_it(tmp_path):
+    """An attempt that begins sweeps its folder, over and over here, while what was expected is noted."""
+    space = Workspace.open(tmp_path / "ws")
+    [told, *_] = [json.loads(line) for line in (RECORDED / "trainings.jsonl").read_text().split("\n") if line]
+    id = ended(space.store, spec_of(told), files_of(told), result={"steps": 120})
+    folder, done = space.run_folder(id), threading.Event()
+
+    def sweep() -> None:
+        while not done.is_set():
+            for path in folder.glob(".tmp-*"):
+                path.unlink(missing_ok=True)
+
+    sweeping = threading.Thread(target=sweep)
+    sweeping.start()
+    try:
+        for _ in range(60):
+            note_like(space, id, [id])
+    finally:
+        done.set()
+        sweeping.join()
+    assert read_object(folder / FILE) and not [*folder.parent.glob(".*")]
+    note_like(space, id, ["0" * 16])  # a run that was deleted
+    assert not [*folder.parent.glob(".*")]
 
 
 def test_a_dry_run_trains_nothing_and_says_what_training_takes(tmp_path, core, tiny_model):
