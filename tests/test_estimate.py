@@ -17,7 +17,7 @@ import pytest
 
 from core.estimate import FILE, Estimate, Wanted, disk_of, estimate, memory_of, note, note_like, took
 from core.expected import expected, likest
-from core.jobs.folder import PROCESSES, read_object, write_json
+from core.jobs.folder import PROCESSES, read_object, worked, write_json
 from core.known import Asked, Known, Pace, Sizes, frozen_in, references, so_far
 from core.pace import seconds_all, time_left
 from core.runs import RunSpec
@@ -311,3 +311,16 @@ def test_a_training_is_refused_where_its_checkpoints_have_no_room(tmp_path, tiny
     assert 11 * most < every < 13 * most + (2 << 20)  # three checkpoints with moments, the best twice, the model
     assert need(frozen_layers=0) < every and need(method="frozen") < need(frozen_layers=1) < need(frozen_layers=0)
     assert needed(space.root, RunSpec("train", {**inputs, "model": "model:gone"}, {"seed": 0, "labels": []})) == 1 << 20
+
+
+def test_what_lies_between_attempts_is_no_work(tmp_path):
+    space = Workspace.open(tmp_path / "ws")
+    [told, *_] = [json.loads(line) for line in (RECORDED / "trainings.jsonl").read_text().split("\n") if line]
+    run = space.store.get(ended(space.store, spec_of(told), files_of(told), result={"steps": 120}))
+    folder = space.run_folder(run.id)
+    states = [(100.0, "queued"), (110.0, "running"), (150.0, "interrupted"), (9000.0, "running"), (9025.0, "succeeded")]
+    (folder / "events.jsonl").write_text("".join(json.dumps({"t": t, "to": to}) + "\n" for t, to in states))
+    whole = replace(run, attempt=2, started=110.0, ended=9025.0)
+    assert whole.seconds == 8915 and worked(folder, whole) == 65
+    assert worked(folder, replace(whole, attempt=1)) == 8915  # one attempt: nothing lies between
+    assert worked(folder, replace(whole, started=None)) is None
