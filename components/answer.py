@@ -50,8 +50,9 @@ def _doubt(project: Project, other: Group, found: Finding) -> None:
     if known and found.overall is not None and found.overall.verdict == "better":
         st.warning(
             t(
-                "Doubt this: {names} is a control, from which nothing new can be learned. What helps here is something "
-                "else, such as seeing gold more often, or chance; other gains of this size may be no more than that.",
+                "Doubt this: the mix holds a control ({names}), from which nothing new can be learned. What helps is "
+                "something else, such as seeing gold more often, or chance; other gains of this size may be no more "
+                "than that.",
                 names=", ".join(escape(name) for name in known),
             ),
             icon=":material/warning:",

@@ -137,7 +137,7 @@ def _network_words() -> Mapping[str, FieldWords]:
                 "already. That costs one pass over the mix. Left to method and task, it is random only where all "
                 "weights are trained on words: elsewhere too little is learned to begin at random."
             ),
-            {"suited": t("As suits them"), "fresh": t("At random"), "solved": t("Solved")},
+            {"suited": t("By method and task"), "fresh": t("At random"), "solved": t("Solved")},
         ),
         "frozen_layers": FieldWords(
             t("Frozen layers"),

@@ -102,16 +102,18 @@ def _given(group: Group, specs: Sequence[Mapping[str, Any]]) -> _Told:
 
 def _settled(folders: Sequence[Path]) -> _Told:
     """Machine and software of the runs, as far as that was kept."""
-    asked = [read_object(folder / "resolved.json") or {} for folder in folders]
-    done = [read_object(folder / "result.json") or {} for folder in folders]
-    kept = [
-        one | {key: told[key] for key in ("versions",) if key in told} for one, told in zip(asked, done, strict=True)
-    ]
+    kept = [_as_run(folder) for folder in folders]
     packages = {name: None for one in kept for name in one.get("versions", {})}
     return {
         **{("machine", name): _all(one.get(name) for one in kept) for name in _MACHINE},
         **{("version", name): _all(one.get("versions", {}).get(name) for one in kept) for name in packages},
     }
+
+
+def _as_run(folder: Path) -> Mapping[str, Any]:
+    """What a run was settled to, with the versions that carried it out, where it has noted them."""
+    done = read_object(folder / "result.json") or {}
+    return (read_object(folder / "resolved.json") or {}) | {name: done[name] for name in done.keys() & {"versions"}}
 
 
 def _all(values: Any) -> Value:

@@ -79,7 +79,7 @@ def standing(workspace: Workspace, project: Project) -> Standing:
                 result = workspace.result(run.id)
                 stage.pools[name] = corpora.read(workspace.corpus_path(result["corpus"]))
                 rejected[name] = result["rejected"]
-                if "audit" in result:  # pools that were built before 0.4 have none
+                if "audit" in result:  # earlier pools have none
                     audits[name] = build(Audit, result["audit"], "audit")
     stage.pools = {name: stage.pools[name] for name in (GOLD, *project.ingredients) if name in stage.pools}
     return Standing(runs, stage, rejected, audits, tuple(n for n in _augmented(project) if n not in stage.pools))

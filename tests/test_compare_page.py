@@ -107,7 +107,7 @@ def test_a_control_that_helps_is_doubted(tmp_path, monkeypatch):
         return replace(project, recipe=replace(project.recipe, ingredients=parts))
 
     projects.edit(space, "newsroom", to_control, {"event": "settings"})
-    assert "is a control" in words(opened(space, monkeypatch, **asked))
+    assert "holds a control" in words(opened(space, monkeypatch, **asked))
     asked["against"] = group["gold only"]
     assert "Doubt this" not in words(opened(space, monkeypatch, **asked))
 

@@ -62,6 +62,33 @@ def test_segments_leave_everything_in_its_place(tmp_path: Path):
     assert child.tokens[:at] != row.tokens[:8] or child.tokens[at + 2 :] != row.tokens[10:]
 
 
+@pytest.mark.parametrize("mode", ["segments", "markers"])
+def test_what_no_latin_translator_knows_stays(tmp_path: Path, mode: str):
+    sentence = "yesterday/O we/O all/O went/O home/O 👩‍👩‍👧/O שלום/O 北京/O cafe\u0301/O because/O it/O was/O late/O"
+    [(row, child)] = made(mode, tmp_path, (sentence,))
+    kept = {"👩‍👩‍👧", "שלום", "北京", "cafe\u0301"}
+    assert isinstance(child, Rejected) or kept <= {*child.tokens}
+    if mode == "segments":
+        assert isinstance(child, Child) and child.tokens != row.tokens
+
+
+@pytest.mark.parametrize("mode", ["segments", "markers"])
+@pytest.mark.parametrize("sentence", ["we/O went/O home/O " * 200, "x" * 100_000 + "/O " + "we/O all/O went/O home/O"])
+def test_endless_texts_are_not_put_to_a_translator(tmp_path: Path, mode: str, sentence: str):
+    [(row, found)] = made(mode, tmp_path, (sentence,))
+    longest = max(map(len, row.tokens))
+    assert (
+        isinstance(found, Rejected) if longest < 100 else isinstance(found, Rejected) or row.tokens[0] in found.tokens
+    )
+
+
+def test_a_word_that_only_looks_parted_does_not_part_others(tmp_path: Path):
+    rows = [Example(b"a", ("nobody's", "n", "rock'n'roll"), ("O",) * 3)]
+    assert not BackTranslation(params_of("back_translation", {}), Resources(rows, "en", tmp_path))._parted
+    rows.append(Example(b"b", ("do", "n't"), ("O",) * 2))
+    assert BackTranslation(params_of("back_translation", {}), Resources(rows, "en", tmp_path))._parted
+
+
 def test_brackets_of_its_own_do_not_confuse_a_sentence(tmp_path: Path):
     sentence = "he/O wrote/O [sic]/O that/O Mary/B-PER would/O never/O come/O home/O again/O _./O"
     [(row, child)] = made("markers", tmp_path, (sentence,))

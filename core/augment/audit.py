@@ -1,6 +1,6 @@
 """What a pool is made of, beside the rows that it was made from: before it costs training time."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,14 +40,13 @@ def audit(parent: Corpus, pool: Corpus) -> Audit:
     children = task_of(pool.schema.task).examples(pool.table)
     known, found = _words(rows), _words(children)
     before, after = _mentions(rows), _mentions(children)
-    labels = sorted({label for label, _ in [*before, *after]})
     return Audit(
         rows=len(children),
         parents=len(set(pool.table.column("parent").to_pylist())),
         changed=_others(pool) / max(1, sum(len(row.tokens) for row in children)),
         words=len(found),
         new_words=len(found - known),
-        labels={label: _of_label(label, before, after) for label in labels},
+        labels={label: _of_label(before[label], after[label]) for label in sorted({*before, *after})},
     )
 
 
@@ -55,16 +54,17 @@ def _words(rows: Sequence[Example]) -> set[str]:
     return {token.casefold() for row in rows for token in row.tokens}
 
 
-def _mentions(rows: Sequence[Example]) -> Counter[tuple[str, tuple[str, ...]]]:
-    return Counter((span.label, row.tokens[span.start : span.end]) for row in rows for span in spans(row.tags))
+def _mentions(rows: Sequence[Example]) -> defaultdict[str, Counter[tuple[str, ...]]]:
+    """How often each spelling occurs, by label."""
+    found: defaultdict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
+    for row in rows:
+        for span in spans(row.tags):
+            found[span.label][row.tokens[span.start : span.end]] += 1
+    return found
 
 
-def _of_label(
-    label: str, before: Counter[tuple[str, tuple[str, ...]]], after: Counter[tuple[str, tuple[str, ...]]]
-) -> OfLabel:
-    here = {form: count for (name, form), count in after.items() if name == label}
-    there = {form: count for (name, form), count in before.items() if name == label}
-    return OfLabel(sum(there.values()), sum(here.values()), len(here), len(here.keys() - there.keys()))
+def _of_label(before: Counter[tuple[str, ...]], after: Counter[tuple[str, ...]]) -> OfLabel:
+    return OfLabel(before.total(), after.total(), len(after), len(after.keys() - before.keys()))
 
 
 def _others(pool: Corpus) -> int:

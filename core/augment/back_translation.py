@@ -10,7 +10,6 @@ them ("do n't" or "don't").
 """
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -26,12 +25,17 @@ from core.params import CLOSED
 from core.tasks.example import OUTSIDE, spans
 
 _LIKE = 0.9  # a mention has come back if it is as similar as that to what it was, 0..1
-_FIXED = re.compile(r"(?i)^(https?:|www\.|[@#].|[^\s]+\.(com|org|net|ly|co)\b)|[\[\]]")  # never put to a translator
-_CLITIC = re.compile(r"(?i)^(.+?)(n['’]t|['’](?:s|m|re|ve|d|ll))$")
+_LONGEST = 500  # characters of a text: of longer ones translators forget the end, and they take minutes for some
+_FIXED = re.compile(  # never put to a translator: addresses, handles, brackets, endless words, and what isn't Latin
+    r"^(https?:|www\.|[@#].|\S+\.(com|org|net|ly|co)\b)|[\[\]]|^\S{41,}|[^\x20-\u024f\u2010-\u2027€]", re.IGNORECASE
+)
+_PARTED = re.compile(r"n['’]t|['’](?:s|m|re|ve|d|ll)", re.IGNORECASE)  # what a corpus may cut off from its word
+_CLITIC = re.compile(rf"^(.+?)({_PARTED.pattern})$", re.IGNORECASE)
 _EDGES = re.compile(r"^([^\w@#$€£&]*)(.*?)([^\w]*)$", re.DOTALL)
 _RUN = re.compile(r"(.)\1*", re.DOTALL)
 _CLOSE = frozenset(".,!?;:%)]}…") | {"'s", "'m", "'re", "'ve", "'d", "'ll", "n't"}
 _OPEN = frozenset("([{$#")
+_LOOKED_AT = 2000  # rows, to see how a corpus cuts words
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class BackTranslation:
         self._params = params
         self._language = resources.language.partition("-")[0]
         self._memory = Memory(translator("embedded", self._language, [params.pivot]), resources.cache)
-        self._parted = any(_CLITIC.match("x" + token) and len(token) > 1 for token in _some_words(resources.examples))
+        some = (token for row in resources.examples[:_LOOKED_AT] for token in row.tokens)
+        self._parted = any(map(_PARTED.fullmatch, some))
 
     def ahead(self, asked: Sequence[tuple[Example, Random]]) -> None:
         """Translate what rows will need, all at once; their children are then made from memory."""
@@ -68,8 +73,9 @@ class BackTranslation:
     def _texts(self, row: Example, rng: Random) -> list[str]:
         pieces = _pieces(row)
         if self._params.mode == "markers":
-            able = any(_movable(piece, self._params.fewest) for piece in pieces)
-            return [_marked(pieces)] if able else []
+            text = _marked(pieces)
+            able = any(_movable(piece, self._params.fewest) for piece in pieces) and len(text) <= _LONGEST
+            return [text] if able else []
         return [_joined(pieces[at].words) for at in self._chosen(pieces, rng)]
 
     def _chosen(self, pieces: Sequence["_Piece"], rng: Random) -> list[int]:
@@ -91,6 +97,8 @@ class BackTranslation:
 
     def _whole(self, row: Example, pieces: Sequence["_Piece"]) -> Child | Rejected:
         text = _marked(pieces)
+        if len(text) > _LONGEST:
+            return Rejected("too_long")
         parts = re.split(r"\[([^\[\]]*)\]", self._back([text])[text])  # outside, inside, outside, ...
         kept = [piece for piece in pieces if piece.kept]
         if len(parts) != 2 * len(kept) + 1 or any("[" in part or "]" in part for part in parts):
@@ -162,8 +170,10 @@ def _runs(marks: str) -> Iterator[str]:
     return (run.group() for run in _RUN.finditer(marks))
 
 
-def _movable(piece: _Piece, shortest: int) -> bool:
-    return not piece.kept and sum(any(map(str.isalpha, word)) for word in piece.words) >= shortest
+def _movable(piece: _Piece, fewest: int) -> bool:
+    """Whether a stretch may be put to a translator by itself."""
+    wordy = sum(any(map(str.isalpha, word)) for word in piece.words) >= fewest
+    return not piece.kept and wordy and sum(map(len, piece.words)) + len(piece.words) <= _LONGEST
 
 
 def _marked(pieces: Sequence[_Piece]) -> str:
@@ -194,7 +204,3 @@ def _edges(tagged: Sequence[Tagged], first: str, last: str) -> list[Tagged]:
     if tag == OUTSIDE and first and not first[0].isupper() and word.istitle() and word != "I":
         found[0] = (word.lower(), OUTSIDE)
     return found
-
-
-def _some_words(examples: Sequence[Example]) -> Counter[str]:
-    return Counter(token for row in examples[:2000] for token in row.tokens if token[:1] in "'’n")
