@@ -10,7 +10,6 @@ A pool of 100,000 children with its checks is built in a process of its own, who
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from core.augment.protocol import Example, Resources, rng_for  # noqa: E402
 from core.augment.translation import Embedded, Memory  # noqa: E402
 from core.formats import ReadOptions, read  # noqa: E402
 from core.tasks import task as task_of  # noqa: E402
+from tools.claims import tell  # noqa: E402
 
 DATA = Path(os.environ.get("PEIBI_DATA", "."))
 FILE = DATA / "wnut17" / "train.conll"
@@ -146,12 +146,7 @@ def main() -> int:
             *translated(rows[: 60 if args.quick else 600], Path(folder)),
             *pools(20_000 if args.quick else 100_000, Path(folder)),
         ]
-    if args.json:
-        machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
-        print(json.dumps({"machine": machine, "claims": claims}))
-        return 0
-    for claim in claims:
-        print(f"{claim['value']:10.2f} {claim['unit']:3} {claim['name']:32} {claim['detail']}")
+    tell(claims, args.json)
     return 0
 
 

@@ -7,8 +7,6 @@ The folders are those of trainings that ended, as many files and bytes, without 
 
 import argparse
 import json
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -25,6 +23,7 @@ from core.care.trash import empty
 from core.care.usage import by_kind, usage
 from core.runs import RunSpec
 from core.workspace import Workspace
+from tools.claims import tell
 
 
 def main() -> int:
@@ -36,12 +35,7 @@ def main() -> int:
     runs = 1000 if args.quick else args.runs
     with tempfile.TemporaryDirectory() as folder:
         claims = measured(Workspace.open(Path(folder)), runs)
-    if args.json:
-        machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
-        print(json.dumps({"machine": machine, "claims": claims}))
-    else:
-        for claim in claims:
-            print(f"{claim['value']:10.3f} {claim['unit']:4} {claim['name']}")
+    tell(claims, args.json)
     return 0
 
 

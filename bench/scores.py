@@ -8,9 +8,6 @@ same rows in this process, seqeval from lists and Peibi from the Arrow columns t
 """
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import sys
 import time
@@ -28,6 +25,7 @@ from core.scores import Counts
 from core.tasks import task
 from core.tasks.iob2 import classes
 from core.tasks.tagging import COLUMNS
+from tools.claims import tell
 
 LABELS = ("EVENT", "LOC", "ORG", "PER", "TIME", "WORK")
 WIDTH = 25  # tokens of a row
@@ -152,14 +150,10 @@ def main() -> int:
         *scoring(100_000 if args.quick else 1_000_000),
         *resampling(10_000, 2000),
     ]
-    if args.json:
-        machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
-        print(json.dumps({"machine": machine, "claims": claims}))
-        return 0
-    for claim in claims:
-        print(f"{claim['value']:10.3f} {claim['unit']:2} {claim['name']}")
-    for rule, taken in claims[0]["detail"]["seconds_by_rule"].items():
-        print(f"{taken:10.3f} s  under the rule {rule}")
+    tell(claims, args.json)
+    if not args.json:
+        for rule, taken in claims[0]["detail"]["seconds_by_rule"].items():
+            print(f"{taken:10.3f} s    under the rule {rule}")
     return 0
 
 
