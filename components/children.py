@@ -176,8 +176,8 @@ def _name_field(project: Project, part: AugmentedIngredient) -> str:
 
 
 def free_name(project: Project, base: str) -> str:
-    """`base`, with a number where an ingredient has that name."""
-    return next(name for name in projects.numbered(base) if name not in project.ingredients)
+    """`base` as the name of an ingredient, with a number where one has it already."""
+    return next(n for n in projects.numbered(projects.ingredient_name(base)) if n not in project.ingredients)
 
 
 def _build(space: Workspace, project: Project, name: str, part: AugmentedIngredient) -> None:

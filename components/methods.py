@@ -126,8 +126,8 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
         ),
         "scope": FieldWords(
             t("Where"),
-            t("Whether words inside names may change too. The label of a name stays in any case."),
-            {"all": t("Everywhere"), "outside": t("Outside names"), "inside": t("Inside names")},
+            t("Outside or inside names, or anywhere. The label of a name stays in any case."),
+            {"all": t("Anywhere"), "outside": t("Outside"), "inside": t("Inside")},
         ),
     }
     words |= {
@@ -138,7 +138,7 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
         "style": FieldWords(
             t("What words become"),
             t("Any: one of the three, by chance."),
-            {"any": t("Any"), "lower": t("small"), "title": t("Capital first"), "upper": t("CAPITALS")},
+            {"any": t("Any"), "lower": t("small"), "title": t("Title"), "upper": t("CAPS")},
         ),
         "methods": FieldWords(
             t("Methods"),
@@ -151,8 +151,11 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
         ),
         "mode": FieldWords(
             t("What is translated"),
-            t("A whole sentence reads better, but is dropped if a name in it comes back as something else."),
-            {"segments": t("Between names"), "markers": t("Whole sentence")},
+            t(
+                "Stretches between names, each by itself, or whole sentences: those read better, but are dropped if a "
+                "name in them comes back as something else."
+            ),
+            {"segments": t("Stretches"), "markers": t("Whole sentences")},
         ),
         "pivot": FieldWords(t("Language between"), t("The language that a sentence goes through: pt, Portuguese.")),
     }

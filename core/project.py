@@ -138,10 +138,15 @@ def edit(workspace: Workspace, name: str, change: Callable[[Project], Project], 
     return project
 
 
+def ingredient_name(title: str) -> str:
+    """A title as the name of an ingredient: what such a name can't hold becomes a blank."""
+    return " ".join(re.sub(r"[^\w .-]", " ", title).split()).lstrip(" .-")[:60].rstrip() or "ingredient"
+
+
 def with_ingredient(name: str, part: FileIngredient | AugmentedIngredient) -> Callable[[Project], Project]:
     """The change that adds an ingredient or sets it anew."""
     if name == GOLD or not re.fullmatch(r"[\w][\w .-]{0,59}", name):
-        raise CoreError("ingredient_name", {"name": name})
+        raise CoreError("ingredient_name", {"name": name}, "hint_ingredient_name")
     return lambda p: replace(p, recipe=replace(p.recipe, ingredients={**p.recipe.ingredients, name: part}))
 
 

@@ -3,8 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import polib
+import pytest
 
+from components import children
+from components.methods import METHODS
 from core import project as projects
+from core.augment import AUGMENTERS
 from core.augment.pool import AugmentParams, build_pool
 from core.augment.preview import preview
 from core.augment.protocol import Child
@@ -15,6 +20,7 @@ from core.recipe import AugmentedIngredient
 from core.report import browse
 from core.sample import sample
 from core.workspace import Workspace
+from tests.test_words import CATALOGUE
 
 
 def test_a_deleted_ingredient_comes_back_to_its_place_and_its_mixes(tmp_path):
@@ -46,3 +52,33 @@ def test_a_child_is_shown_as_its_pool_will_show_it(tmp_path):
     shown = [browse.child_segments(row, child) for row, child in made if isinstance(child, Child)]
     assert shown == [row.segments for row in browse.page(pool, np.arange(len(pool)), 0, len(pool))]
     assert len(shown) > 5 and any(part.changed for line in shown for part in line)
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+@pytest.mark.parametrize("method", AUGMENTERS)
+def test_the_name_that_a_method_suggests_is_taken(tmp_path, method, language):
+    title = METHODS[method].title
+    if language == "zh_CN":
+        title = {entry.msgid: entry.msgstr for entry in polib.pofile(str(CATALOGUE))}[title]
+    space = Workspace.open(tmp_path / "ws")
+    space.name_corpus("x", {"sources": {}, "inputs": {}})
+    project = projects.create(space, "p", "corpus:x")
+    name = children.free_name(project, title.lower())
+    assert name in projects.with_ingredient(name, AugmentedIngredient(method))(project).ingredients
+    assert (
+        children.free_name(projects.with_ingredient(name, AugmentedIngredient(method))(project), title.lower()) != name
+    )
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Control: a/b", "Control a b"),
+        ("...", "ingredient"),
+        ("", "ingredient"),
+        ("x" * 80, "x" * 60),
+        ("对照：错", "对照 错"),
+    ],
+)
+def test_a_title_becomes_a_name(title, name):
+    assert projects.ingredient_name(title) == name
