@@ -134,10 +134,10 @@ def _network_words() -> Mapping[str, FieldWords]:
             t("Start of the head"),
             t(
                 "The new layer on top begins at random, or solved: as the best linear answer to what the encoder knows "
-                "already. That costs one pass over the mix. Left to method and task, it is random only where all "
-                "weights are trained on words: elsewhere too little is learned to begin at random."
+                "already. That costs one pass over the mix. Left to method, task and model, it is random where "
+                "that is enough: where all weights are trained on words, over MiniLM."
             ),
-            {"suited": t("By method and task"), "fresh": t("At random"), "solved": t("Solved")},
+            {"suited": t("As it suits"), "fresh": t("At random"), "solved": t("Solved")},
         ),
         "frozen_layers": FieldWords(
             t("Frozen layers"),

@@ -109,6 +109,8 @@ def test_one_training_has_one_spec_whatever_other_methods_would_do():
         ("tagging", {"head": "solved"}, "solved"),
         ("tagging", {"method": "lora"}, "solved"),
         ("tagging", {"method": "lora", "head": "fresh"}, "fresh"),
+        ("tagging", {"model": "multilingual-e5-small"}, "solved"),
+        ("tagging", {"model": "multilingual-e5-small", "head": "fresh"}, "fresh"),
         ("classification", {}, "solved"),
         ("classification", {"head": "fresh"}, "fresh"),
         ("classification", {"method": "frozen"}, "solved"),

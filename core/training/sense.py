@@ -8,6 +8,7 @@ from typing import Literal
 
 from core.errors import CoreError
 from core.models import layers
+from core.models.catalogue import BUNDLED
 from core.tasks.protocol import Task
 from core.training.settings import RATES, Method, TrainParams
 
@@ -67,19 +68,20 @@ def tidied(train: TrainParams) -> TrainParams:
 def beginning(train: TrainParams, task: Task) -> Literal["fresh", "solved"]:
     """How the head of a training begins.
 
-    At random only where all weights are trained and every word is an item to learn from: otherwise too few steps touch
-    a class, or too little else is learned (docs/training.md).
+    At random only where all weights are trained, every word is an item to learn from, and the encoder's states lie
+    apart: otherwise too little of what is to be learned has begun when the steps are over (docs/training.md).
     """
     if train.head != "suited":
         return train.head
-    return "fresh" if _all_words(train, task) else "solved"
+    return "fresh" if _usually_fresh(train, task) else "solved"
 
 
 def settled(train: TrainParams, task: Task) -> TrainParams:
     """One training, one spec: tidied, and how a head begins is written down except for the usual way."""
     begins = beginning(train, task)
-    return replace(tidied(train), head="suited" if begins == "fresh" and _all_words(train, task) else begins)
+    return replace(tidied(train), head="suited" if begins == "fresh" and _usually_fresh(train, task) else begins)
 
 
-def _all_words(train: TrainParams, task: Task) -> bool:
-    return train.method == "full" and task.reads != "row"
+def _usually_fresh(train: TrainParams, task: Task) -> bool:
+    close = train.model in BUNDLED and BUNDLED[train.model].close
+    return train.method == "full" and task.reads != "row" and not close
