@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 AMBER = "#E69F00"  # gold's own
-# Okabe & Ito (2008), without black and yellow: one vanishes on a dark background, the other on a light one
-PALETTE = ("#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
+# Okabe & Ito (2008), without black and yellow: one vanishes on a dark background, the other on a light one; for those
+# who have more ingredients, olive and purple of Tol's muted scheme (2021, https://personal.sron.nl/~pault), and grey
+PALETTE = ("#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999933", "#AA4499", "#7F7F7F")
 _BINS = 30
 
 
