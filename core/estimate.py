@@ -129,8 +129,7 @@ def _own_of(workspace: Workspace, one: Known) -> int:
 
 
 def _states(found: Layout, below: int, sizes: Sizes) -> int:
-    kept = (tokens for tokens in (sizes.tokens or 0.0, sizes.dev or 0.0) if effort.keeps(found.width, tokens))
-    return round(FLOAT * found.width * sum(kept)) if below else 0
+    return round(FLOAT * found.width * effort.kept(found.width, sizes.tokens, sizes.dev)) if below else 0
 
 
 def disk_of(workspace: Workspace, wanted: Wanted, steps: int) -> int:
@@ -200,7 +199,7 @@ def note_like(workspace: Workspace, some: str, runs: Sequence[str]) -> None:
     """
     folder = workspace.run_folder(some)
     asked = asked_of(folder)
-    if asked is None:
+    if asked is None or not runs:
         return
     first = next((line for line in last_metrics(folder) if line.get("step") == 0), dict[str, Any]())
     sizes = Sizes(first.get("tokens"), first.get("dev_tokens"))

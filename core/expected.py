@@ -64,12 +64,11 @@ def expected(workspace: Workspace, asked: Asked, known: Sequence[Known], sizes: 
     step = effort.of_step(found, train, below, places, effort.keeps(found.width, rows)) / speed
     steps = train.steps or (_same_steps(asked, like) if each is None else train.steps_for(each)) or STEPS
     dev = sizes.dev or next((one.dev for one in known if one.dev and one.asked.dev == asked.dev), None)
-    read = sum(one for one in (rows, dev or 0.0) if effort.keeps(found.width, one))
     solved = 0.0 if train.head != "solved" else _SOLVING + effort.of_look(found, below, rows) / speed
     return Expected(
         start=_start(like, False, STARTING) + solved,
         follow=_start(like, True, FOLLOWING) + solved,
-        states=effort.of_states(found, below, read) / speed,
+        states=effort.of_states(found, below, effort.kept(found.width, rows, dev)) / speed,
         step=step,
         steps=steps,
         look=_look(like, effort.of_look(found, below, dev) if dev else None, step, speed),

@@ -171,8 +171,7 @@ def so_far(folder: Path, attempt: int) -> Known | None:
     work = effort.of_step(found, asked.train, below, places, effort.keeps(found.width, tokens or places))
     look_work = effort.of_look(found, below, dev) if dev else None
     after, most = follows(folder), most_of(folder, attempt)
-    read = sum(one for one in (tokens or places, dev or 0.0) if effort.keeps(found.width, one))
-    states = 0.0 if after else effort.of_states(found, below, read)
+    states = 0.0 if after else effort.of_states(found, below, effort.kept(found.width, tokens or places, dev))
     return Known(asked, pace, steps, places, work, dev, look_work, below, after, states, tokens, *most)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from core import corpus as corpora
 from core.augment import AUGMENTERS, augmenter, make, params_class, params_of
+from core.augment.chain import Link
 from core.augment.deletion import Deletion, DeletionParams
 from core.augment.edits import Edit, edited
 from core.augment.mention_replacement import MentionReplacement, MentionReplacementParams
@@ -250,6 +251,10 @@ def test_controls_keep_words_and_have_a_child_wherever_there_can_be_one(name: st
         assert [(a.start, a.end) for a, _ in pairs] == [(b.start, b.end) for _, b in pairs]
         assert all((a.label == b.label) == (name == "duplicate") for a, b in pairs)
     assert build_pool(GOLD, params, cache, set(), lambda: None).corpus.id == pool.corpus.id
+
+
+def test_every_method_can_be_a_link_of_a_chain():
+    assert {*get_args(Link)} == {name for name in METHODS if name != "chain"}
 
 
 def test_a_chain_hands_on_what_a_link_made(cache: Path):

@@ -123,6 +123,17 @@ def test_a_translator_that_dies_loses_no_finished_batch(tmp_path: Path):
     assert upper.asked[:36] == texts[64:]
 
 
+def test_a_memory_that_is_cleaned_up_or_damaged_begins_anew(tmp_path: Path):
+    upper, folder = Upper(), tmp_path / "cache"
+    memory = Memory(upper, folder)
+    assert memory.there_and_back(["a"], "en", "xx") == {"a": "a"}
+    (folder / "translations.db").unlink()  # as a clean-up does, while the process goes on
+    folder.rmdir()
+    assert memory.there_and_back(["a"], "en", "xx") == {"a": "a"} and upper.asked == ["a", "A"] * 2
+    (folder / "translations.db").write_bytes(b"no database at all" * 100)
+    assert memory.there_and_back(["a"], "en", "xx") == {"a": "a"} and upper.asked == ["a", "A"] * 3
+
+
 def test_another_translator_has_a_memory_of_its_own(tmp_path: Path):
     class Other(Upper):
         name = "other-1"

@@ -76,11 +76,7 @@ class Memory:
 
     def __init__(self, translator: Translator, folder: Path) -> None:
         self._translator = translator
-        folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / _FILE
-        with closing(self._open()) as db:
-            db.execute("CREATE TABLE IF NOT EXISTS translations (key BLOB PRIMARY KEY, text TEXT) WITHOUT ROWID")
-            db.commit()
 
     def there_and_back(self, texts: Iterable[str], language: str, pivot: str) -> dict[str, str]:
         """Each text as it comes back from the pivot's language; empty where it got lost. What is known isn't asked."""
@@ -112,8 +108,25 @@ class Memory:
         return hashlib.sha256(about.encode("utf-8", "surrogatepass")).digest()
 
     def _open(self) -> sqlite3.Connection:
+        """The file, made where somebody has cleaned it up, and anew where it is none any more."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return self._connected()
+        except sqlite3.OperationalError:  # busy, or the disk is full: no reason to give up what is there
+            raise
+        except sqlite3.DatabaseError:
+            self._path.unlink(missing_ok=True)
+            return self._connected()
+
+    def _connected(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=_BUSY)
-        db.execute("PRAGMA synchronous = OFF")  # what a power cut loses is translated again
+        try:
+            db.execute("PRAGMA synchronous = OFF")  # what a power cut loses is translated again
+            db.execute("CREATE TABLE IF NOT EXISTS translations (key BLOB PRIMARY KEY, text TEXT) WITHOUT ROWID")
+            db.commit()
+        except sqlite3.Error:
+            db.close()
+            raise
         return db
 
 

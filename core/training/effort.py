@@ -44,6 +44,11 @@ def keeps(width: int, tokens: float) -> bool:
     return FLOAT * width * tokens <= STATES
 
 
+def kept(width: int, *tokens: float | None) -> float:
+    """Of the sub-tokens of a mix and of dev, as far as they are known, those whose states are kept."""
+    return sum(one for one in tokens if one and keeps(width, one))
+
+
 def of_step(found: Layout, train: TrainParams, below: int, places: float, known: bool = True) -> float:
     """Of one step over so many sub-tokens, the lowest `below` layers left as they are; `known`: their states are."""
     layers = PASSES[train.method] * (found.layers - below) * forward(found) * places
