@@ -210,6 +210,15 @@ def test_the_card_has_the_scores_of_the_contract(place: Place, weights: Path):
     assert results[1]["metrics"][2]["value"] == round(place.printed["scores"]["test"]["overall"]["f1"], 4)
 
 
+def test_children_have_the_licence_of_what_they_were_made_of(place: Place, monkeypatch):
+    monkeypatch.setattr(card_text, "_encoder_licence", lambda _: "MIT")
+    told = card(place.space, place.run)
+    assert "noisy" in told.origins.ingredients and "noisy" not in told.licences
+    for licence, head in (("MIT", "mit"), ("CC-BY-4.0", "other")):
+        stated = replace(told, licences={"gold": "MIT", "more": licence})
+        assert card_text.metadata(stated)["license"] == head
+
+
 def test_a_closed_test_split_stays_closed(place: Place, tiny_model):
     whole = harbour()
     run = trained_run(place.space, tiny_model, whole.take(np.arange(40)), whole.take(np.arange(40, 60)))

@@ -264,6 +264,23 @@ def test_a_full_line_is_said_and_a_client_that_left_is_forgotten(small: Server):
     assert small.predict({"text": "x"}).status == 200
 
 
+def test_who_leaves_the_line_frees_a_place_while_another_is_computed(server: Server):
+    body = json.dumps(HEAVY).encode()
+    request = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    first, second = (socket.create_connection(("127.0.0.1", server.port), 60) for _ in range(2))
+    before = server.ask("GET", "/health").data["answered"]
+    first.sendall(request)
+    until(lambda: server.inside() == 1)
+    second.sendall(request)
+    until(lambda: server.inside() == 2)
+    second.close()
+    until(lambda: server.inside() == 1)
+    assert server.ask("GET", "/health").data["answered"] == before  # the first one is still computed
+    first.close()
+    until(lambda: server.inside() == 0)
+    assert server.predict({"text": "x"}).status == 200
+
+
 def test_an_interrupt_ends_it_though_it_computes(space: Workspace, run_id: str, tmp_path: Path):
     server = listening(start(("serve", run_id, "--workspace", space.root, "--port", 0, "--threads", 1), tmp_path))
     with ThreadPoolExecutor(1) as threads:
