@@ -288,7 +288,7 @@ class TestMethods:
     def test_children_keep_label_and_spacing(self, name: str, cache: Path):
         pool = build_pool(GOLD, AugmentParams(name, copies=4, seed=1), cache, set(), lambda: None)
         assert len(pool.corpus) + len(pool.rejected) == 4 * len(GOLD)
-        assert len(pool.corpus) >= (2 if name == "back_translation" else 5)  # a translator always says the same
+        assert len(pool.corpus) >= (1 if name == "back_translation" else 5)  # it always says the same, and no Chinese
         assert pool.corpus.table.schema == pool_schema(SINGLE) and pool.corpus.schema == GOLD.schema
         gold = {row["id"]: row for row in GOLD.table.to_pylist()}
         words = dict(zip(gold, SINGLE.words(GOLD.table), strict=True))

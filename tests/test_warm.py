@@ -217,7 +217,7 @@ def test_it_is_off_then_starting_then_ready_and_off_once_killed(place):
     assert warm.state(root) == "starting"
     second = ready(root)
     assert second != first
-    until(lambda: warm.state(root) == "off", 30)  # after a second without a request
+    until(lambda: warm.state(root) == "off")  # after a second without a request
     until(lambda: not alive(second), 30)
     assert not (root / "warm.sock").exists()
 
@@ -405,7 +405,7 @@ def test_a_server_that_hangs_is_ended_and_another_one_starts(place, kind: str):
     behind = warm.begin(root, "ping", {}, 60)
     assert refused(lambda: [warm.answer_to(hanging, 60)]).code == "warm_timeout"
     assert refused(lambda: [warm.answer_to(behind, 60)]).code == "warm_ended"
-    until(lambda: warm.state(root) == "off", 30)
+    until(lambda: warm.state(root) == "off")
     assert not alive(first)
     assert "in selftest" in (root / "warm.log").read_text()  # the traceback
     warm.start(root)
@@ -448,7 +448,7 @@ def test_a_guard_that_is_killed_takes_its_server_along(place):
     warm.start(root)
     pid, guard = ready(root), guard_of(root)
     os.kill(guard, signal.SIGKILL)
-    until(lambda: warm.state(root) == "off", 30)
+    until(lambda: warm.state(root) == "off")
     assert not alive(pid)
     assert (root / "warm.sock").exists()  # nobody was left to remove it
     assert refused(lambda: warm.ask(root, "ping", {})).code == "warm_off"
@@ -507,7 +507,7 @@ def test_who_wants_too_much_memory_is_told_and_who_keeps_it_ends(place):
         except CoreError as error:  # it ended after an answer; who asked just then is told that it did
             codes.add(error.code)
     assert codes <= {"warm_off", "warm_starting", "warm_ended"} and kept > memory.LEAST
-    until(lambda: warm.state(root) == "off", 30)
+    until(lambda: warm.state(root) == "off")
     assert "are kept after a request" in (root / "warm.log").read_text()
     warm.start(root)
     assert ready(root) != pid
@@ -724,7 +724,7 @@ def test_a_page_says_what_hung_and_asks_another_process_again(place):
     pid = ready(root)
     shown(at, root, work(600, work="loop"), 1.5)
     until_it_says(at, "No answer within 1.5 seconds")
-    until(lambda: warm.state(root) == "off", 30)
+    until(lambda: warm.state(root) == "off")
     shown(at, root, work(0.0))
     until_it_says(at, "answered")
     assert ready(root) != pid
