@@ -1,6 +1,7 @@
 """The Augment page's bench: choose a method, look at children it makes of some sentences, keep it as an ingredient."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from components import asking
 from components.address import choice
 from components.entities import Line, entities, shown
 from components.frame import telling
+from components.given import asked_for
 from components.methods import SOURCES, field_words, ingredient, title, what
 from components.params_form import fill, params_form
 from components.words import raw, said_raw, t, told
@@ -44,7 +46,7 @@ def bench(space: Workspace, project: Project, stage: Stage) -> None:
     method = _method(task_of(project.recipe.task))
     left, right = st.columns([2, 3], gap="large")
     with left:
-        part = _settings(project, stage, method)
+        part = _settings(space, project, stage, method)
         if part is not None:
             _keep(space, project, part)
     with right:
@@ -84,7 +86,7 @@ def _method(task: Task) -> str:
     return method
 
 
-def _settings(project: Project, stage: Stage, method: str) -> AugmentedIngredient | None:
+def _settings(space: Workspace, project: Project, stage: Stage, method: str) -> AugmentedIngredient | None:
     """The form. -> what it asks for; None where that can't be"""
     parents = [name for name in stage.pools if name != _changed(project)]
     of = choice(
@@ -97,7 +99,8 @@ def _settings(project: Project, stage: Stage, method: str) -> AugmentedIngredien
     )
     try:
         only = params_for(method, task_of(project.recipe.task))
-        params = params_form(params_class(method), _form(method), field_words(method), only)
+        ask = partial(asked_for, space)
+        params = params_form(params_class(method), _form(method), field_words(method), only, ask)
         params_of(method, params)
     except CoreError as error:
         st.error(told(error), icon=":material/error:")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from components.given import called
 from components.params_form import FieldWords, kinds_of
 from components.words import percent, raw, t, visible
 from core.augment import AUGMENTERS, params_class, params_for
@@ -135,6 +136,10 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
             t("Even out what is rare"),
             t("Rare labels are replaced more often, and every spelling is as likely as the most frequent one."),
         ),
+        "gazetteer": FieldWords(
+            t("Names from a file of yours"),
+            t("A CSV file with the columns label and mention. Names of these labels become those of the file."),
+        ),
         "style": FieldWords(
             t("What words become"),
             t("Any: one of the three, by chance."),
@@ -174,6 +179,9 @@ def settings(part: AugmentedIngredient, task: Task) -> dict[str, str]:
         kind = kinds[name]
         label, value = words[name].label if name in words else visible(name), getattr(given, name)
         share = kind.type is float and (kind.low, kind.high) == (0, 1)
+        if kinds[name].names is not None:
+            found[label] = raw("none") if value is None else visible(called(value))
+            continue
         if isinstance(value, bool):
             found[label] = raw("yes") if value else raw("no")
             continue

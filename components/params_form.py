@@ -1,7 +1,7 @@
 """A form made of a params dataclass: one widget for each field, with the bounds that the class declares."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import streamlit as st
 
 from components.words import escape
+from core.augment.protocol import Names
 from core.params import canonical_json, plain
 from core.yaml_text import parse
 
@@ -38,21 +39,35 @@ class Kind:
     high: float | None = None
     low_open: bool = False
     high_open: bool = False
+    names: Names | None = None  # a file or a model, which no plain field can ask for
+
+
+Ask = Callable[[Names, FieldWords, str], str | None]  # draws what asks for a file or a model
 
 
 def params_form(
-    cls: type[Any], key: str, words: Mapping[str, FieldWords] | None = None, only: Sequence[str] | None = None
+    cls: type[Any],
+    key: str,
+    words: Mapping[str, FieldWords] | None = None,
+    only: Sequence[str] | None = None,
+    ask: Ask | None = None,
 ) -> dict[str, Any]:
     """Draw the form. -> the fields that differ from their default, as JSON; what they mean is checked elsewhere
 
-    `key`: begins the key of each widget; `only`: some of the fields, in that order. Raises CoreError where the text of
-    a list or mapping is no YAML.
+    `key`: begins the key of each widget; `only`: some of the fields, in that order; `ask`: for those that name files or
+    models. Raises CoreError where the text of a list or mapping is no YAML, and those of `ask`.
     """
     by_name = {f.name: f for f in dataclasses.fields(cls)}
     fields = [by_name[name] for name in (by_name if only is None else only)]
     kinds = kinds_of(cls)
     shown = {f.name: _words(f.name, words or {}) for f in fields}
-    values = {f.name: _widget(kinds[f.name], shown[f.name], f"{key}_{f.name}", _default(f)) for f in fields}
+    values: dict[str, Any] = {}
+    for f in fields:
+        kind, place = kinds[f.name], f"{key}_{f.name}"
+        if ask is not None and kind.names is not None:
+            values[f.name] = ask(kind.names, shown[f.name], place)
+        else:
+            values[f.name] = _widget(kind, shown[f.name], place, _default(f))
     found = {f.name: _read(kinds[f.name], values[f.name], f.name) for f in fields}
     return {f.name: found[f.name] for f in fields if found[f.name] != plain(_default(f))}
 
@@ -73,7 +88,8 @@ def kinds_of(cls: type[Any]) -> dict[str, Kind]:
 def _kind(hint: Any) -> Kind:
     if get_origin(hint) is Annotated:
         inner, *notes = get_args(hint)
-        return _bounded(_kind(inner), notes)
+        kind = _bounded(_kind(inner), notes)
+        return dataclasses.replace(kind, names=next((one for one in notes if isinstance(one, Names)), kind.names))
     if get_origin(hint) in (Union, UnionType):
         inner = [option for option in get_args(hint) if option is not NoneType]
         if len(inner) == 1:

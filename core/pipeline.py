@@ -22,7 +22,7 @@ from core.recipe import AugmentedIngredient, Recipe, about
 from core.runs import RunSpec
 from core.scores import Scores
 from core.seen import told_or_refused
-from core.sources import import_spec
+from core.sources import import_spec, settled
 from core.stage import Stage, augment_spec, imported, settle, train_specs
 from core.submit import Submitter, Watch, cancel_all, raise_mendable, result_of, wait
 from core.tasks import task as task_of
@@ -162,7 +162,11 @@ def _augment(workspace: Workspace, recipe: Recipe, stage: Stage, submit: Submitt
     order = list(recipe.ingredients)
     while left:
         ready = {name: i for name, i in left.items() if i.of in stage.pools}
-        started = {name: submit(augment_spec(i, stage))[0] for name, i in ready.items()}
+        started: dict[str, Run] = {}
+        for name, part in ready.items():
+            with about(f"ingredients.{name}.params"):
+                whole = settled(workspace, part, recipe.folder)
+            started[name] = submit(augment_spec(whole, stage))[0]
         for name, run in started.items():
             with about(f"ingredients.{name}"):
                 result = result_of(workspace, run, watch)

@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+_FOLDERS = {"file": "files", "corpus": "corpora", "model": "models", "run": "runs"}
+_KEPT = re.compile(r"((?:file|model):[0-9a-f]{64})(/.*)?", re.DOTALL)
 State = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
 ACTIVE: frozenset[State] = frozenset({"queued", "running"})
 POOL = "pool:"  # roles of ingredients among a run's inputs: pool:NAME
+PARAM = "param:"  # roles of what a method's params name: param:NAME
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
 MOVES: frozenset[tuple[State | None, State]] = frozenset(  # every change of state there is; queued to queued: moved
     {
@@ -49,6 +53,19 @@ KINDS: Mapping[str, Kind] = {
     "tune": Kind("core.tune:run", "core.tune:TuneParams", 1, "wait"),
     "selftest": Kind("core.jobs.selftest:run", "core.jobs.selftest:SelftestParams", 1),
 }
+
+
+def located(value: str) -> str:
+    """`file:SHA`, `corpus:ID`, `model:IDENTITY`, `run:ID` as a path relative to the workspace."""
+    kind, _, name = value.partition(":")
+    return f"{_FOLDERS[kind]}/{name}" + (".arrow" if kind == "corpus" else "")
+
+
+def kept(value: str) -> str | None:
+    """`file:SHA` or `model:IDENTITY` of what the workspace keeps, without the name that may follow after a slash; None
+    for any other text."""
+    found = _KEPT.fullmatch(value)
+    return found[1] if found else None
 
 
 @dataclass(frozen=True)

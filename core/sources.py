@@ -6,17 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from core import project as projects
+from core.augment import check_named, named_by
+from core.augment.protocol import Names
 from core.errors import CoreError
 from core.formats import guess_task, text_lines
 from core.formats.importing import ImportParams, Source, Split
 from core.formats.protocol import ReadOptions
+from core.models.catalogue import install
 from core.params import build, canonical, slug
 from core.project import Project
-from core.recipe import Data, FileIngredient, Recipe, about
-from core.runs import POOL, RunSpec
+from core.recipe import AugmentedIngredient, Data, FileIngredient, Recipe, about
+from core.runs import POOL, RunSpec, kept
 from core.tasks import DEFAULT
 from core.tasks import task as task_of
 from core.workspace import Workspace
+
+_LONGEST = 100  # code points of a file's name
 
 
 @dataclass(frozen=True)
@@ -172,3 +177,25 @@ def keep_source(
         options = replace(source.options, columns={**source.options.columns, **known})
         source = replace(source, options=options)
     return source, f"file:{workspace.add_file(folder / source.name, source.name)}"
+
+
+def settled(workspace: Workspace, part: AugmentedIngredient, folder: Path) -> AugmentedIngredient:
+    """The ingredient with what its params name kept in the workspace, and called by what it holds: `file:SHA/NAME`,
+    `model:IDENTITY/NAME`. `folder`: what relative names are relative to.
+
+    Raises CoreError of `Workspace.add_file`, of a file's reader and of `core.models.catalogue.install`.
+    """
+    params = dict(part.params)
+    for name, mark in named_by(part.augmenter).items():
+        given = params.get(name)
+        if isinstance(given, str) and kept(given) is None:
+            held = _held(workspace, mark, given, folder)
+            params[name] = f"{held}/{Path(given).name[-_LONGEST:]}"
+    return replace(part, params=params)
+
+
+def _held(workspace: Workspace, mark: Names, given: str, folder: Path) -> str:
+    if mark.kind == "model":
+        return f"model:{install(given, workspace.models, folder).identity}"
+    check_named(mark, folder / given, given)
+    return f"file:{workspace.add_file(folder / given, given)}"

@@ -48,9 +48,12 @@ def augment_spec(ingredient: AugmentedIngredient, stage: Stage) -> RunSpec:
 
 
 def augment_spec_of(ingredient: AugmentedIngredient, parent: str, ids: Mapping[str, str]) -> RunSpec:
-    """The building of a pool. `parent`: id of the corpus it is made of; `ids`: those of the import, by role."""
+    """The building of a pool. `parent`: id of the corpus it is made of; `ids`: those of the import, by role.
+
+    What the ingredient's params name is kept in the workspace already (see core.sources.settled).
+    """
     params = AugmentParams(ingredient.augmenter, ingredient.params, ingredient.copies, ingredient.seed).canonical()
-    inputs = {"of": f"corpus:{parent}"}
+    inputs = {"of": f"corpus:{parent}"} | params.named()
     inputs |= {split: f"corpus:{ids[split]}" for split in ("dev", "test") if split in ids}
     return RunSpec("augment", inputs, canonical(params))
 

@@ -18,10 +18,9 @@ from core.jobs.machine import Machine, gpu_name, gpus
 from core.jobs.store import SAME, Store
 from core.params import slug
 from core.room import refuse_without_room
-from core.runs import RunSpec
+from core.runs import RunSpec, located
 from core.training.gear import versions
 
-_FOLDERS = {"file": "files", "corpus": "corpora", "model": "models", "run": "runs"}
 _COPY_BYTES = 1 << 20
 
 
@@ -189,12 +188,6 @@ class Workspace:
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.root).free
-
-
-def located(value: str) -> str:
-    """`file:SHA`, `corpus:ID`, `model:IDENTITY`, `run:ID` as a path relative to the workspace."""
-    kind, _, name = value.partition(":")
-    return f"{_FOLDERS[kind]}/{name}" + (".arrow" if kind == "corpus" else "")
 
 
 def _unreadable(name: str, error: OSError) -> CoreError:

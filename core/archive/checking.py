@@ -8,7 +8,7 @@ from typing import Any
 
 from core.archive import documents, tables
 from core.archive.entries import EVENTS, NAMES, PROJECT, Manifest
-from core.care.links import NAMED, sources
+from core.care.links import NAMED, named, sources
 from core.corpus import Corpus
 from core.errors import CoreError
 from core.jobs.folder import note
@@ -17,9 +17,8 @@ from core.models.checks import check_folder, check_safetensors, manifest_of
 from core.models.loading import META, OVERLAY
 from core.params import slug
 from core.project import Project, from_data
-from core.runs import KINDS
+from core.runs import KINDS, kept, located
 from core.sources import Gold
-from core.workspace import located
 from core.yaml_text import parse
 
 _JSON = ("spec.json", "resolved.json", "run.json", "result.json")
@@ -148,6 +147,12 @@ def _project(folder: Path, name: str, names: Mapping[str, Gold]) -> Project:
     for source in sources(project):
         if not source.startswith(NAMED) or source.removeprefix(NAMED) not in names:
             raise CoreError("archive_outside", {"name": source}, "hint_archive_outside")
+    for value in named(project):
+        reference = kept(value)
+        if reference is None:
+            raise CoreError("archive_outside", {"name": value[:80]}, "hint_archive_outside")
+        if reference.startswith("file:") and not (folder / located(reference)).is_file():
+            raise CoreError("archive_absent", {"name": located(reference), "by": PROJECT}, "hint_archive")
     documents.check_model(project.recipe.train.model, PROJECT)
     if project.sample is not None and str(project.sample) != slug(str(project.sample)):
         raise documents.wrong(PROJECT, "sample")

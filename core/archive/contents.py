@@ -9,12 +9,13 @@ from pathlib import Path
 from core.archive.documents import model_name
 from core.archive.entries import EVENTS, KINDS, NAMES, PROJECT, UNPACKED, has_place, largest
 from core.care.facts import Facts
-from core.care.links import NAMED, Belongings, Known, belongings, sources
+from core.care.links import NAMED, Belongings, Known, belongings, named, sources
 from core.errors import CoreError
 from core.jobs.folder import Run
 from core.models.checks import manifest_of, model_files
 from core.params import Json, canonical, digest
 from core.project import Project, events, text_of
+from core.runs import kept
 from core.sources import named_gold
 from core.training.predictions import file_of
 from core.workspace import Workspace
@@ -51,9 +52,10 @@ def contents(workspace: Workspace, project: Project, weights: bool, models: bool
     Raises CoreError `export_outside` where the project reads files that the workspace has under no name,
     `export_large` for an entry that is too large.
     """
-    for source in sources(project):
-        if not source.startswith(NAMED):
-            raise CoreError("export_outside", {"name": source}, "hint_export_outside")
+    outside = [source for source in sources(project) if not source.startswith(NAMED)]
+    outside += [name for name in named(project) if kept(name) is None]
+    if outside:
+        raise CoreError("export_outside", {"name": outside[0]}, "hint_export_outside")
     known = Known(workspace)
     having = belongings(workspace, project, known)
     runs = _runs(workspace, having, known)

@@ -1,13 +1,16 @@
 """The augmenters: one file each, one line in this table."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from core.augment.protocol import Augmenter, Resources, Scope
+from core.augment.protocol import Augmenter, Example, Names, Resources, Scope
 from core.errors import CoreError
 from core.params import build, unknown_key
+from core.runs import kept, located
 from core.tasks.protocol import Task
 
 
@@ -126,6 +129,42 @@ def params_of(name: str, data: Mapping[str, Any], where: str = "ingredients.para
 def params_class(name: str) -> type[Any]:
     """The params class of a method, of which its form is made; importing it pulls nothing heavy."""
     return _named(augmenter(name).params)
+
+
+def named_by(name: str) -> dict[str, Names]:
+    """The params of a method that name a file or a model."""
+    hints = get_type_hints(params_class(name), include_extras=True)
+    return {field: mark for field, hint in hints.items() if (mark := _mark(hint)) is not None}
+
+
+def _mark(hint: Any) -> Names | None:
+    if get_origin(hint) in (Union, UnionType):
+        return next((mark for option in get_args(hint) if (mark := _mark(option)) is not None), None)
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((note for note in notes if isinstance(note, Names)), None)
+
+
+def check_named(mark: Names, path: Path, name: str) -> None:
+    """Read a file that a param is to name. Raises CoreError of its reader; `name`: of the file, for messages."""
+    if mark.reader:
+        _named(mark.reader)(path, name)
+
+
+def resources(name: str, params: Mapping[str, Any], rows: Sequence[Example], language: str, root: Path) -> Resources:
+    """What a method is built from, for the rows of a corpus in the workspace `root`.
+
+    `params`: those that differ from their default. Raises CoreError `named_gone` where the workspace doesn't keep what
+    they name.
+    """
+    named: dict[str, Path] = {}
+    for param in named_by(name):
+        if params.get(param) is not None:
+            reference = kept(params[param])
+            place = None if reference is None else root / located(reference)
+            if place is None or not place.exists():
+                raise CoreError("named_gone", {"name": params[param], "param": param}, "hint_named_gone")
+            named[param] = place
+    return Resources(rows, language, root / "cache", named)
 
 
 def make(name: str, params: object, resources: Resources) -> Augmenter:

@@ -2,7 +2,9 @@
 https://arxiv.org/abs/2010.11683, section 3 (MR).
 
 `balance` evens out what is seldom: forms are drawn alike however often they occur, and mentions of rare labels are
-replaced more often, by the root of how much rarer they are than the most frequent label.
+replaced more often, by the root of how much rarer they are than the most frequent label. With a `gazetteer`, mentions
+of the labels that it has become its names, first of all those that the corpus doesn't have (Song et al. 2020,
+"Improving Neural Named Entity Recognition with Gazetteers", https://arxiv.org/abs/2003.03072, on what names bring).
 
 Departures: the new mention always has another surface (the paper may draw the same one again), and where chance
 takes no mention of a row one is replaced all the same, so that a copy is a copy.
@@ -12,25 +14,30 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 from random import Random
+from typing import Annotated
 
+from core.augment import gazetteer
 from core.augment.edits import Edit, by_chance, edited
 from core.augment.occurrences import Occurrences
-from core.augment.protocol import Child, Example, Rate, Rejected, Resources
+from core.augment.protocol import Child, Example, Name, Names, Rate, Rejected, Resources
 from core.params import CLOSED
 from core.tasks.example import spans
 
 
 @dataclass(frozen=True)
 class MentionReplacementParams:
-    """`rate`: probability that a mention is replaced; with `balance`, one of the most frequent label."""
+    """`rate`: probability that a mention is replaced; with `balance`, one of the most frequent label; `gazetteer`: a
+    CSV file with the columns label and mention, from which mentions are drawn too."""
 
     __pydantic_config__ = CLOSED
     rate: Rate = 0.3
     balance: bool = False
+    gazetteer: Annotated[Name, Names("file", "core.augment.gazetteer:read")] | None = None
 
 
 class MentionReplacement:
-    """Each mention becomes another mention of the same label, drawn by how often it occurs in the parent corpus."""
+    """Each mention becomes another mention of the same label, drawn by how often it occurs in the parent corpus, or, of
+    the labels that a gazetteer has, one of its names."""
 
     def __init__(self, params: MentionReplacementParams, resources: Resources) -> None:
         found: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
@@ -44,6 +51,13 @@ class MentionReplacement:
             for label, mentions in found.items()
         }
         self._mentions = {label: Occurrences({*m} if even else m) for label, m in found.items()}
+        if "gazetteer" in resources.named:
+            names = gazetteer.read(resources.named["gazetteer"], params.gazetteer or "")
+            self._mentions |= {
+                label: Occurrences({*names[label]} - {*mentions} or {*names[label]})
+                for label, mentions in found.items()
+                if label in names
+            }
 
     def augment(self, row: Example, copy: int, rng: Random) -> Child | Rejected:
         mentions = spans(row.tags)

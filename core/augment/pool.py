@@ -11,13 +11,13 @@ import pyarrow as pa
 from pydantic import Field
 
 from core import corpus as corpora
-from core.augment import augmenter, check_suits, make, params_of
+from core.augment import augmenter, check_suits, make, named_by, params_of, resources
 from core.augment.audit import audit
-from core.augment.protocol import Ahead, Augmenter, Child, Example, Rejected, Resources, rng_for
+from core.augment.protocol import Ahead, Augmenter, Child, Example, Rejected, rng_for
 from core.corpus import ID, Corpus, digest_parts
 from core.formats.leakage import contents
 from core.params import CLOSED, build, canonical, canonical_json
-from core.runs import RunContext
+from core.runs import PARAM, RunContext, kept
 from core.tasks import task as task_of
 from core.tasks.example import spans
 from core.tasks.protocol import Task, schema_of
@@ -42,8 +42,17 @@ class AugmentParams:
     seed: int = 0
 
     def canonical(self) -> "AugmentParams":
-        """The same with the method's params checked and without those that equal their default."""
-        return replace(self, params=dict(canonical(params_of(self.method, self.params))))
+        """The same with the method's params checked, without those that equal their default, and what is kept in the
+        workspace by what it holds."""
+        params: dict[str, Any] = dict(canonical(params_of(self.method, self.params)))
+        for name in named_by(self.method):
+            if name in params:
+                params[name] = kept(params[name]) or params[name]
+        return replace(self, params=params)
+
+    def named(self) -> dict[str, str]:
+        """What the params name, as inputs of a run: `file:SHA` or `model:IDENTITY` by role."""
+        return {PARAM + name: self.params[name] for name in named_by(self.method) if name in self.params}
 
 
 @dataclass(frozen=True)
@@ -74,18 +83,18 @@ def pool_schema(task: Task) -> pa.Schema:
 
 
 def build_pool(
-    parent: Corpus, params: AugmentParams, cache: Path, forbidden: set[bytes], check: Callable[[], None]
+    parent: Corpus, params: AugmentParams, root: Path, forbidden: set[bytes], check: Callable[[], None]
 ) -> Pool:
     """The children of every row, copy by copy, so that a pool with more copies begins with one with fewer.
 
-    `forbidden`: text_content of the rows of dev and test. `check` is called before each child and may raise. Raises
-    CoreError `augmenter_needs` for a method that the task's rows don't suit.
+    `root`: the workspace. `forbidden`: text_content of the rows of dev and test. `check` is called before each child
+    and may raise. Raises CoreError `augmenter_needs` for a method that the task's rows don't suit, `named_gone`.
     """
     task = task_of(parent.schema.task)
     rows = task.examples(parent.table)
-    resources = Resources(rows, parent.schema.language, cache)
     check_suits(params.method, task)
-    method = make(params.method, params_of(params.method, params.params), resources)
+    given = resources(params.method, params.params, rows, parent.schema.language, root)
+    method = make(params.method, params_of(params.method, params.params), given)
     seen = {task.text_content(row.tokens) for row in rows}
     children: list[Born] = []
     rejected: list[RejectedChild] = []
@@ -201,7 +210,7 @@ def run(ctx: RunContext) -> None:
             next_look = time.monotonic() + PROGRESS
         done += 1
 
-    pool = build_pool(parent, params, ctx.root / "cache", forbidden, check)
+    pool = build_pool(parent, params, ctx.root, forbidden, check)
     ctx.metric(step=total, total=total)
     corpora.write(pool.corpus, ctx.root / "corpora")
     _write_rejected(pool.rejected, ctx.folder / "rejected.arrow")

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from core import corpus as corpora
-from core.augment import check_suits, make, params_of
+from core.augment import check_suits, make, params_of, resources
 from core.augment.pool import AHEAD, AugmentParams, born, look_ahead
-from core.augment.protocol import Augmenter, Child, Example, Rejected, Resources
+from core.augment.protocol import Augmenter, Child, Example, Rejected
 from core.corpus import Corpus
 from core.errors import CoreError
 from core.formats.leakage import contents
@@ -64,14 +64,14 @@ class Parent:
 
 
 def preview(
-    parent: Corpus, rows: Sequence[int], params: AugmentParams, cache: Path, forbidden: AbstractSet[bytes] = frozenset()
+    parent: Corpus, rows: Sequence[int], params: AugmentParams, root: Path, forbidden: AbstractSet[bytes] = frozenset()
 ) -> list[Previewed]:
     """The children of some rows, as `build_pool` makes them; only `duplicate` is judged by the parents and these rows.
 
     `forbidden`: text_content of the rows of dev and test. Raises CoreError `preview_row_unknown`, `augmenter_needs`.
     """
     known = Parent.of(parent)
-    method = _method(known, params.method, params.params, cache)
+    method = _method(known, params.method, params.params, root)
     return _previewed(known, method, rows, params, forbidden, lambda: None)
 
 
@@ -84,7 +84,7 @@ def answer(root: Path, request: Mapping[str, Any], turn: Turn) -> dict[str, Any]
     with turn.loading():
         parent = _kept_parent(path)
     with turn.loading():
-        method = _kept_method(path, params.method, canonical_json(params.params), root / "cache")
+        method = _kept_method(path, params.method, canonical_json(params.params), root)
     with turn.loading():
         forbidden = frozenset[bytes]().union(*(_kept_contents(path) for path in held_out))
     found = _previewed(parent, method, asked.rows, params, forbidden, turn.check)
@@ -120,9 +120,9 @@ def _previewed(
     return [Previewed(row, parent.examples[row], tuple(children[row])) for row in rows]
 
 
-def _method(parent: Parent, name: str, params: Mapping[str, Any], cache: Path) -> Augmenter:
+def _method(parent: Parent, name: str, params: Mapping[str, Any], root: Path) -> Augmenter:
     check_suits(name, parent.task)
-    return make(name, params_of(name, params), Resources(parent.examples, parent.language, cache))
+    return make(name, params_of(name, params), resources(name, params, parent.examples, parent.language, root))
 
 
 def _stored(root: Path, corpus_id: str) -> Path:
@@ -142,9 +142,9 @@ def _kept_parent(path: Path) -> Parent:
 
 
 @lru_cache(maxsize=16)  # every method there is, side by side, with room for other settings
-def _kept_method(path: Path, name: str, params: str, cache: Path) -> Augmenter:
+def _kept_method(path: Path, name: str, params: str, root: Path) -> Augmenter:
     """`params`: as JSON text, which can be a key."""
-    return _method(_kept_parent(path), name, json.loads(params), cache)
+    return _method(_kept_parent(path), name, json.loads(params), root)
 
 
 @lru_cache(maxsize=4)

@@ -1,8 +1,8 @@
 """What an augmenter is given and what it gives back."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Annotated, Literal, Protocol, runtime_checkable
@@ -17,6 +17,8 @@ __all__ = [
     "Change",
     "Child",
     "Example",
+    "Name",
+    "Names",
     "Rate",
     "Rejected",
     "Resources",
@@ -30,6 +32,22 @@ Scope = Literal["all", "outside", "inside"]  # which tokens: all, only O, only t
 
 
 @dataclass(frozen=True)
+class Names:
+    """Marks a param that names something outside the params: a file, or a model (`run:ID` is a trained run).
+
+    In a recipe it is what a person writes; in the spec of a run, and in a project, what the workspace keeps:
+    `file:SHA` or `model:IDENTITY`, in a project with a name after a slash. `reader`: "module:function", called with the
+    path of a file and its name for messages before it is taken; it raises CoreError.
+    """
+
+    kind: Literal["file", "model"]
+    reader: str = ""
+
+
+Name = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+@dataclass(frozen=True)
 class Rejected:
     """Why there is no child."""
 
@@ -38,12 +56,13 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Resources:
-    """What an augmenter is built from beside its params: the rows of the parent corpus, their language, and a
-    folder for what is expensive to make and can be made again."""
+    """What an augmenter is built from beside its params: the rows of the parent corpus, their language, a folder for
+    what is expensive to make and can be made again, and the files and models that its params name, by param."""
 
     examples: Sequence[Example]
     language: str
     cache: Path
+    named: Mapping[str, Path] = field(default_factory=dict[str, Path])
 
 
 class Augmenter(Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from core.augment import named_by
 from core.care.facts import Facts, facts
 from core.errors import CoreError
 from core.groups import launched
@@ -11,7 +12,7 @@ from core.jobs.folder import read_object
 from core.mix import GOLD
 from core.project import Project
 from core.recipe import AugmentedIngredient, FileIngredient
-from core.runs import POOL
+from core.runs import POOL, kept
 from core.sources import import_spec
 from core.stage import augment_spec_of
 from core.workspace import Workspace
@@ -60,6 +61,14 @@ def sources(project: Project) -> Iterator[str]:
     yield from (part.file for part in project.ingredients.values() if isinstance(part, FileIngredient))
 
 
+def named(project: Project) -> Iterator[str]:
+    """The files and models that the params of a project's ingredients name, as its file says: file:SHA/NAME,
+    model:IDENTITY/NAME, paths, ids."""
+    for part in project.ingredients.values():
+        if isinstance(part, AugmentedIngredient):
+            yield from (part.params[param] for param in named_by(part.augmenter) if part.params.get(param))
+
+
 def belongings(workspace: Workspace, project: Project, known: Known) -> Belongings:
     """Everything a project has in a workspace. Starts nothing, and reads no file from outside."""
     names = {one.removeprefix(NAMED) for one in sources(project) if one.startswith(NAMED)}
@@ -79,8 +88,11 @@ def belongings(workspace: Workspace, project: Project, known: Known) -> Belongin
     read = [about for id in runs if (about := known(id)) is not None]
     files = {file for about in read for file in about.reads("file")} | set(_named_files(workspace, names))
     corpora |= {one for about in read for one in (*about.reads("corpus"), *about.made)}
-    models = frozenset(model for about in read for model in about.reads("model"))
-    return Belongings(frozenset(names), frozenset(files), frozenset(corpora), models, frozenset(runs))
+    models = {model for about in read for model in about.reads("model")}
+    for reference in filter(None, map(kept, named(project))):
+        kind, _, id = reference.partition(":")
+        (files if kind == "file" else models).add(id)
+    return Belongings(*map(frozenset, (names, files, corpora, models, runs)))
 
 
 def _only_of(about: Facts | None, runs: set[str]) -> bool:

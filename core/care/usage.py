@@ -7,6 +7,7 @@ remembered in `cache` until the folder changes, and who has no patience is told 
 
 import json
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,7 @@ KINDS = (  # the lines of the table, in its order
     *("weights", "checkpoints", "predictions", "features", "logs", "archives", "runs"),
     *("corpora", "uploads", "unused", "models", "projects", "cache", "trash", "other"),
 )
+_FILE = re.compile("file:[0-9a-f]{64}")
 YOUNG = 3600.0  # seconds in which what nothing refers to may be on its way into a run
 
 
@@ -146,6 +148,9 @@ def _unused(workspace: Workspace, known: Mapping[str, Facts], corpora: Tree, upl
     for name in workspace.corpus_names():
         inputs = (read_object(workspace.corpora / f"{name}.json") or {}).get("inputs")
         refs |= {str(value) for value in inputs.values()} if isinstance(inputs, dict) else set[str]()
+    for pattern in ("projects/*/project.yaml", "trash/project-*/project.yaml"):  # what ingredients name
+        for place in workspace.root.glob(pattern):
+            refs |= {*_FILE.findall(place.read_text(encoding="utf-8", errors="replace"))}
     found = [("corpora", name, f"corpus:{name[:-6]}") for name in corpora.names() if name.endswith(".arrow")]
     found += [("files", name, f"file:{name}") for name in uploads.names() if name and not name.startswith(".")]
     for parent, name, ref in found:
