@@ -458,6 +458,12 @@ def yaml(old: str, new: str) -> Callable[[Entries], bytes]:
     return edited("project.yaml", lambda data: data.replace(old.encode(), new.encode()))
 
 
+def naming(file: str) -> Callable[[Entries], bytes]:
+    """A project with a method that draws names from a file."""
+    made = f"ingredients:\n  x: {{augmenter: mention_replacement, params: {{gazetteer: '{file}'}}}}\n"
+    return yaml("ingredients:\n", made)
+
+
 def event(**more: object) -> Callable[[Entries], bytes]:
     line = {
         "time": 1.0,
@@ -628,6 +634,8 @@ DOCUMENTS: dict[str, tuple[Attack, str]] = {
     "metrics that are no numbers": (edited(".*metrics-1.jsonl", lambda d: d + b'{"step": "x"}\n'), "document"),
     "data of this machine": (yaml("data: corpus:newsroom\n", "data: {train: /etc/passwd}\n"), "outside"),
     "an ingredient of this machine": (yaml("file: corpus:harbour", "file: ../../../etc/passwd"), "outside"),
+    "a method that reads this machine": (naming("/etc/passwd"), "outside"),
+    "a method that reads what is not there": (naming(f"file:{'0' * 64}/a.csv"), "absent"),
     "data of a hub": (yaml("data: corpus:newsroom\n", "data: hub:evil/data\n"), "outside"),
     "a name that did not come along": (yaml("data: corpus:newsroom\n", "data: corpus:mine\n"), "outside"),
     "an encoder of this machine": (yaml("  steps: 100", "  steps: 100\n  model: /etc"), "document"),
