@@ -58,6 +58,9 @@ AUGMENTERS: Mapping[str, Entry] = {
     "insertion": Entry(
         "core.augment.insertion:Insertion", "core.augment.insertion:InsertionParams", 1, keeps_mentions=True
     ),
+    "masked_lm": Entry(
+        "core.augment.masked_lm:MaskedLm", "core.augment.masked_lm:MaskedLmParams", 1, keeps_mentions=True
+    ),
     "swap": Entry("core.augment.swap:Swap", "core.augment.swap:SwapParams", 1, keeps_mentions=True),
     "deletion": Entry("core.augment.deletion:Deletion", "core.augment.deletion:DeletionParams", 1, keeps_mentions=True),
     "keyboard": Entry(

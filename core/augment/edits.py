@@ -82,6 +82,20 @@ def outside_runs(row: Example) -> list[range]:
     return runs
 
 
+def gaps(row: Example) -> list[int]:
+    """Places before which a word may be put in, without splitting a mention or a masked stretch."""
+    return [gap for gap in range(len(row.tokens) + 1) if _open(row, gap)]
+
+
+def _open(row: Example, gap: int) -> bool:
+    if gap in (0, len(row.tokens)):
+        return True
+    before, after = row.tags[gap - 1], row.tags[gap]
+    if after is None:
+        return before is not None
+    return not after.startswith("I-")
+
+
 def by_chance(items: Sequence[T], rate: float | Callable[[T], float], rng: Random) -> list[T]:
     """Each item with probability `rate`, in order; if chance takes none, one all the same (none of none)."""
     taken = [item for item in items if rng.random() < (rate(item) if callable(rate) else rate)]

@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from random import Random
 
-from core.augment.edits import Edit, edited, how_many
+from core.augment.edits import Edit, edited, gaps, how_many
 from core.augment.protocol import Child, Example, Rate, Rejected, Resources
 from core.augment.wordnet import replaceable, synonyms_for
 from core.params import CLOSED
@@ -35,19 +35,9 @@ class Insertion:
         able = replaceable(row, self._synonyms)
         if not able:
             return Rejected("nothing_to_change")
-        gaps = [gap for gap in range(len(row.tokens) + 1) if _open(row, gap)]
+        places = gaps(row)
         inserted: defaultdict[int, list[str]] = defaultdict(list)
         for _ in range(how_many(self._rate, len(row.tokens))):
             word = row.tokens[rng.choice(able)].lower()
-            inserted[rng.choice(gaps)].append(rng.choice(self._synonyms[word]))
+            inserted[rng.choice(places)].append(rng.choice(self._synonyms[word]))
         return edited(row, [Edit(gap, gap, tuple(w), (OUTSIDE,) * len(w)) for gap, w in sorted(inserted.items())])
-
-
-def _open(row: Example, gap: int) -> bool:
-    """Whether a token before `gap` would split neither a mention nor a masked stretch."""
-    if gap in (0, len(row.tokens)):
-        return True
-    before, after = row.tags[gap - 1], row.tags[gap]
-    if after is None:
-        return before is not None
-    return not after.startswith("I-")

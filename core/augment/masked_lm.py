@@ -1,0 +1,81 @@
+"""Words that a masked language model expects. Wu et al. 2019, "Conditional BERT Contextual Augmentation",
+https://arxiv.org/abs/1812.06705; insertion: Garg & Ramakrishnan 2020 (BAE), https://arxiv.org/abs/2004.01970.
+
+Departures: only words outside mentions are replaced, and new ones are put in only where they split none; all places of
+a sentence are masked at once, so that a child costs one pass; a word is drawn among the `nearest` likeliest whole
+words, by how likely they are, and never the one that stood there.
+"""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from core.augment.edits import Edit, edited, gaps, how_many, in_scope, substituted
+from core.augment.protocol import Child, Example, Name, Names, Rate, Rejected, Resources
+from core.augment.wordnet import cased
+from core.models.masked import MaskedModel
+from core.params import CLOSED
+from core.tasks.example import OUTSIDE
+
+
+@dataclass(frozen=True)
+class MaskedLmParams:
+    """`model`: a masked language model, by its hub id or folder; `rate`: words replaced or put in per token of the row,
+    at least one; `nearest`: how many words may come to stand at a place."""
+
+    __pydantic_config__ = CLOSED
+    model: Annotated[Name, Names("model")]
+    rate: Rate = 0.15
+    way: Literal["replace", "insert"] = "replace"
+    nearest: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+class MaskedLm:
+    """O tokens become, or are joined by, words that the model expects at their place."""
+
+    def __init__(self, params: MaskedLmParams, resources: Resources) -> None:
+        self._params = params
+        self._model = MaskedModel(resources.named["model"], params.model)
+
+    def augment(self, row: Example, copy: int, rng: Random) -> Child | Rejected:
+        number = how_many(self._params.rate, len(row.tokens))
+        return (self._inserted if self._params.way == "insert" else self._replaced)(row, number, rng)
+
+    def _replaced(self, row: Example, number: int, rng: Random) -> Child | Rejected:
+        able = [at for at in in_scope(row, "outside") if row.tokens[at].isalpha() and _plain(row, at)]
+        if not able:
+            return Rejected("nothing_to_change")
+        chosen = sorted(rng.sample(able, min(number, len(able))))
+        expected = self._model.expected(row.tokens, chosen, self._params.nearest + 1)
+        new: dict[int, str] = {}
+        for at, words in zip(chosen, expected, strict=True):
+            others = [(word, p) for word, p in words if word.casefold() != row.tokens[at].casefold()]
+            if others:
+                new[at] = cased(_drawn(others[: self._params.nearest], rng), row.tokens[at])
+        return substituted(row, new) if new else Rejected("unchanged")
+
+    def _inserted(self, row: Example, number: int, rng: Random) -> Child | Rejected:
+        able = gaps(row)
+        if OUTSIDE not in row.tags:
+            return Rejected("nothing_to_change")
+        chosen = sorted(rng.sample(able, min(number, len(able))))
+        words, places = list(row.tokens), list[int]()
+        for more, gap in enumerate(chosen):
+            words.insert(gap + more, "")
+            places.append(gap + more)
+        expected = self._model.expected([word or "x" for word in words], places, self._params.nearest)
+        edits = [Edit(gap, gap, (_drawn(found, rng),), (OUTSIDE,))
+                 for gap, found in zip(chosen, expected, strict=True) if found]  # fmt: skip
+        return edited(row, edits) if edits else Rejected("unchanged")
+
+
+def _plain(row: Example, at: int) -> bool:
+    """Whether a word is no name by its looks: small letters, or a capital where a sentence begins."""
+    token = row.tokens[at]
+    return not token.isupper() and (token.islower() or at == 0 or not token[0].isupper())
+
+
+def _drawn(words: list[tuple[str, float]], rng: Random) -> str:
+    return rng.choices([word for word, _ in words], [chance for _, chance in words])[0]
