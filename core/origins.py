@@ -135,7 +135,9 @@ def recipe_of(
         kept = None if known is None else known.ingredients.get(name)
         if part.made is not None:
             made = part.made
-            ingredients[name] = AugmentedIngredient(made.method, part.of, dict(made.params), made.copies, made.seed)
+            ingredients[name] = AugmentedIngredient(
+                made.method, part.of, dict(made.params), made.copies, made.seed, made.decisions
+            )
         elif isinstance(kept, FileIngredient):
             ingredients[name] = kept
         elif part.source is not None:

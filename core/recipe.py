@@ -65,6 +65,7 @@ class AugmentedIngredient:
     params: dict[str, Any] = field(default_factory=dict[str, Any])
     copies: Annotated[int, Field(ge=1, le=100)] = 1
     seed: int = 0
+    decisions: str | None = None  # a file of what people decided about single children
 
 
 @dataclass(frozen=True)

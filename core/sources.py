@@ -191,7 +191,10 @@ def settled(workspace: Workspace, part: AugmentedIngredient, folder: Path) -> Au
         if isinstance(given, str) and kept(given) is None:
             held = _held(workspace, mark, given, folder)
             params[name] = f"{held}/{Path(given).name[-_LONGEST:]}"
-    return replace(part, params=params)
+    decisions = part.decisions
+    if decisions is not None and kept(decisions) is None:
+        decisions = _held(workspace, Names("file", "core.augment.decisions:read"), decisions, folder)
+    return replace(part, params=params, decisions=decisions)
 
 
 def _held(workspace: Workspace, mark: Names, given: str, folder: Path) -> str:

@@ -52,7 +52,8 @@ def augment_spec_of(ingredient: AugmentedIngredient, parent: str, ids: Mapping[s
 
     What the ingredient's params name is kept in the workspace already (see core.sources.settled).
     """
-    params = AugmentParams(ingredient.augmenter, ingredient.params, ingredient.copies, ingredient.seed).canonical()
+    asked = (ingredient.augmenter, ingredient.params, ingredient.copies, ingredient.seed, ingredient.decisions)
+    params = AugmentParams(*asked).canonical()
     inputs = {"of": f"corpus:{parent}"} | params.named()
     inputs |= {split: f"corpus:{ids[split]}" for split in ("dev", "test") if split in ids}
     return RunSpec("augment", inputs, canonical(params))

@@ -44,6 +44,7 @@ TIERS = (
             "traces",
             "history",
             "shelf",
+            "decided",
             "contrast",
             "sides",
             "sliced",

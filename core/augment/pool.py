@@ -12,20 +12,24 @@ from pydantic import Field
 
 from core import corpus as corpora
 from core.augment import augmenter, check_suits, make, named_by, params_of, resources
+from core.augment import decisions as decided
 from core.augment.audit import audit
-from core.augment.protocol import Ahead, Augmenter, Child, Example, Rejected, rng_for
+from core.augment.decisions import Decision, Decisions
+from core.augment.edits import compared
+from core.augment.protocol import Ahead, Augmenter, Child, Example, Name, Names, Rejected, rng_for
 from core.corpus import ID, Corpus, digest_parts
 from core.formats.leakage import contents
 from core.params import CLOSED, build, canonical, canonical_json
 from core.runs import PARAM, RunContext, kept
 from core.tasks import task as task_of
-from core.tasks.example import spans
+from core.tasks.example import spans, valid_iob2
 from core.tasks.protocol import Task, schema_of
 
 CHANGE = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("was", pa.list_(pa.string()))])
 MADE = pa.schema([("changes", pa.list_(CHANGE)), ("method", pa.string()), ("copy", pa.int32())])
 REJECTED = pa.schema([("parent", ID), ("copy", pa.int32()), ("code", pa.string())])
 AHEAD = 32  # rows that a method is told of at once: two seconds of the slowest
+DECISIONS = "decisions"  # role of what people decided among a run's inputs
 PROGRESS = 1.0  # seconds between two looks at whether somebody cancelled
 
 Born = tuple[int, int, Child]  # position of the parent row, copy, child
@@ -40,6 +44,7 @@ class AugmentParams:
     params: dict[str, Any] = field(default_factory=dict[str, Any])  # of the method, see params_of
     copies: Annotated[int, Field(ge=1)] = 1  # children per row
     seed: int = 0
+    decisions: Annotated[Name, Names("file", "core.augment.decisions:read")] | None = None  # of people, on its children
 
     def canonical(self) -> "AugmentParams":
         """The same with the method's params checked, without those that equal their default, and what is kept in the
@@ -48,11 +53,13 @@ class AugmentParams:
         for name in named_by(self.method):
             if name in params:
                 params[name] = kept(params[name]) or params[name]
-        return replace(self, params=params)
+        held = None if self.decisions is None else kept(self.decisions) or self.decisions
+        return replace(self, params=params, decisions=held)
 
     def named(self) -> dict[str, str]:
         """What the params name, as inputs of a run: `file:SHA` or `model:IDENTITY` by role."""
-        return {PARAM + name: self.params[name] for name in named_by(self.method) if name in self.params}
+        found = {PARAM + name: self.params[name] for name in named_by(self.method) if name in self.params}
+        return found if self.decisions is None else found | {DECISIONS: self.decisions}
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,12 @@ def pool_schema(task: Task) -> pa.Schema:
 
 
 def build_pool(
-    parent: Corpus, params: AugmentParams, root: Path, forbidden: set[bytes], check: Callable[[], None]
+    parent: Corpus,
+    params: AugmentParams,
+    root: Path,
+    forbidden: set[bytes],
+    check: Callable[[], None],
+    decisions: Decisions | None = None,
 ) -> Pool:
     """The children of every row, copy by copy, so that a pool with more copies begins with one with fewer.
 
@@ -96,6 +108,7 @@ def build_pool(
     given = resources(params.method, params.params, rows, parent.schema.language, root)
     method = make(params.method, params_of(params.method, params.params), given)
     seen = {task.text_content(row.tokens) for row in rows}
+    step, told = _step(params), decisions or {}
     children: list[Born] = []
     rejected: list[RejectedChild] = []
     for copy in range(params.copies):
@@ -103,7 +116,8 @@ def build_pool(
             check()
             if at % AHEAD == 0:
                 look_ahead(method, params, rows[at : at + AHEAD], copy)
-            child = born(task, method, params, row, copy, forbidden, seen)
+            decision = told.get(_id(row, step, copy)) if told else None
+            child = born(task, method, params, row, copy, forbidden, seen, decision)
             if isinstance(child, Rejected):
                 rejected.append(RejectedChild(row.id, copy, child.code))
             else:
@@ -126,11 +140,20 @@ def born(
     copy: int,
     forbidden: set[bytes],
     seen: set[bytes],
+    decision: Decision | None = None,
 ) -> Child | Rejected:
-    """One child, or the reason why there is none. `seen`: texts of the parent corpus and of the children so far."""
+    """One child, or the reason why there is none. `seen`: texts of the parent corpus and of the children so far;
+    `decision`: of a person, about this child."""
     made = method.augment(row, copy, rng_for(params.seed, params.method, row.id, copy))
     if isinstance(made, Rejected):
         return made
+    if decision is not None and decision.verdict == "rejected":
+        return Rejected("rejected_by_hand")
+    if decision is not None and decision.verdict == "edited":
+        by_hand = compared(row, [*zip(decision.tokens, decision.tags, strict=True)])
+        if isinstance(by_hand, Rejected):
+            return by_hand
+        return _unfit(row, by_hand, task.text_content(by_hand.tokens), forbidden, seen) or by_hand
     content = task.text_content(made.tokens)
     entry = augmenter(params.method)
     if entry.control:
@@ -142,21 +165,20 @@ def _objection(
     row: Example, child: Child, keeps_mentions: bool, content: bytes, forbidden: set[bytes], seen: set[bytes]
 ) -> Rejected | None:
     """The first reason against a child. `content`: what a model sees of it."""
+    if _mentions(row, keeps_mentions) != _mentions(child, keeps_mentions) or _masked(row) != _masked(child):
+        return Rejected("mentions_changed") if valid_iob2(child.tags) else Rejected("invalid_tags")
+    return _unfit(row, child, content, forbidden, seen)
+
+
+def _unfit(row: Example, child: Child, content: bytes, forbidden: set[bytes], seen: set[bytes]) -> Rejected | None:
+    """The first reason against a child that holds whoever made it."""
     if not valid_iob2(child.tags):
         return Rejected("invalid_tags")
-    if _mentions(row, keeps_mentions) != _mentions(child, keeps_mentions) or _masked(row) != _masked(child):
-        return Rejected("mentions_changed")
     if content in forbidden:
         return Rejected("overlaps_held_out")
     if child.tokens == row.tokens:
         return Rejected("unchanged")
     return Rejected("duplicate") if content in seen else None
-
-
-def valid_iob2(tags: Sequence[str | None]) -> bool:
-    """Whether every I- continues a mention of its label."""
-    inside = sum(span.end - span.start for span in spans(tags))
-    return inside == sum(tag is not None and tag != "O" for tag in tags)
 
 
 def _mentions(row: Example | Child, surfaces: bool) -> Counter[tuple[str, ...]]:
@@ -173,7 +195,7 @@ def _table(parent: Corpus, rows: Sequence[Example], children: Sequence[Born], pa
     task, step = task_of(parent.schema.task), _step(params)
     schema = pool_schema(task)
     columns: Mapping[str, list[Any]] = {
-        "id": [digest_parts((rows[at].id, step, str(copy).encode())) for at, copy, _ in children],
+        "id": [_id(rows[at], step, copy) for at, copy, _ in children],
         "origin": [origins[at] for at, _, _ in children],
         "parent": [rows[at].id for at, _, _ in children],
         **task.children(parent.table, [(at, child) for at, _, child in children]),
@@ -182,6 +204,11 @@ def _table(parent: Corpus, rows: Sequence[Example], children: Sequence[Born], pa
         "copy": [copy for _, copy, _ in children],
     }
     return pa.table([pa.array(columns[name], schema.field(name).type) for name in schema.names], schema=schema)
+
+
+def _id(row: Example, step: bytes, copy: int) -> bytes:
+    """The id of a child: that of its birth, which stays when somebody edits it."""
+    return digest_parts((row.id, step, str(copy).encode()))
 
 
 def _step(params: AugmentParams) -> bytes:
@@ -210,7 +237,10 @@ def run(ctx: RunContext) -> None:
             next_look = time.monotonic() + PROGRESS
         done += 1
 
-    pool = build_pool(parent, params, ctx.root, forbidden, check)
+    told = decided.read(ctx.input(DECISIONS), "decisions") if params.decisions is not None else None
+    for one in (told or {}).values():
+        decided.check(one, parent.schema.labels)
+    pool = build_pool(parent, params, ctx.root, forbidden, check, told)
     ctx.metric(step=total, total=total)
     corpora.write(pool.corpus, ctx.root / "corpora")
     _write_rejected(pool.rejected, ctx.folder / "rejected.arrow")

@@ -67,6 +67,7 @@ def named(project: Project) -> Iterator[str]:
     for part in project.ingredients.values():
         if isinstance(part, AugmentedIngredient):
             yield from (part.params[param] for param in named_by(part.augmenter) if part.params.get(param))
+            yield from [] if part.decisions is None else [part.decisions]
 
 
 def belongings(workspace: Workspace, project: Project, known: Known) -> Belongings:

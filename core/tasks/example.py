@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from core.tasks.iob2 import OUTSIDE
 
-__all__ = ["OUTSIDE", "Change", "Child", "Example", "Span", "restore", "spans"]
+__all__ = ["OUTSIDE", "Change", "Child", "Example", "Span", "restore", "spans", "valid_iob2"]
 
 
 @dataclass(frozen=True)
@@ -69,3 +69,9 @@ def restore(child: Child) -> tuple[str, ...]:
         out += change.was
         position = change.end
     return (*out, *child.tokens[position:])
+
+
+def valid_iob2(tags: Sequence[str | None]) -> bool:
+    """Whether every I- continues a mention of its label."""
+    inside = sum(span.end - span.start for span in spans(tags))
+    return inside == sum(tag is not None and tag != OUTSIDE for tag in tags)
