@@ -1,6 +1,7 @@
 """The Augment page's bench: choose a method, look at children it makes of some sentences, keep it as an ingredient."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -147,7 +148,9 @@ def _keep(space: Workspace, project: Project, part: AugmentedIngredient) -> None
         st.markdown(t("You are changing the ingredient **{name}**.", name=name))
         with st.container(horizontal=True):
             if st.button(t("Save and build again"), key="augment_save", type="primary", icon=":material/build:"):
-                _build(space, project, name, part)
+                before = project.ingredients[name]
+                assert isinstance(before, AugmentedIngredient)
+                _build(space, project, name, replace(part, decisions=before.decisions))
             if st.button(t("Leave it as it is"), key="augment_leave"):
                 del st.session_state[_CHANGED]
                 st.rerun()

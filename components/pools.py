@@ -12,10 +12,11 @@ from components.children import CHOSEN
 from components.entities import entities, shown
 from components.frame import telling
 from components.methods import ingredient, settings, title
+from components.outcome import outcome
 from components.progress import watch
-from components.words import percent, raw, said_raw, t, visible
+from components.review import review
+from components.words import raw, said_raw, t, visible
 from core import project as projects
-from core.augment.audit import Audit
 from core.corpus import Corpus
 from core.launch import Standing, start_import, start_pool
 from core.params import digest
@@ -27,8 +28,8 @@ from core.workspace import Workspace
 
 _GONE = "augment_gone"  # session key: the ingredient that was deleted last, and the project as it was then
 _PICKED = "augment_picked"  # session key: the ingredient that was last looked at
+_JUDGING = "augment_judging"  # session key: whether children are judged one by one
 _ROWS = 5  # sentences shown of an ingredient
-_TWO_LINES = 56  # pixels of a table's row
 
 
 def shelf(space: Workspace, project: Project, found: Standing) -> None:
@@ -170,7 +171,7 @@ def _detail(space: Workspace, project: Project, found: Standing, name: str) -> N
         if isinstance(part, AugmentedIngredient):
             _pairs(settings(part, task_of(project.recipe.task)), raw("Setting"), raw("Value"), "augment_settings")
             if pool is not None:
-                _outcome(found, name, part, pool)
+                outcome(pool, _tried(part, found), part.copies, found.rejected.get(name, {}), found.audits.get(name))
         else:
             _file(part)
         _actions(space, project, found, name)
@@ -180,74 +181,29 @@ def _detail(space: Workspace, project: Project, found: Standing, name: str) -> N
         elif not len(pool):
             st.caption(t("No child passed the checks. The table of reasons says why; other settings may help."))
         else:
-            _sentences(pool, name)
+            _children_of(space, project, found, pool, name)
+
+
+def _children_of(space: Workspace, project: Project, found: Standing, pool: Corpus, name: str) -> None:
+    """Some sentences of a pool, or its children one by one, to be judged."""
+    part = project.ingredients[name]
+    parent = _pool(found, part.of) if isinstance(part, AugmentedIngredient) else None
+    one_by_one = parent is not None and st.toggle(
+        t("Judge child by child"),
+        key=_JUDGING,
+        persist_state="session",
+        help=t("Accept, reject or edit single children. The pool follows when it is built again."),
+    )
+    if one_by_one and parent is not None:
+        review(space, project, pool, parent, name)
+    else:
+        _sentences(pool, name)
 
 
 def _pairs(data: Mapping[str, object], left: str, right: str, key: str) -> None:
     config = {"name": st.column_config.TextColumn(left), "value": st.column_config.Column(right)}
     rows = [{"name": visible(name), "value": value} for name, value in data.items()]
     st.dataframe(rows, key=key, hide_index=True, column_config=config, height="content", alt=left)
-
-
-def _outcome(found: Standing, name: str, part: AugmentedIngredient, pool: Corpus) -> None:
-    """How many children there are of those that were tried, and why the others are not."""
-    tried = _tried(part, found)
-    st.markdown(
-        t(
-            "{rows} children of {parents} sentences × {copies}: {share} of what was tried.",
-            rows=len(pool),
-            parents=tried // part.copies,
-            copies=part.copies,
-            share=percent(len(pool) / tried if tried else 0),
-        )
-    )
-    if name in found.audits and len(pool):
-        _audit(found.audits[name])
-    rejected = found.rejected.get(name, {})
-    if rejected:
-        column = st.column_config
-        st.dataframe(
-            [{"count": count, "why": said_raw(code)} for code, count in rejected.items()],
-            key="augment_rejected",
-            hide_index=True,
-            row_height=_TWO_LINES,
-            height="content",
-            column_config={
-                "count": column.NumberColumn(raw("Rejected"), width=70, help=t("Children that were not kept.")),
-                "why": column.TextColumn(raw("Why")),
-            },
-            alt=raw("Why children were rejected"),
-        )
-
-
-def _audit(found: Audit) -> None:
-    """What the children are made of, beside the sentences that they were made from."""
-    st.caption(
-        t(
-            "{parents} sentences have a child. {changed} of the children's words are others; of {words} different "
-            "words {new} are new to the sentences that they were made from.",
-            parents=found.parents,
-            changed=percent(found.changed),
-            words=found.words,
-            new=found.new_words,
-        )
-    )
-    if found.labels:
-        column = st.column_config
-        st.dataframe(
-            [{"label": visible(label), **vars(of)} for label, of in found.labels.items()],
-            key="augment_audit",
-            hide_index=True,
-            height="content",
-            column_config={
-                "label": column.TextColumn(raw("Label"), width=110),
-                "parents": column.NumberColumn(raw("Before"), help=t("Mentions in the sentences they were made from.")),
-                "children": column.NumberColumn(raw("Children"), help=t("Mentions in the children.")),
-                "forms": column.NumberColumn(raw("Spellings"), help=t("Different mentions in the children.")),
-                "new": column.NumberColumn(raw("New"), help=t("Those of them that no sentence had before.")),
-            },
-            alt=raw("Mentions in the children, by label"),
-        )
 
 
 def _file(part: FileIngredient) -> None:

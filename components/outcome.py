@@ -1,0 +1,70 @@
+"""How a pool turned out: how many of its children passed, what they are made of, and why others didn't pass."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from components.words import percent, raw, said_raw, t, visible
+from core.augment.audit import Audit
+from core.corpus import Corpus
+
+_TWO_LINES = 56  # pixels of a table's row
+
+
+def outcome(pool: Corpus, tried: int, copies: int, rejected: Mapping[str, int], audited: Audit | None) -> None:
+    """How many children there are of those that were tried, and why the others are not. `rejected`: by code."""
+    st.markdown(
+        t(
+            "{rows} children of {parents} sentences × {copies}: {share} of what was tried.",
+            rows=len(pool),
+            parents=tried // copies,
+            copies=copies,
+            share=percent(len(pool) / tried if tried else 0),
+        )
+    )
+    if audited is not None and len(pool):
+        _audit(audited)
+    if rejected:
+        column = st.column_config
+        st.dataframe(
+            [{"count": count, "why": said_raw(code)} for code, count in rejected.items()],
+            key="augment_rejected",
+            hide_index=True,
+            row_height=_TWO_LINES,
+            height="content",
+            column_config={
+                "count": column.NumberColumn(raw("Rejected"), width=70, help=t("Children that were not kept.")),
+                "why": column.TextColumn(raw("Why")),
+            },
+            alt=raw("Why children were rejected"),
+        )
+
+
+def _audit(found: Audit) -> None:
+    """What the children are made of, beside the sentences that they were made from."""
+    st.caption(
+        t(
+            "{parents} sentences have a child. {changed} of the children's words are others; of {words} different "
+            "words {new} are new to the sentences that they were made from.",
+            parents=found.parents,
+            changed=percent(found.changed),
+            words=found.words,
+            new=found.new_words,
+        )
+    )
+    if found.labels:
+        column = st.column_config
+        st.dataframe(
+            [{"label": visible(label), **vars(of)} for label, of in found.labels.items()],
+            key="augment_audit",
+            hide_index=True,
+            height="content",
+            column_config={
+                "label": column.TextColumn(raw("Label"), width=110),
+                "parents": column.NumberColumn(raw("Before"), help=t("Mentions in the sentences they were made from.")),
+                "children": column.NumberColumn(raw("Children"), help=t("Mentions in the children.")),
+                "forms": column.NumberColumn(raw("Spellings"), help=t("Different mentions in the children.")),
+                "new": column.NumberColumn(raw("New"), help=t("Those of them that no sentence had before.")),
+            },
+            alt=raw("Mentions in the children, by label"),
+        )
