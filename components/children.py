@@ -17,7 +17,7 @@ from components.methods import SOURCES, field_words, ingredient, title, what
 from components.params_form import fill, params_form
 from components.words import raw, said_raw, t, told
 from core import project as projects
-from core.augment import AUGMENTERS, available, params_class, params_for, params_of
+from core.augment import AUGMENTERS, available, lacking, named_by, params_class, params_for, params_of
 from core.augment.protocol import Change, Child
 from core.corpus import Corpus
 from core.errors import CoreError
@@ -102,12 +102,22 @@ def _settings(space: Workspace, project: Project, stage: Stage, method: str) -> 
         only = params_for(method, task_of(project.recipe.task))
         ask = partial(asked_for, space)
         params = params_form(params_class(method), _form(method), field_words(method), only, ask)
+        if lacking(method, params):
+            st.info(_needs(method), icon=":material/info:")
+            return None
         params_of(method, params)
     except CoreError as error:
         st.error(told(error), icon=":material/error:")
         return None
     copies, seed = _copies_and_seed()
     return AugmentedIngredient(method, of, params, copies, seed)
+
+
+def _needs(method: str) -> str:
+    """What a method can't work without, and doesn't have yet."""
+    if "model" in {mark.kind for mark in named_by(method).values()}:
+        return t("This method needs a model. Name one above; none of this kind comes with Peibi.")
+    return t("This method needs a file. Add it above.")
 
 
 def _copies_and_seed() -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """A file or a model that a setting names: how it is asked for, and what it is called."""
 
+from pathlib import Path
 from typing import BinaryIO
 
 import streamlit as st
@@ -9,10 +10,11 @@ from components.words import t, told
 from core.augment import check_named
 from core.augment.protocol import Names
 from core.errors import CoreError
+from core.models.catalogue import install
 from core.runs import kept, located
 from core.workspace import Workspace
 
-_LONGEST = 100  # code points of a file's name
+_LONGEST = 100  # code points of a name
 
 
 def called(value: str) -> str:
@@ -22,37 +24,62 @@ def called(value: str) -> str:
 
 
 def asked_for(space: Workspace, mark: Names, words: FieldWords, key: str) -> str | None:
-    """Draw what asks for it. -> what the setting is to be, kept in the session under `key`; None: nothing"""
+    """Draw what asks for it. -> what the setting is to be, kept in the session under `key`; None: nothing yet"""
     held: str | None = st.session_state.get(key) or None
-    if mark.kind == "model":
-        return st.text_input(words.label, help=words.help, key=key, persist_state="session") or None
-    if held is not None:
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown(t("{what}: {file}", what=words.label, file=called(held)), width="content")
-            st.button(t("Take it out"), key=f"{key}_out", icon=":material/close:", on_click=_forget, args=(key,))
-        return held
-    round_ = int(st.session_state.get(f"{key}_round", 0))  # a new widget after one was taken out
-    file = st.file_uploader(words.label, help=words.help, key=f"{key}_file_{round_}")
-    if file is None:
-        return None
-    held = _keep(space, mark, file, file.name)
-    if held is not None:
+    if held is None:
+        held = (_upload if mark.kind == "file" else _model)(space, mark, words, key)
+        if held is None:
+            return None
         st.session_state[key] = held
         st.rerun()
-    return None
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(t("{what}: {file}", what=words.label, file=called(held)), width="content")
+        st.button(t("Take it out"), key=f"{key}_out", icon=":material/close:", on_click=_forget, args=(key,))
+    return held
 
 
-def _keep(space: Workspace, mark: Names, file: BinaryIO, name: str) -> str | None:
-    """Put an upload into the workspace, if it can be read. -> `file:SHA/NAME`"""
+def _upload(space: Workspace, mark: Names, words: FieldWords, key: str) -> str | None:
+    """A file, put into the workspace if it can be read. -> `file:SHA/NAME`"""
+    turn = int(st.session_state.get(f"{key}_turn", 0))  # another widget after a file was taken out
+    file = st.file_uploader(words.label, help=words.help, key=f"{key}_file_{turn}")
+    if file is None:
+        return None
     try:
-        held = f"file:{space.add_stream(file, name)}"
-        check_named(mark, space.root / located(held), name)
+        return _kept(space, mark, file, file.name)
     except CoreError as error:
         st.error(told(error), icon=":material/error:")
         return None
+
+
+def _kept(space: Workspace, mark: Names, file: BinaryIO, name: str) -> str:
+    held = f"file:{space.add_stream(file, name)}"
+    check_named(mark, space.root / located(held), name)
     return f"{held}/{name[-_LONGEST:]}"
+
+
+def _model(space: Workspace, mark: Names, words: FieldWords, key: str) -> str | None:
+    """A model, installed on a click: it may have to be fetched first. -> `model:IDENTITY/NAME`"""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(words.label, help=words.help, key=f"{key}_name", persist_state="session").strip()
+        asked = st.button(t("Use this model"), key=f"{key}_use", disabled=not name)
+    if not asked:
+        return None
+    try:
+        _check_inside(space, name)
+        with st.spinner(t("Making {name} ready", name=name)):
+            return f"model:{install(name, space.models, space.root).identity}/{Path(name).name[-_LONGEST:]}"
+    except CoreError as error:
+        st.error(told(error), icon=":material/error:")
+        return None
+
+
+def _check_inside(space: Workspace, name: str) -> None:
+    """In the app a folder lies inside the workspace. Raises CoreError `model_outside`."""
+    place, root = (space.root / Path(name).expanduser()).resolve(), space.root.resolve()
+    if not place.is_relative_to(root) and (place.is_dir() or name.startswith((".", "/", "~"))):
+        raise CoreError("model_outside", {"model": name, "path": str(root)})
 
 
 def _forget(key: str) -> None:
     st.session_state.pop(key, None)
-    st.session_state[f"{key}_round"] = int(st.session_state.get(f"{key}_round", 0)) + 1
+    st.session_state[f"{key}_turn"] = int(st.session_state.get(f"{key}_turn", 0)) + 1

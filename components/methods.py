@@ -47,6 +47,11 @@ METHODS: Mapping[str, Method] = {  # words
         "Synonym insertion", "Synonyms of words in the sentence are put in at other places, never inside a name. "
         "English only."
     ),
+    "masked_lm": Method(
+        "Words a model expects",
+        "Words outside names become words that a masked language model expects there, or such words are put in. It "
+        "needs such a model.",
+    ),
     "swap": Method("Word swaps", "Two words outside names change places, never across a name."),
     "deletion": Method("Word deletion", "Words outside names are left out."),
     "keyboard": Method("Keyboard slips", "Characters become their neighbours on the keyboard."),
@@ -72,6 +77,8 @@ SOURCES: Mapping[str, str] = {  # Markdown
     "[Xie et al. 2020](https://arxiv.org/abs/1904.12848), [Chen et al. 2023](https://arxiv.org/abs/2211.15613)",
     "synonym": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "insertion": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
+    "masked_lm": "[Wu et al. 2019](https://arxiv.org/abs/1812.06705), "
+    "[Garg & Ramakrishnan 2020](https://arxiv.org/abs/2004.01970)",
     "swap": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "deletion": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "keyboard": "[Belinkov & Bisk 2018](https://arxiv.org/abs/1711.02173)",
@@ -90,6 +97,7 @@ RATES: Mapping[str, Setting] = {  # words
     ),
     "synonym": Setting("Words replaced", "Replaced words per word of the sentence; at least one."),
     "insertion": Setting("Words inserted", "Inserted words per word of the sentence; at least one."),
+    "masked_lm": Setting("Words changed", "Words replaced or put in, per word of the sentence; at least one."),
     "swap": Setting("Pairs swapped", "Swapped pairs per word of the sentence; at least one."),
     "deletion": Setting("Words deleted", "The chance of each word outside names to be deleted; at least one is."),
     "keyboard": Setting("Words with a slip", "The chance of each word to be changed; at least one is."),
@@ -140,6 +148,14 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
             t("Names from a file of yours"),
             t("A CSV file with the columns label and mention. Names of these labels become those of the file."),
         ),
+        "model": FieldWords(
+            t("Model"),
+            t("A masked language model: its id on a hub, such as bert-base-uncased, or a folder inside the workspace."),
+        ),
+        "way": FieldWords(
+            t("What happens"), None, {"replace": t("Words are replaced"), "insert": t("Words are put in")}
+        ),
+        "nearest": FieldWords(t("Words to draw from"), t("How many words may come to stand at one place.")),
         "style": FieldWords(
             t("What words become"),
             t("Any: one of the three, by chance."),

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from components import children, other_file
-from components.address import keep
+from components.address import choice, keep
 from components.children import CHOSEN
 from components.entities import entities, shown
 from components.frame import telling
@@ -28,7 +28,7 @@ from core.workspace import Workspace
 
 _GONE = "augment_gone"  # session key: the ingredient that was deleted last, and the project as it was then
 _PICKED = "augment_picked"  # session key: the ingredient that was last looked at
-_JUDGING = "augment_judging"  # session key: whether children are judged one by one
+_WAY, _ALL = "children", "some"  # in the address: how the children of an ingredient are shown
 _ROWS = 5  # sentences shown of an ingredient
 
 
@@ -185,16 +185,21 @@ def _detail(space: Workspace, project: Project, found: Standing, name: str) -> N
 
 
 def _children_of(space: Workspace, project: Project, found: Standing, pool: Corpus, name: str) -> None:
-    """Some sentences of a pool, or its children one by one, to be judged."""
+    """Some sentences of a pool, or its children one by one, to be decided about."""
     part = project.ingredients[name]
     parent = _pool(found, part.of) if isinstance(part, AugmentedIngredient) else None
-    one_by_one = parent is not None and st.toggle(
-        t("Judge child by child"),
-        key=_JUDGING,
-        persist_state="session",
-        help=t("Accept, reject or edit single children. The pool follows when it is built again."),
-    )
-    if one_by_one and parent is not None:
+    way = _ALL
+    if parent is not None:
+        words = {_ALL: t("Some children"), "each": t("One by one, to decide")}
+        way = choice(
+            st.segmented_control,
+            t("How the children are shown"),
+            list(words),
+            key=_WAY,
+            show=words.__getitem__,
+            label_visibility="collapsed",
+        )
+    if parent is not None and way != _ALL:
         review(space, project, pool, parent, name)
     else:
         _sentences(pool, name)

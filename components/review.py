@@ -108,26 +108,44 @@ def _buttons(place: _Place, child: str, at: int) -> None:
     with st.container(horizontal=True):
         for verdict, words, icon, key in (
             ("accepted", t("Accept"), ":material/check:", "a"),
-            ("rejected", t("Reject"), ":material/close:", "r"),
+            ("rejected", t("Reject"), ":material/close:", "x"),
         ):
             st.button(
-                words, key=f"review_{verdict}", icon=icon, shortcut=key,
+                words,
+                key=f"review_{verdict}",
+                icon=icon,
+                shortcut=key,
                 on_click=partial(_decide, place, Decision(child, verdict), after),
-            )  # fmt: skip
+            )
         st.button(t("Edit"), key="review_edit", icon=":material/edit:", shortcut="e", on_click=_begin, args=(child,))
         st.button(
-            t("Take back"), key="review_back", icon=":material/undo:", shortcut="u", disabled=not place.found.taken,
+            t("Take back"),
+            key="review_back",
+            icon=":material/undo:",
+            shortcut="u",
+            disabled=not place.found.taken,
             on_click=partial(deciding.take_back, place.space, place.project.slug, place.name),
             help=t("Takes back the last decision about a child of this ingredient, and again the one before it."),
-        )  # fmt: skip
+        )
         st.button(
-            t("Previous child"), key="review_previous", icon=":material/chevron_left:", shortcut="Left", disabled=at == 0,
-            on_click=_go, args=(left[at - 1],),
-        )  # fmt: skip
+            t("Previous child"),
+            key="review_previous",
+            icon=":material/chevron_left:",
+            shortcut="Left",
+            disabled=at == 0,
+            on_click=_go,
+            args=(left[at - 1],),
+        )
         st.button(
-            t("Next child"), key="review_next", icon=":material/chevron_right:", icon_position="right", shortcut="Right",
-            disabled=at + 1 == len(left), on_click=_go, args=(after,),
-        )  # fmt: skip
+            t("Next child"),
+            key="review_next",
+            icon=":material/chevron_right:",
+            icon_position="right",
+            shortcut="Right",
+            disabled=at + 1 == len(left),
+            on_click=_go,
+            args=(after,),
+        )
 
 
 def _go(child: str) -> None:

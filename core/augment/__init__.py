@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -138,6 +138,15 @@ def named_by(name: str) -> dict[str, Names]:
     """The params of a method that name a file or a model."""
     hints = get_type_hints(params_class(name), include_extras=True)
     return {field: mark for field, hint in hints.items() if (mark := _mark(hint)) is not None}
+
+
+def lacking(name: str, params: Mapping[str, Any]) -> list[str]:
+    """The params that a method can't do without and that aren't given."""
+    return [field.name for field in fields(params_class(name)) if _required(field) and field.name not in params]
+
+
+def _required(field: "Field[Any]") -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
 
 
 def _mark(hint: Any) -> Names | None:
