@@ -38,10 +38,11 @@ from core.formats import ReadOptions, read
 from core.jobs import idle
 from core.jobs.folder import json_lines
 from core.jobs.machine import Machine
+from core.models import batching
 from core.models.catalogue import DEFAULT, install
 from core.models.loading import longest_input, network, tokenizer
 from core.tasks import task
-from core.training import batching, predictions
+from core.training import predictions
 from core.training.feed import Feed, feed, reader
 from core.training.gear import gear_of
 from core.training.loop import Job, _backward, _clip, _Loss, _optimizer

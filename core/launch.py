@@ -103,7 +103,7 @@ def start_pool(workspace: Workspace, project: Project, name: str) -> Run:
 
 
 def _settled(workspace: Workspace, project: Project, part: AugmentedIngredient) -> AugmentedIngredient:
-    return settled(workspace, part, project.recipe.folder)
+    return settled(workspace, part, project.recipe.folder, project.recipe.language)
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,13 @@ from core import corpus as corpora
 from core.card import Card, card, state_of
 from core.errors import CoreError
 from core.jobs.folder import DRAFT, Run
-from core.models import loading, onnx, started, whole
+from core.models import batching, loading, onnx, started, whole
 from core.models.loading import ModelMeta
 from core.params import CLOSED, build, canonical
 from core.recipe_text import recipe_text
 from core.runs import RunContext, RunSpec
 from core.tasks import task as task_of
 from core.tasks.protocol import Pieces
-from core.training import batching
 from core.training.feed import Feed
 from core.training.gear import Gear
 from core.workspace import Workspace

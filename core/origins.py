@@ -136,7 +136,7 @@ def recipe_of(
         if part.made is not None:
             made = part.made
             ingredients[name] = AugmentedIngredient(
-                made.method, part.of, dict(made.params), made.copies, made.seed, made.decisions
+                made.method, part.of, dict(made.params), made.copies, made.seed, made.decisions, made.checks
             )
         elif isinstance(kept, FileIngredient):
             ingredients[name] = kept

@@ -165,7 +165,7 @@ def _augment(workspace: Workspace, recipe: Recipe, stage: Stage, submit: Submitt
         started: dict[str, Run] = {}
         for name, part in ready.items():
             with about(f"ingredients.{name}.params"):
-                whole = settled(workspace, part, recipe.folder)
+                whole = settled(workspace, part, recipe.folder, recipe.language)
             started[name] = submit(augment_spec(whole, stage))[0]
         for name, run in started.items():
             with about(f"ingredients.{name}"):

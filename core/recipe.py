@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from core.augment.sieve import Checks
 from core.errors import CoreError
 from core.formats.importing import Split
 from core.formats.protocol import ReadOptions
@@ -66,6 +67,7 @@ class AugmentedIngredient:
     copies: Annotated[int, Field(ge=1, le=100)] = 1
     seed: int = 0
     decisions: str | None = None  # a file of what people decided about single children
+    checks: Checks | None = None  # by a model
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from core.errors import CoreError
 from core.formats import guess_task, text_lines
 from core.formats.importing import ImportParams, Source, Split
 from core.formats.protocol import ReadOptions
-from core.models.catalogue import install
+from core.models.catalogue import default_for, install
 from core.params import build, canonical, slug
 from core.project import Project
 from core.recipe import AugmentedIngredient, Data, FileIngredient, Recipe, about
@@ -179,9 +179,9 @@ def keep_source(
     return source, f"file:{workspace.add_file(folder / source.name, source.name)}"
 
 
-def settled(workspace: Workspace, part: AugmentedIngredient, folder: Path) -> AugmentedIngredient:
+def settled(workspace: Workspace, part: AugmentedIngredient, folder: Path, language: str) -> AugmentedIngredient:
     """The ingredient with what its params name kept in the workspace, and called by what it holds: `file:SHA/NAME`,
-    `model:IDENTITY/NAME`. `folder`: what relative names are relative to.
+    `model:IDENTITY/NAME`. `folder`: what relative names are relative to; `language`: of the rows.
 
     Raises CoreError of `Workspace.add_file`, of a file's reader and of `core.models.catalogue.install`.
     """
@@ -194,7 +194,12 @@ def settled(workspace: Workspace, part: AugmentedIngredient, folder: Path) -> Au
     decisions = part.decisions
     if decisions is not None and kept(decisions) is None:
         decisions = _held(workspace, Names("file", "core.augment.decisions:read"), decisions, folder)
-    return replace(part, params=params, decisions=decisions)
+    checks = part.checks
+    if checks is not None and checks.any and (checks.encoder is None or kept(checks.encoder) is None):
+        name = checks.encoder or default_for(language)
+        held = _held(workspace, Names("model"), name, folder)
+        checks = replace(checks, encoder=f"{held}/{Path(name).name[-_LONGEST:]}")
+    return replace(part, params=params, decisions=decisions, checks=checks)
 
 
 def _held(workspace: Workspace, mark: Names, given: str, folder: Path) -> str:

@@ -52,7 +52,8 @@ def augment_spec_of(ingredient: AugmentedIngredient, parent: str, ids: Mapping[s
 
     What the ingredient's params name is kept in the workspace already (see core.sources.settled).
     """
-    asked = (ingredient.augmenter, ingredient.params, ingredient.copies, ingredient.seed, ingredient.decisions)
+    part = ingredient
+    asked = (part.augmenter, part.params, part.copies, part.seed, part.decisions, part.checks)
     params = AugmentParams(*asked).canonical()
     inputs = {"of": f"corpus:{parent}"} | params.named()
     inputs |= {split: f"corpus:{ids[split]}" for split in ("dev", "test") if split in ids}

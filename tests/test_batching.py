@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.training.batching import count, cuts, epoch, in_order, padded
+from core.models.batching import count, cuts, epoch, in_order, padded
 from core.training.settings import TrainParams
 
 FAST = settings(max_examples=100, deadline=None)

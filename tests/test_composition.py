@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from core.corpus import Corpus, Schema, numbered
 from core.errors import CoreError
 from core.mix import Mix, Part, draw, plan
+from core.models import batching
 from core.report.composition import Composition, PoolIndex, compose, gold_passes, index, mention_id, sample_rows
 from core.report.portrait import portrait
 from core.tasks import task
 from core.tasks.drawing import draw_mix, strata
 from core.tasks.tagging import TABLE, content, spans
-from core.training import batching
 
 FAST = settings(max_examples=80, deadline=None)
 LABELS = ("LOC", "ORG", "PER")

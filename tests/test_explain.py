@@ -145,7 +145,7 @@ def test_dropout_is_what_is_written(tmp_path, tiny_model):
 
 
 def test_a_solved_head_is_what_is_written():
-    from core.training.methods import ridge
+    from core.models.ridge import ridge
 
     rng = np.random.default_rng(3)
     features, targets = rng.normal(1.0, 2.0, (60, 4)), rng.integers(0, 3, 60)

@@ -70,7 +70,7 @@ def test_a_bad_table_is_refused_with_its_place_and_leaves_nothing(tmp_path: Path
     (tmp_path / "names.csv").write_text(text)
     part = AugmentedIngredient("mention_replacement", params={"gazetteer": "names.csv"})
     with pytest.raises(CoreError) as error:
-        settled(space, part, tmp_path)
+        settled(space, part, tmp_path, "en")
     assert code(error) == what and error.value.values["file"] == "names.csv"
     assert not [*(space.root / "files").iterdir()]
 
@@ -110,9 +110,9 @@ def test_a_file_named_by_a_project_belongs_to_it_and_is_not_cleaned_away(tmp_pat
     (tmp_path / "names.csv").write_text(NAMES)
     space.name_corpus("x", {"sources": {}, "inputs": {}})
     project = projects.create(space, "p", "corpus:x")
-    part = settled(space, AugmentedIngredient("mention_replacement", params={"gazetteer": "names.csv"}), tmp_path)
+    part = settled(space, AugmentedIngredient("mention_replacement", params={"gazetteer": "names.csv"}), tmp_path, "en")
     project = projects.edit(space, project.slug, projects.with_ingredient("named", part), {"event": "ingredient"})
-    assert project.ingredients["named"] == part and settled(space, part, tmp_path) == part
+    assert project.ingredients["named"] == part and settled(space, part, tmp_path, "en") == part
     sha = str(part.params["gazetteer"]).partition("/")[0].removeprefix("file:")
     assert belongings(space, project, Known(space)).files == {sha}
     (path,) = (space.root / "files").iterdir()

@@ -1,7 +1,5 @@
 """Children gone through one by one in a real browser: with keys, edited, taken back, and the pool that follows."""
 
-import pytest
-
 from core import decided as deciding
 from core import project as projects
 from core.sample import open_sample

@@ -20,6 +20,7 @@ from core.jobs.trainer import Context
 from core.mix import Mix, Part
 from core.models.catalogue import install
 from core.models.loading import load_trained, network, tokenizer
+from core.models.ridge import ridge
 from core.params import canonical
 from core.runs import RunSpec
 from core.tasks import task
@@ -28,7 +29,7 @@ from core.training import feed, predictions
 from core.training.dropout import cheaper
 from core.training.gear import gear_of, versions
 from core.training.loop import away
-from core.training.methods import _some, class_weights, groups_of, ready, ridge
+from core.training.methods import _some, class_weights, groups_of, ready
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams, evaluate, run, with_model
 

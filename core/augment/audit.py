@@ -4,7 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from core.augment.protocol import Example
+from core.augment.sieve import Judged
 from core.corpus import Corpus
 from core.tasks import task as task_of
 from core.tasks.example import spans
@@ -24,7 +27,7 @@ class OfLabel:
 class Audit:
     """`parents`: rows with a child; `changed`: the share of the children's words that are others, 0..1; `words`:
     different words of the pool, whatever their case; `new_words`: those of them that no parent row has; `labels`: by
-    name, of rows that have mentions."""
+    name, of rows that have mentions; `similarity`: quartiles of the cosine to the parent, where that was checked."""
 
     rows: int
     parents: int
@@ -32,10 +35,11 @@ class Audit:
     words: int
     new_words: int
     labels: Mapping[str, OfLabel]
+    similarity: tuple[float, float, float] | None = None
 
 
-def audit(parent: Corpus, pool: Corpus) -> Audit:
-    """A pool against the corpus that it was made of."""
+def audit(parent: Corpus, pool: Corpus, thought: Judged | None = None) -> Audit:
+    """A pool against the corpus that it was made of. `thought`: what a model says of its children."""
     rows = task_of(parent.schema.task).examples(parent.table)
     children = task_of(pool.schema.task).examples(pool.table)
     known, found = _words(rows), _words(children)
@@ -47,7 +51,15 @@ def audit(parent: Corpus, pool: Corpus) -> Audit:
         words=len(found),
         new_words=len(found - known),
         labels={label: _of_label(before[label], after[label]) for label in sorted({*before, *after})},
+        similarity=None if thought is None or not len(children) else _quartiles(thought.similarity),
     )
+
+
+def _quartiles(values: np.ndarray | None) -> tuple[float, float, float] | None:
+    if values is None:
+        return None
+    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75)).tolist()
+    return low, middle, high
 
 
 def _words(rows: Sequence[Example]) -> set[str]:

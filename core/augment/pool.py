@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
@@ -17,6 +18,7 @@ from core.augment.audit import audit
 from core.augment.decisions import Decision, Decisions
 from core.augment.edits import compared
 from core.augment.protocol import Ahead, Augmenter, Child, Example, Name, Names, Rejected, rng_for
+from core.augment.sieve import Checks, Judged, judged
 from core.corpus import ID, Corpus, digest_parts
 from core.formats.leakage import contents
 from core.params import CLOSED, build, canonical, canonical_json
@@ -29,7 +31,7 @@ CHANGE = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("was", pa.list_
 MADE = pa.schema([("changes", pa.list_(CHANGE)), ("method", pa.string()), ("copy", pa.int32())])
 REJECTED = pa.schema([("parent", ID), ("copy", pa.int32()), ("code", pa.string())])
 AHEAD = 32  # rows that a method is told of at once: two seconds of the slowest
-DECISIONS = "decisions"  # role of what people decided among a run's inputs
+DECISIONS, ENCODER = "decisions", "encoder"  # roles among a run's inputs: of people, and of the model that checks
 PROGRESS = 1.0  # seconds between two looks at whether somebody cancelled
 
 Born = tuple[int, int, Child]  # position of the parent row, copy, child
@@ -45,6 +47,7 @@ class AugmentParams:
     copies: Annotated[int, Field(ge=1)] = 1  # children per row
     seed: int = 0
     decisions: Annotated[Name, Names("file", "core.augment.decisions:read")] | None = None  # of people, on its children
+    checks: Checks | None = None  # by a model
 
     def canonical(self) -> "AugmentParams":
         """The same with the method's params checked, without those that equal their default, and what is kept in the
@@ -54,12 +57,17 @@ class AugmentParams:
             if name in params:
                 params[name] = kept(params[name]) or params[name]
         held = None if self.decisions is None else kept(self.decisions) or self.decisions
-        return replace(self, params=params, decisions=held)
+        checks = self.checks if self.checks is not None and self.checks.any else None
+        if checks is not None and checks.encoder is not None:
+            checks = replace(checks, encoder=kept(checks.encoder) or checks.encoder)
+        return replace(self, params=params, decisions=held, checks=checks)
 
     def named(self) -> dict[str, str]:
         """What the params name, as inputs of a run: `file:SHA` or `model:IDENTITY` by role."""
         found = {PARAM + name: self.params[name] for name in named_by(self.method) if name in self.params}
-        return found if self.decisions is None else found | {DECISIONS: self.decisions}
+        found |= {} if self.decisions is None else {DECISIONS: self.decisions}
+        encoder = None if self.checks is None else self.checks.encoder
+        return found if encoder is None else found | {ENCODER: encoder}
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,19 @@ def build_pool(
                 children.append((at, copy, child))
                 seen.add(task.text_content(child.tokens))
     return Pool(Corpus(parent.schema, _table(parent, rows, children, params)), rejected)
+
+
+def sifted(parent: Corpus, pool: Pool, checks: Checks, encoder: Path, check: Callable[[], None]) -> tuple[Pool, Judged]:
+    """The pool without the children that a model has something against, and what it thinks of those that stay."""
+    table = pool.corpus.table
+    at = {id: place for place, id in enumerate(parent.table.column("id").to_pylist())}
+    parents: list[bytes] = table.column("parent").to_pylist()
+    found = judged(parent, pool.corpus, [at[id] for id in parents], checks, encoder, check)
+    codes = found.objections(checks)
+    copies = table.column("copy").to_pylist()
+    out = [RejectedChild(id, n, code) for id, n, code in zip(parents, copies, codes, strict=True) if code is not None]
+    stay = np.array([code is None for code in codes], dtype=bool)
+    return Pool(pool.corpus.take(np.flatnonzero(stay)), [*pool.rejected, *out]), found.take(stay)
 
 
 def look_ahead(method: Augmenter, params: AugmentParams, rows: Sequence[Example], copy: int) -> None:
@@ -240,11 +261,13 @@ def run(ctx: RunContext) -> None:
     told = decided.read(ctx.input(DECISIONS), "decisions") if params.decisions is not None else None
     for one in (told or {}).values():
         decided.check(one, parent.schema.labels)
-    pool = build_pool(parent, params, ctx.root, forbidden, check, told)
+    pool, thought = build_pool(parent, params, ctx.root, forbidden, check, told), None
+    if params.checks is not None and len(pool.corpus):
+        pool, thought = sifted(parent, pool, params.checks, ctx.input(ENCODER), ctx.check_cancelled)
     ctx.metric(step=total, total=total)
     corpora.write(pool.corpus, ctx.root / "corpora")
     _write_rejected(pool.rejected, ctx.folder / "rejected.arrow")
-    found = {"rows": len(pool.corpus), "rejected": pool.counts, "audit": asdict(audit(parent, pool.corpus))}
+    found = {"rows": len(pool.corpus), "rejected": pool.counts, "audit": asdict(audit(parent, pool.corpus, thought))}
     ctx.finish({"corpus": pool.corpus.id, **found, "issues": []})
 
 

@@ -9,11 +9,10 @@ import numpy as np
 from pydantic import Field
 
 from core import corpus as corpora
-from core.models import loading
+from core.models import batching, loading
 from core.params import CLOSED, build, canonical
 from core.runs import RunContext, RunSpec
 from core.tasks import task as task_of
-from core.training import batching
 from core.training.feed import Feed, pieces_of
 from core.training.gear import Gear, gear_of
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from core import corpus as corpora
 from core.corpus import Corpus
-from core.models import layers, loading
+from core.models import batching, layers, loading
 from core.tasks.protocol import Pieces, Task
-from core.training import batching, effort
+from core.training import effort
 from core.training.gear import Gear
 
 if TYPE_CHECKING:

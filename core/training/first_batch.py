@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from core.models import batching
 from core.tasks.protocol import Encoded
-from core.training import batching
 from core.training.methods import scored
 
 FILE = "first_batch.json"

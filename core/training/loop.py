@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.errors import CoreError
+from core.models import batching
 from core.models.loading import save_tensors, word_embeddings
 from core.runs import RunContext
 from core.tasks.protocol import Encoded, Task
-from core.training import batching, checkpoints
+from core.training import checkpoints
 from core.training.feed import Feed, Reader
 from core.training.gear import Gear
 from core.training.methods import Network, class_weights, groups_of, scored

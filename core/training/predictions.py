@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from core.corpus import ID, Corpus, keep, kept
+from core.models import batching
 from core.tasks.protocol import Predicted
-from core.training import batching
 from core.training.feed import BATCH_TOKENS, Feed, Reader
 from core.training.gear import Gear
 

@@ -13,14 +13,14 @@ from core import corpus as corpora
 from core.corpus import Corpus
 from core.evaluation.scoring import Rates
 from core.mix import GOLD, Mix, plan
-from core.models import loading
+from core.models import batching, loading
 from core.models.fit import UNKNOWN_WARNING
 from core.params import CLOSED, build
 from core.runs import POOL, RunContext
 from core.tasks import task as task_of
 from core.tasks.drawing import drawn_rows, mixed
 from core.tasks.protocol import Encoded, Pieces, Task
-from core.training import batching, first_batch, predictions
+from core.training import first_batch, predictions
 from core.training.feed import Feed, drawn_pieces, feed, joined, pieces_of
 from core.training.first_batch import FirstBatch
 from core.training.gear import Gear, gear_of, versions
