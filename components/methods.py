@@ -42,6 +42,9 @@ METHODS: Mapping[str, Method] = {  # words
         "Portuguese, without a network."
     ),
     "synonym": Method("Synonym replacement", "Words outside names become synonyms from WordNet. English only."),
+    "neighbours": Method(
+        "Neighbouring words", "Words outside names become words that stand near them in the space of an encoder."
+    ),
     "insertion": Method(
         "Synonym insertion", "Synonyms of words in the sentence are put in at other places, never inside a name. "
         "English only."
@@ -70,6 +73,8 @@ SOURCES: Mapping[str, str] = {  # Markdown
     "back_translation": "[Sennrich et al. 2016](https://arxiv.org/abs/1511.06709), "
     "[Xie et al. 2020](https://arxiv.org/abs/1904.12848), [Chen et al. 2023](https://arxiv.org/abs/2211.15613)",
     "synonym": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
+    "neighbours": "[Wang & Yang 2015](https://aclanthology.org/D15-1306), "
+    "[Jiao et al. 2020](https://arxiv.org/abs/1909.10351)",
     "insertion": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "swap": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "deletion": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
@@ -88,6 +93,7 @@ RATES: Mapping[str, Setting] = {  # words
         "Segments translated", "The chance of each stretch between names to be translated; at least one is."
     ),
     "synonym": Setting("Words replaced", "Replaced words per word of the sentence; at least one."),
+    "neighbours": Setting("Words replaced", "Replaced words per word of the sentence; at least one."),
     "insertion": Setting("Words inserted", "Inserted words per word of the sentence; at least one."),
     "swap": Setting("Pairs swapped", "Swapped pairs per word of the sentence; at least one."),
     "deletion": Setting("Words deleted", "The chance of each word outside names to be deleted; at least one is."),
@@ -156,6 +162,13 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
                 "name in them comes back as something else."
             ),
             {"segments": t("Stretches"), "markers": t("Whole sentences")},
+        ),
+        "nearest": FieldWords(
+            t("Neighbours drawn from"), t("How many of the words nearest to a word its successor is drawn from.")
+        ),
+        "least": FieldWords(
+            t("Nearness, at least"),
+            t("Of a neighbour to the word. Less lets more words change, and more of them into something else."),
         ),
         "pivot": FieldWords(t("Language between"), t("The language that a sentence goes through: pt, Portuguese.")),
     }

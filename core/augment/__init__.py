@@ -52,6 +52,9 @@ AUGMENTERS: Mapping[str, Entry] = {
         keeps_mentions=True,
     ),
     "synonym": Entry("core.augment.synonym:Synonym", "core.augment.synonym:SynonymParams", 1, keeps_mentions=True),
+    "neighbours": Entry(
+        "core.augment.neighbours:Neighbours", "core.augment.neighbours:NeighboursParams", 1, keeps_mentions=True
+    ),
     "insertion": Entry(
         "core.augment.insertion:Insertion", "core.augment.insertion:InsertionParams", 1, keeps_mentions=True
     ),

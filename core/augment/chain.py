@@ -21,6 +21,7 @@ Link = Literal[
     "shuffle_segments",
     "back_translation",
     "synonym",
+    "neighbours",
     "insertion",
     "swap",
     "deletion",
