@@ -34,7 +34,7 @@ from core.tasks.running import Running, spliced
 from core.tasks.tagging import OUTSIDE, TABLE, content, spans, text_content
 
 TAGGING = task("tagging")
-OUTSIDE_ONLY = ("synonym", "neighbours", "insertion", "swap", "deletion")
+OUTSIDE_ONLY = ("synonym", "neighbours", "graph", "insertion", "swap", "deletion")
 NOISE = ("keyboard", "ocr", "spelling")
 
 # token/tag, "?" for a masked token; "_" before a token: nothing stands between it and the one before it
@@ -514,7 +514,7 @@ def test_synonyms_are_single_lower_case_words_of_the_first_senses(resources: Res
     assert not {"the", "found", "hearing", "two", "paris", "in"} & set(groups)
 
 
-@pytest.mark.parametrize(("name", "files"), [("synonym", "wordnet"), ("neighbours", "neighbours")])
+@pytest.mark.parametrize(("name", "files"), [("synonym", "wordnet"), ("neighbours", "neighbours"), ("graph", "graph")])
 def test_words_are_read_without_the_package_once_they_are_kept(
     name: str, files: str, cache: Path, resources: Resources
 ):
@@ -611,6 +611,7 @@ def test_insertion_adds_outside_tokens_and_never_splits(resources: Resources):
     [
         ("synonym", "zh", "no_synonyms"),
         ("insertion", "de", "no_synonyms"),
+        ("graph", "zh", "no_graph"),
         ("spelling", "zh", "no_spellings"),
         ("keyboard", "zh", "no_keyboard"),
     ],

@@ -22,6 +22,7 @@ Link = Literal[
     "back_translation",
     "synonym",
     "neighbours",
+    "graph",
     "insertion",
     "swap",
     "deletion",

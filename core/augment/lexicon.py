@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PARTS = ("n", "v", "a", "r")  # satellite adjectives are listed among the adjectives
+_FORMS = 4  # of a word, about: "building" is rather a noun than one of the forms of "build"
 _PARTICIPLE = ("en", "wn", "ne")  # of irregular verbs: taken, known, gone
 
 
@@ -37,10 +38,11 @@ class Lexicon:
 
     def reading(self, form: str) -> Reading | None:
         """The reading that WordNet's sense-tagged texts show most often, of equals the one that is no inflected form;
-        None for what is no common word, such as a name."""
+        None for what is no common word, such as a name. The texts count words, so a form has a part of the count."""
 
-        def rank(one: Reading) -> tuple[int, bool]:
-            return _seen(self.senses(one.word, one.part), one.word), not one.ending
+        def rank(one: Reading) -> tuple[float, bool]:
+            seen = _seen(self.senses(one.word, one.part), one.word)
+            return (seen / _FORMS if one.ending else seen), not one.ending
 
         return max((one for part in PARTS for one in self._readings(form, part)), key=rank, default=None)
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from core import corpus as corpora
-from core.augment import augmenter, check_suits, make, params_of
+from core.augment import Entry, augmenter, check_suits, make, params_of
 from core.augment.audit import audit
 from core.augment.protocol import Ahead, Augmenter, Child, Example, Rejected, Resources, rng_for
 from core.corpus import ID, Corpus, digest_parts
@@ -126,16 +126,18 @@ def born(
     entry = augmenter(params.method)
     if entry.control:
         return Rejected("overlaps_held_out") if content in forbidden else made
-    return _objection(row, made, entry.keeps_mentions, content, forbidden, seen) or made
+    return _objection(row, made, entry, content, forbidden, seen) or made
 
 
 def _objection(
-    row: Example, child: Child, keeps_mentions: bool, content: bytes, forbidden: set[bytes], seen: set[bytes]
+    row: Example, child: Child, entry: Entry, content: bytes, forbidden: set[bytes], seen: set[bytes]
 ) -> Rejected | None:
     """The first reason against a child. `content`: what a model sees of it."""
     if not valid_iob2(child.tags):
         return Rejected("invalid_tags")
-    if _mentions(row, keeps_mentions) != _mentions(child, keeps_mentions) or _masked(row) != _masked(child):
+    before, after = (_mentions(one, entry.keeps_mentions) for one in (row, child))
+    kept = before <= after if entry.adds_mentions else before == after
+    if not kept or _masked(row) != _masked(child):
         return Rejected("mentions_changed")
     if content in forbidden:
         return Rejected("overlaps_held_out")

