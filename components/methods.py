@@ -43,6 +43,13 @@ METHODS: Mapping[str, Method] = {  # words
         "Portuguese, without a network."
     ),
     "synonym": Method("Synonym replacement", "Words outside names become synonyms from WordNet. English only."),
+    "neighbours": Method(
+        "Neighbouring words", "Words outside names become words that stand near them in the space of an encoder."
+    ),
+    "graph": Method(
+        "Graph expansion", "Words outside names become, or are followed by, words that WordNet relates them to, such "
+        "as what they are kinds or parts of. English only."
+    ),
     "insertion": Method(
         "Synonym insertion", "Synonyms of words in the sentence are put in at other places, never inside a name. "
         "English only."
@@ -76,6 +83,9 @@ SOURCES: Mapping[str, str] = {  # Markdown
     "back_translation": "[Sennrich et al. 2016](https://arxiv.org/abs/1511.06709), "
     "[Xie et al. 2020](https://arxiv.org/abs/1904.12848), [Chen et al. 2023](https://arxiv.org/abs/2211.15613)",
     "synonym": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
+    "neighbours": "[Wang & Yang 2015](https://aclanthology.org/D15-1306), "
+    "[Jiao et al. 2020](https://arxiv.org/abs/1909.10351)",
+    "graph": "[Fellbaum 1998](https://wordnet.princeton.edu)",
     "insertion": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "masked_lm": "[Wu et al. 2019](https://arxiv.org/abs/1812.06705), "
     "[Garg & Ramakrishnan 2020](https://arxiv.org/abs/2004.01970)",
@@ -96,6 +106,8 @@ RATES: Mapping[str, Setting] = {  # words
         "Segments translated", "The chance of each stretch between names to be translated; at least one is."
     ),
     "synonym": Setting("Words replaced", "Replaced words per word of the sentence; at least one."),
+    "neighbours": Setting("Words replaced", "Replaced words per word of the sentence; at least one."),
+    "graph": Setting("Words changed", "Changed words per word of the sentence; at least one."),
     "insertion": Setting("Words inserted", "Inserted words per word of the sentence; at least one."),
     "masked_lm": Setting("Words changed", "Words replaced or put in, per word of the sentence; at least one."),
     "swap": Setting("Pairs swapped", "Swapped pairs per word of the sentence; at least one."),
@@ -177,6 +189,36 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
                 "name in them comes back as something else."
             ),
             {"segments": t("Stretches"), "markers": t("Whole sentences")},
+        ),
+        "nearest": FieldWords(
+            t("Neighbours drawn from"), t("How many of the words nearest to a word its successor is drawn from.")
+        ),
+        "least": FieldWords(
+            t("Nearness, at least"),
+            t("Of a neighbour to the word. Less lets more words change, and more of them into something else."),
+        ),
+        "relation": FieldWords(
+            t("Relation"),
+            t(
+                "What the other word is to the word: dog to spaniel, spaniel to dog, setter to spaniel, page to book, "
+                "or book to page."
+            ),
+            {
+                "hypernym": t("What it is a kind of"),
+                "hyponym": t("A kind of it"),
+                "sibling": t("Another of its kind"),
+                "part": t("A part of it"),
+                "whole": t("What it is part of"),
+            },
+        ),
+        "how": FieldWords(
+            t("What happens"),
+            t("The other word takes the place of the word, or follows it: the spaniel (dog)."),
+            {"replace": t("Replace"), "append": t("Append")},
+        ),
+        "senses": FieldWords(
+            t("Senses of a word"),
+            t("How many count, the most frequent first. More change more words, and more of them into something else."),
         ),
         "pivot": FieldWords(t("Language between"), t("The language that a sentence goes through: pt, Portuguese.")),
     }

@@ -11,6 +11,14 @@ _WHOLE_TEXTS: Mapping[str, str] = {  # words
     "Words outside names become synonyms from WordNet. English only.": (
         "Words become synonyms from WordNet. English only."
     ),
+    "Words outside names become words that stand near them in the space of an encoder.": (
+        "Words become words that stand near them in the space of an encoder."
+    ),
+    "Words outside names become, or are followed by, words that WordNet relates them to, such as what they are kinds "
+    "or parts of. English only.": (
+        "Words become, or are followed by, words that WordNet relates them to, such as what they are kinds or parts "
+        "of. English only."
+    ),
     "Synonyms of words in the sentence are put in at other places, never inside a name. English only.": (
         "Synonyms of words in the text are put in at other places. English only."
     ),

@@ -34,7 +34,7 @@ from core.tasks.running import Running, spliced
 from core.tasks.tagging import OUTSIDE, TABLE, content, spans, text_content
 
 TAGGING = task("tagging")
-OUTSIDE_ONLY = ("synonym", "insertion", "swap", "deletion")
+OUTSIDE_ONLY = ("synonym", "neighbours", "graph", "insertion", "swap", "deletion")
 NOISE = ("keyboard", "ocr", "spelling")
 
 # token/tag, "?" for a masked token; "_" before a token: nothing stands between it and the one before it
@@ -514,16 +514,81 @@ def test_synonyms_are_single_lower_case_words_of_the_first_senses(resources: Res
     assert not {"the", "found", "hearing", "two", "paris", "in"} & set(groups)
 
 
-def test_synonyms_are_read_without_the_package_once_they_are_kept(cache: Path, resources: Resources):
-    make("synonym", PARAMS["synonym"], resources)
-    assert sorted(path.suffix for path in cache.glob("wordnet*")) == [".arrow", ".lock"]
+@pytest.mark.parametrize(("name", "files"), [("synonym", "wordnet"), ("neighbours", "neighbours"), ("graph", "graph")])
+def test_words_are_read_without_the_package_once_they_are_kept(
+    name: str, files: str, cache: Path, resources: Resources
+):
+    make(name, PARAMS[name], resources)
+    assert {*(path.suffix for path in cache.glob(f"{files}*"))} == {".arrow", ".lock"}
     code = (
         "import sys, pathlib; from core.augment import *; from core.augment.protocol import Resources;"
-        f"make('synonym', params_of('synonym', {{}}), Resources((), 'en', pathlib.Path({str(cache)!r})));"
+        f"make({name!r}, params_of({name!r}, {{}}), Resources((), 'en', pathlib.Path({str(cache)!r})));"
         "print({'torch', 'wn'} & set(sys.modules))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert out.stdout.strip() == "set()"
+
+
+NEIGHBOURS = ("storm", "children", "said", "STORM", "Storm", "Oslo", "storm", "tonight")
+
+
+def test_neighbours_have_the_same_form_and_are_no_opposites(resources: Resources):
+    near = make("neighbours", params_of("neighbours", {"least": 0.3, "nearest": 32}), resources)._near  # pyright: ignore
+    assert {"hurricane", "cyclone"} <= {*near["storm"]} and "storms" not in near["storm"]
+    assert {"kids", "babies"} <= {*near["children"]} and "child" not in near["children"]
+    assert {"told", "stated"} <= {*near["said"]} and not {"say", "says"} & {*near["said"]}
+    assert "excellent" in near["good"] and "bad" not in near["good"] and "hate" not in near["love"]
+    assert "sell" not in near["buy"] and "slowly" not in near["quickly"]
+    assert not {"the", "two", "paris", "monday", "may"} & (
+        {*near} | {word for found in near.values() for word in found}
+    )
+
+
+def test_neighbours_keep_the_case_and_leave_names_alone(resources: Resources):
+    row = Example(b"r", NEIGHBOURS, ("O",) * 5 + ("B-LOC", None, "O"))
+    method = make("neighbours", params_of("neighbours", {"rate": 1.0}), resources)
+    seen: set[str] = set()
+    for copy in range(60):
+        child = method.augment(row, copy, rng_for(0, "neighbours", b"r", copy))
+        assert isinstance(child, Child)
+        assert child.tokens[0].islower() and child.tokens[3].isupper() and child.tokens[4:7] == NEIGHBOURS[4:7]
+        assert all(child.tokens[at] != NEIGHBOURS[at] for at in (0, 1, 2, 3))
+        seen.add(child.tokens[0])
+    assert len(seen) > 4
+
+
+def test_fewer_and_nearer_neighbours_are_the_first_of_more(resources: Resources):
+    def near(**params: Any) -> dict[str, list[str]]:
+        return make("neighbours", params_of("neighbours", params), resources)._near  # pyright: ignore
+
+    more, fewer, nearer = near(nearest=8), near(nearest=2), near(least=0.6)
+    assert all(more[word][: len(found)] == found and len(found) <= 2 for word, found in fewer.items())
+    assert fewer.keys() == more.keys() > nearer.keys()
+    assert all(more[word][: len(found)] == found for word, found in nearer.items())
+
+
+def test_neighbours_in_other_languages_are_words_of_the_corpus(cache: Path):
+    words = ["Haus", "gehen", "laufen", "fahren", "kaufen", "verkaufen", "günstig", "billig", "🎉", "d'é", "ja"]
+    rows = [Example(bytes([0]), tuple(words), ("O",) * len(words)), Example(b"n", ("billig",), ("B-ORG",))]
+    rows += [Example(bytes([n]), ("kaufen", "billig"), ("O", "O")) for n in range(1, 4)]
+    rows += [Example(b"x" + bytes([n]), ("und", "gut"), ("O", None)) for n in range(20)]
+    resources = Resources(rows, "de-AT", cache)
+    method = make("neighbours", params_of("neighbours", {"rate": 1.0, "least": 0.2}), resources)
+    assert method._near["günstig"][0] == "billig" and "laufen" in method._near["gehen"]  # pyright: ignore
+    assert not {"und", "Haus", "ja", "🎉"} & {*method._near}  # pyright: ignore
+    child = method.augment(rows[0], 0, random.Random(0))
+    assert isinstance(child, Child) and {*child.tokens} <= {*words}
+    assert method.augment(rows[1], 0, random.Random(0)) == Rejected("nothing_to_change")
+    again = make("neighbours", params_of("neighbours", {"rate": 1.0, "least": 0.2}), Resources(rows[::-1], "de", cache))
+    assert again.augment(rows[0], 0, random.Random(0)) == child
+
+
+def test_neighbours_of_single_characters_are_refused(cache: Path):
+    with pytest.raises(CoreError) as error:
+        build_pool(corpus_of(SENTENCES[-1:], "zh"), AugmentParams("neighbours"), cache, set(), lambda: None)
+    assert (error.value.code, error.value.hint_code) == ("no_neighbours", "hint_other_augmenter")
+    whole = [Example(bytes([n]), ("我们", "喜欢", "城市", "。"), ("O",) * 4) for n in range(3)]
+    make("neighbours", PARAMS["neighbours"], Resources(whole, "zh", cache))
 
 
 def test_insertion_adds_outside_tokens_and_never_splits(resources: Resources):
@@ -546,6 +611,7 @@ def test_insertion_adds_outside_tokens_and_never_splits(resources: Resources):
     [
         ("synonym", "zh", "no_synonyms"),
         ("insertion", "de", "no_synonyms"),
+        ("graph", "zh", "no_graph"),
         ("spelling", "zh", "no_spellings"),
         ("keyboard", "zh", "no_keyboard"),
     ],

@@ -22,6 +22,7 @@ class Entry:
     params: str  # "module:Class"
     version: int  # part of every child's id: raise it, and that of the run kind, when children change
     keeps_mentions: bool  # every mention keeps its surface; without it only the labels are kept
+    adds_mentions: bool = False  # a child may have more mentions than its parent, with labels that they surely have
     needs: str | None = None  # what rows must have for it: one of a task's `offers`
     control: bool = False  # no method but something to hold methods against: its children need be neither new nor true
 
@@ -55,6 +56,10 @@ AUGMENTERS: Mapping[str, Entry] = {
         keeps_mentions=True,
     ),
     "synonym": Entry("core.augment.synonym:Synonym", "core.augment.synonym:SynonymParams", 1, keeps_mentions=True),
+    "neighbours": Entry(
+        "core.augment.neighbours:Neighbours", "core.augment.neighbours:NeighboursParams", 1, keeps_mentions=True
+    ),
+    "graph": Entry("core.augment.graph:GraphExpansion", "core.augment.graph:GraphParams", 1, keeps_mentions=True),
     "insertion": Entry(
         "core.augment.insertion:Insertion", "core.augment.insertion:InsertionParams", 1, keeps_mentions=True
     ),

@@ -21,6 +21,8 @@ Link = Literal[
     "shuffle_segments",
     "back_translation",
     "synonym",
+    "neighbours",
+    "graph",
     "insertion",
     "swap",
     "deletion",

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from core import corpus as corpora
-from core.augment import augmenter, check_suits, make, named_by, params_of, resources
+from core.augment import Entry, augmenter, check_suits, make, named_by, params_of, resources
 from core.augment import decisions as decided
 from core.augment.audit import audit
 from core.augment.decisions import Decision, Decisions
@@ -179,15 +179,17 @@ def born(
     entry = augmenter(params.method)
     if entry.control:
         return Rejected("overlaps_held_out") if content in forbidden else made
-    return _objection(row, made, entry.keeps_mentions, content, forbidden, seen) or made
+    return _objection(row, made, entry, content, forbidden, seen) or made
 
 
 def _objection(
-    row: Example, child: Child, keeps_mentions: bool, content: bytes, forbidden: set[bytes], seen: set[bytes]
+    row: Example, child: Child, entry: Entry, content: bytes, forbidden: set[bytes], seen: set[bytes]
 ) -> Rejected | None:
     """The first reason against a child. `content`: what a model sees of it."""
-    if _mentions(row, keeps_mentions) != _mentions(child, keeps_mentions) or _masked(row) != _masked(child):
-        return Rejected("mentions_changed") if valid_iob2(child.tags) else Rejected("invalid_tags")
+    before, after = (_mentions(one, entry.keeps_mentions) for one in (row, child))
+    same = before <= after if entry.adds_mentions else before == after
+    if valid_iob2(child.tags) and not (same and _masked(row) == _masked(child)):
+        return Rejected("mentions_changed")
     return _unfit(row, child, content, forbidden, seen)
 
 

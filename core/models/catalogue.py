@@ -128,6 +128,16 @@ def _in_package(name: str) -> Path:
     return Path(spec.origin).parent / bundled.source
 
 
+def in_package(name: str) -> Path:
+    """Where a bundled model lies as its package has it, checked: a folder, or the file that `install` converts.
+
+    Raises CoreError `model_package_missing`, `model_changed`.
+    """
+    source = _in_package(name)
+    _check_bundled(name)
+    return source
+
+
 def package_is_there(name: str) -> bool:
     """Whether the package that a bundled model comes in is installed."""
     try:

@@ -26,7 +26,7 @@ import json
 import mmap
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,21 @@ def read(path: Path) -> Packed:
     return Packed(data, hidden, layers, heads, inner, vocabulary, positions, types, pieces, scores, tensors)
 
 
+def tokenizer(packed: Packed) -> Any:
+    """The tokenizers.Tokenizer that `convert` writes. About 2 s."""
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_str(json.dumps(_tokenizer(packed)))
+
+
+def word_rows(packed: Packed, ids: Sequence[int]) -> np.ndarray:
+    """What the table of word embeddings has for some sub-words. *Shape:* (ids, hidden), float32."""
+    _, _, offset = packed.tensors["emb.word"]
+    blocks = packed.hidden // _WIDTH
+    lying = np.frombuffer(packed.data, _BLOCK, packed.vocabulary * blocks, offset).reshape(-1, blocks)
+    return _unpacked(lying[[*ids]]).reshape(len(ids), packed.hidden)
+
+
 def _directory(data: mmap.mmap, at: int) -> dict[str, tuple[bool, int, int]]:
     found: dict[str, tuple[bool, int, int]] = {}
     count, at = struct.unpack_from("<i", data, at)[0], at + 4
@@ -148,9 +163,13 @@ def _rows(packed: Packed, name: str, shape: tuple[int, ...]) -> Iterator[np.ndar
         return
     lying = np.frombuffer(packed.data, _BLOCK, numbers // _WIDTH, offset).reshape(-1, shape[-1] // _WIDTH)
     for start in range(0, len(lying), _ROWS_AT_ONCE):
-        some = lying[start : start + _ROWS_AT_ONCE]
-        steps = np.concatenate([some["halves"] & 15, some["halves"] >> 4], axis=2).astype(np.int8) - 8
-        yield steps * some["scale"].astype(np.float32)[..., None]
+        yield _unpacked(lying[start : start + _ROWS_AT_ONCE])
+
+
+def _unpacked(blocks: np.ndarray) -> np.ndarray:
+    """*Shape:* (rows, blocks) -> (rows, blocks, 32), float32."""
+    steps = np.concatenate([blocks["halves"] & 15, blocks["halves"] >> 4], axis=2).astype(np.int8) - 8
+    return steps * blocks["scale"].astype(np.float32)[..., None]
 
 
 def _write_weights(path: Path, packed: Packed) -> None:

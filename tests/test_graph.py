@@ -1,0 +1,185 @@
+"""Graph expansion: WordNet's relations, and triples of one's own with mentions among them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.augment import Entry, make, params_of
+from core.augment.graph import GraphExpansion, GraphParams
+from core.augment.pool import AugmentParams, build_pool, valid_iob2
+from core.augment.protocol import Change, Child, Example, Rejected, Resources, restore, rng_for
+from core.augment.triples import RELATIONS, Triples, parse, read
+from core.errors import LANGUAGES, CoreError, message
+from tests.test_augment import GOLD, ROWS
+
+CITIES = (
+    ("Oslo", "capital of", "Norway"),
+    ("Rome", "capital of", "Italy"),
+    ("Oslo", "on", "fjord"),
+    ("Bergen", "on", "fjord"),
+    ("New York", "on", "Hudson"),
+    ("Berlin", "on", "Spree"),
+    ("pizza", "from", "Italy"),
+    ("risotto", "from", "Italy"),
+    ("北京", "首都", "中国"),
+    ("storm", "kind", "bad weather"),
+)
+SAID = (
+    Example(b"1", ("he", "left", "OSLO", "by", "ship"), ("O", "O", "B-LOC", "O", "O")),
+    Example(b"2", ("Italy", "and", "Bergen"), ("B-GPE", "O", "B-LOC")),
+    Example(b"3", ("pizza", "in", "Rome", "?"), ("O", "O", "B-LOC", None)),
+    Example(b"4", ("new", "york", "storm"), ("B-LOC", "I-LOC", "O")),
+)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("graph")
+
+
+def said(row: Example, relation: str, how: Any, triples: Any = CITIES, language: str = "en") -> list[tuple[str, str]]:
+    """The children of a row by a graph of one's own, each word with its tag, without repeats."""
+    method = GraphExpansion(
+        GraphParams(rate=1.0, how=how), Resources(SAID, language, Path()), Triples(triples), relation
+    )
+    found: dict[tuple[str, str], None] = {}
+    for copy in range(12):
+        child = method.augment(row, copy, rng_for(0, "graph", row.id, copy))
+        if isinstance(child, Child):
+            assert valid_iob2(child.tags) and restore(child) == row.tokens
+            found[" ".join(child.tokens), " ".join(str(tag) for tag in child.tags)] = None
+        else:
+            assert child == Rejected("nothing_to_change")
+    return [*found]
+
+
+def test_a_mention_becomes_its_sibling_and_keeps_its_label():
+    assert said(SAID[0], "sibling", "replace") == [("he left Bergen by ship", "O O B-LOC O O")]
+    assert said(SAID[2], "sibling", "replace") == [("risotto in Rome ?", "O O B-LOC None")]
+    assert said(SAID[0], "sibling", "append") == [("he left OSLO / Bergen by ship", "O O B-LOC O B-LOC O O")]
+    assert said(SAID[3], "sibling", "replace") == []
+
+
+def test_along_another_relation_a_mention_is_only_followed_by_what_it_is_related_to():
+    assert said(SAID[0], "capital of", "replace") == []
+    assert said(SAID[2], "capital of", "append") == [("pizza in Rome ( Italy ) ?", "O O B-LOC O B-GPE O None")]
+    assert said(SAID[0], "capital of", "append") == [("he left OSLO ( Norway ) by ship", "O O B-LOC O O O O O")]
+    assert said(SAID[3], "on", "append") == [("new york ( Hudson ) storm", "B-LOC I-LOC O O O O")]
+
+
+def test_outside_mentions_nothing_becomes_what_is_a_mention_elsewhere():
+    assert said(SAID[2], "from", "replace") == said(SAID[2], "from", "append") == []
+    assert said(SAID[3], "kind", "replace") == [("new york bad weather", "B-LOC I-LOC O O")]
+    masked = Example(b"5", ("storm", "storm", "Oslo"), (None, None, None))
+    assert said(masked, "kind", "replace") == said(masked, "sibling", "append") == []
+
+
+def test_texts_without_spaces_have_their_characters_and_brackets():
+    row = Example(b"6", ("他", "在", "北", "京", "。"), ("O", "O", "B-LOC", "I-LOC", "O"))
+    assert said(row, "首都", "append", language="zh") == [("他 在 北 京 （ 中 国 ） 。", "O O B-LOC I-LOC O O O O O")]
+
+
+def test_wordnet_relates_words_as_they_stand(cache: Path):
+    resources = Resources(ROWS, "en", cache)
+
+    def others(relation: str, **params: Any) -> set[str]:
+        row = Example(b"w", ("The", "SPANIEL", ".", "Spaniel"), ("O", "O", "O", "O"))
+        method = make("graph", params_of("graph", {"relation": relation} | params), resources)
+        made = [method.augment(row, copy, rng_for(0, "graph", b"w", copy)) for copy in range(30)]
+        return {" ".join(child.tokens) for child in made if isinstance(child, Child)}
+
+    assert others("hypernym") == {"The DOG . Spaniel"}
+    assert others("hypernym", how="append") == {"The SPANIEL ( DOG ) . Spaniel"}
+    assert "The SETTER . Spaniel" in others("sibling") and "The SPANIEL / SETTER . Spaniel" in others(
+        "sibling", how="append"
+    )
+    assert others("part") == set()
+    graph: Any = make("graph", params_of("graph", {}), resources)
+    tails = {relation: graph._graph.neighbours("house", relation) for relation in RELATIONS}
+    assert "building" in tails["hypernym"] and "porch" in tails["part"] and "mansion" in tails["hyponym"]
+    assert graph._graph.neighbours("friend", "hypernym") == ["person"]
+    assert all(tail.islower() and tail.isalpha() for found in tails.values() for tail in found)
+    more: Any = make("graph", params_of("graph", {"senses": 5}), resources)
+    assert set(tails["hypernym"]) < set(more._graph.neighbours("house", "hypernym"))
+    assert not any(graph._graph.neighbours(word, r) for word in ("the", "paris", "ran", "dogs") for r in RELATIONS)
+
+
+def test_nothing_is_put_between_two_words_of_one_phrase(cache: Path):
+    method = make("graph", params_of("graph", {"how": "append", "rate": 1.0}), Resources(ROWS, "en", cache))
+    row = Example(b"p", ("spaniel", "puppy", "of", "spaniel", "New", "York"), ("O", "O", "O", "O", "B-LOC", "I-LOC"))
+    child = method.augment(row, 0, rng_for(0, "graph", b"p", 0))
+    assert isinstance(child, Child)
+    assert " ".join(child.tokens) == "spaniel puppy ( dog ) of spaniel New York"
+
+
+def test_a_pool_takes_new_mentions_only_from_a_method_that_may_add_them(cache: Path, monkeypatch: pytest.MonkeyPatch):
+    def counts(adds: bool) -> dict[str, int]:
+        entry = Entry(f"{__name__}:Doubling", "core.augment.swap:SwapParams", 1, True, adds)
+        monkeypatch.setattr("core.augment.AUGMENTERS", {"doubling": entry})
+        return build_pool(GOLD, AugmentParams("doubling"), cache, set(), lambda: None).counts
+
+    assert counts(False) == {"mentions_changed": len(GOLD)}
+    assert counts(True) == {"mentions_changed": 1}
+
+
+class Doubling:
+    """Adds a mention to every row, and takes the mention from one."""
+
+    def __init__(self, params: object, resources: Resources) -> None: ...
+
+    def augment(self, row: Example, copy: int, rng: object) -> Child | Rejected:
+        tags = ("O",) if row.tokens == ("Bob",) else row.tags
+        end = len(row.tokens)
+        return Child((*row.tokens, "Eve"), (*tags, "B-PER"), (Change(end, end + 1, ()),))
+
+
+HEAD = b"head,relation,tail\n"
+
+
+def test_a_file_of_triples_is_read_as_it_is_meant(tmp_path: Path):
+    lines = (
+        *("\ufeffHead, relation ,TAIL", "", "Oslo,capital of,Norway", '"New  York",on,"Hudson, the"'),
+        *("Oslo,capital of,Norway", "京,在,国", ""),
+    )
+    text = "\r\n".join(lines)
+    found = [("Oslo", "capital of", "Norway"), ("New York", "on", "Hudson, the"), ("京", "在", "国")]
+    assert parse(text.encode(), "a.csv") == found
+    path = tmp_path / "a.csv"
+    path.write_bytes(text.encode())
+    assert read(path, "a.csv").neighbours("NEW york", "on") == ["Hudson, the"]
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "place"),
+    [
+        (b"", "triples_header", (1, None)),
+        (b"a,b,c\nx,y,z\n", "triples_header", (1, None)),
+        (HEAD, "triples_none", (None, None)),
+        (HEAD + b"a,b\n", "triples_fields", (2, None)),
+        (HEAD + b"a,b,c\n\na,b,c,d\n", "triples_fields", (4, None)),
+        (HEAD + b"a,,c\n", "triples_field", (2, "relation")),
+        (HEAD + b"a,b,c\na,b,\"x\ny\x00\"\n", "triples_field", (3, "tail")),
+        (HEAD + b"a" * 201 + b",b,c\n", "triples_field", (2, "head")),
+        (HEAD + b"a,b,c\n\xff,b,c\n", "triples_not_utf8", (3, None)),
+        (HEAD + b"a,b,\"c\n", "triples_csv", (2, None)),
+        (HEAD + b"\n" * (16 << 20), "triples_too_large", (None, None)),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_file_of_triples_is_said_with_its_place(data: bytes, code: str, place: tuple[Any, Any]):
+    with pytest.raises(CoreError) as error:
+        parse(data, "a.csv")
+    values = error.value.values
+    assert (error.value.code, values["file"], values.get("row"), values.get("column")) == (code, "a.csv", *place)
+    assert all("a.csv" in message(code, values, language) for language in LANGUAGES)
+
+
+def test_only_files_are_opened(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "real.csv").write_bytes(HEAD + b"a,b,c\n")
+    (tmp_path / "link").symlink_to("real.csv")
+    for name in ("pipe", "link", "missing", "."):
+        with pytest.raises(CoreError) as error:
+            read(tmp_path / name, name)
+        assert error.value.code == "triples_no_file"
