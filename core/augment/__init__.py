@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from core.augment.protocol import Augmenter, Resources, Scope
+from core.augment.protocol import Ahead, Augmenter, Resources, Scope
 from core.errors import CoreError
 from core.params import build, unknown_key
 from core.tasks.protocol import Task
@@ -131,6 +131,11 @@ def params_class(name: str) -> type[Any]:
 def make(name: str, params: object, resources: Resources) -> Augmenter:
     """A method ready to work. Raises CoreError where it has nothing for the corpus's language."""
     return _named(augmenter(name).augmenter)(params, resources)
+
+
+def slow(name: str) -> bool:
+    """Whether a method takes so long for a row that it wants to be told of many at once."""
+    return issubclass(_named(augmenter(name).augmenter), Ahead)
 
 
 def _named(path: str) -> Any:

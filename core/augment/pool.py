@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -115,8 +116,8 @@ def born(
     params: AugmentParams,
     row: Example,
     copy: int,
-    forbidden: set[bytes],
-    seen: set[bytes],
+    forbidden: AbstractSet[bytes],
+    seen: AbstractSet[bytes],
 ) -> Child | Rejected:
     """One child, or the reason why there is none. `seen`: texts of the parent corpus and of the children so far."""
     made = method.augment(row, copy, rng_for(params.seed, params.method, row.id, copy))
@@ -130,7 +131,12 @@ def born(
 
 
 def _objection(
-    row: Example, child: Child, keeps_mentions: bool, content: bytes, forbidden: set[bytes], seen: set[bytes]
+    row: Example,
+    child: Child,
+    keeps_mentions: bool,
+    content: bytes,
+    forbidden: AbstractSet[bytes],
+    seen: AbstractSet[bytes],
 ) -> Rejected | None:
     """The first reason against a child. `content`: what a model sees of it."""
     if not valid_iob2(child.tags):
