@@ -15,7 +15,8 @@ from components.params_form import fill, params_form
 from components.words import raw, said_raw, t, told
 from core import project as projects
 from core.augment import AUGMENTERS, available, params_class, params_for, params_of
-from core.augment.protocol import Change, Child
+from core.augment.preview import child_of
+from core.augment.protocol import Rejected
 from core.corpus import Corpus
 from core.errors import CoreError
 from core.launch import start_pool
@@ -86,15 +87,7 @@ def _method(task: Task) -> str:
 
 def _settings(project: Project, stage: Stage, method: str) -> AugmentedIngredient | None:
     """The form. -> what it asks for; None where that can't be"""
-    parents = [name for name in stage.pools if name != _changed(project)]
-    of = choice(
-        st.selectbox,
-        t("Made of"),
-        parents,
-        key=_OF,
-        show=ingredient,
-        help=t("Gold, or another ingredient: every sentence of it gets children."),
-    )
+    of = made_of([name for name in stage.pools if name != _changed(project)])
     try:
         only = params_for(method, task_of(project.recipe.task))
         params = params_form(params_class(method), _form(method), field_words(method), only)
@@ -104,6 +97,12 @@ def _settings(project: Project, stage: Stage, method: str) -> AugmentedIngredien
         return None
     copies, seed = _copies_and_seed()
     return AugmentedIngredient(method, of, params, copies, seed)
+
+
+def made_of(parents: Sequence[str]) -> str:
+    """The ingredient whose sentences get children, of `parents`."""
+    help = t("Gold, or another ingredient: every sentence of it gets children.")
+    return choice(st.selectbox, t("Made of"), parents, key=_OF, show=ingredient, help=help)
 
 
 def _copies_and_seed() -> tuple[int, int]:
@@ -119,18 +118,25 @@ def _copies_and_seed() -> tuple[int, int]:
             width=_FIELD,
             help=t("Children of each sentence. A mix decides how many of them are used."),
         )
-        seed = st.number_input(
-            t("Seed"),
-            min_value=0,
-            max_value=_MOST_SEED,
-            step=1,
-            key=_SEED,
-            bind="query-params",
-            width=_FIELD,
-            help=t("The same seed makes the same children again; another one makes others."),
-        )
-        st.button(t("Another seed"), key="augment_seed_next", icon=":material/casino:", on_click=_next_seed)
-    return int(copies), int(seed)
+        seed = seed_field()
+    return int(copies), seed
+
+
+def seed_field(shortcut: str | None = None) -> int:
+    """The seed, and a button for the next one, which has a key of the keyboard too."""
+    seed = st.number_input(
+        t("Seed"),
+        min_value=0,
+        max_value=_MOST_SEED,
+        step=1,
+        key=_SEED,
+        bind="query-params",
+        width=_FIELD,
+        help=t("The same seed makes the same children again; another one makes others."),
+    )
+    icon = ":material/casino:"
+    st.button(t("Another seed"), key="augment_seed_next", icon=icon, on_click=_next_seed, shortcut=shortcut)
+    return int(seed)
 
 
 def _next_seed() -> None:
@@ -257,8 +263,7 @@ def _children(parent: Corpus, rows: Sequence[Mapping[str, Any]], cut: bool) -> N
 
 
 def _child(row: browse.Row, data: Mapping[str, Any], number: int) -> Line:
-    if "rejected" in data:
-        return Line([], raw("rejected"), said_raw(data["rejected"]), indent=True)
-    changes = tuple(Change(one["start"], one["end"], tuple(one["was"])) for one in data["changes"])
-    found = browse.child_segments(row, Child(tuple(data["tokens"]), tuple(data["tags"]), changes))
-    return Line(found, raw("child {n}", n=number), indent=True, labels=row.labels)
+    child = child_of(data)
+    if isinstance(child, Rejected):
+        return Line([], raw("rejected"), said_raw(child.code), indent=True)
+    return Line(browse.child_segments(row, child), raw("child {n}", n=number), indent=True, labels=row.labels)

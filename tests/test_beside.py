@@ -10,7 +10,7 @@ from core.augment import beside
 from core.augment.beside import Column, answer, usual
 from core.augment.pool import AugmentParams, Pool, build_pool
 from core.augment.preview import child_of
-from core.augment.protocol import Child, Rejected
+from core.augment.protocol import Rejected
 from core.corpus import Corpus, Schema
 from core.errors import CoreError
 from core.formats import read
@@ -22,7 +22,7 @@ from tests.conftest import HARBOUR
 
 WHOLE = read(HARBOUR, name="harbour.conll", options=ReadOptions()).corpus
 GOLD, DEV = (Corpus(WHOLE.schema, WHOLE.table.slice(*cut)) for cut in ((0, 48), (48, 12)))
-COLUMNS = (Column("swap"), Column("deletion", {"rate": 0.3}, 2, 5), Column("mention_replacement", {}, 3))
+COLUMNS = (Column("swap"), Column("deletion", {"rate": 0.3}, 5), Column("mention_replacement", seed=2))
 
 
 class Patient:
@@ -53,30 +53,25 @@ def ask(root: Path, rows, columns=COLUMNS, **more):
 
 
 def pool_of(root: Path, column: Column) -> Pool:
-    params = AugmentParams(column.method, column.params, column.copies, column.seed)
+    params = AugmentParams(column.method, column.params, 2, column.seed)
     return build_pool(GOLD, params, root / "cache", contents(DEV), lambda: None)
 
 
-def test_a_column_has_the_children_of_its_pool(root):
+def test_a_column_has_the_first_child_of_its_pool(root):
     """All but those that a pool calls duplicates of children of other rows."""
     ids = GOLD.table.column("id").to_pylist()
     for column in COLUMNS:
         pool = pool_of(root, column)
         known = {(one.parent, one.copy): one.code for one in pool.rejected}
         made = {(row["parent"], row["copy"]): tuple(row["tokens"]) for row in pool.corpus.table.to_pylist()}
-        for row in range(len(GOLD)):
+        for row, id in enumerate(ids):
             found = ask(root, [row], (column,), held_out=[DEV.id])
             assert (found["row"], found["looked"]) == (row, 1)
-            [data] = found["columns"]
-            children = [child_of(child) for child in data["children"]]
-            assert len(children) == column.copies
-            for copy, child in enumerate(children):
-                if isinstance(child, Child) and (ids[row], copy) not in made:
-                    assert known[ids[row], copy] == "duplicate"
-                elif isinstance(child, Child):
-                    assert child.tokens == made[ids[row], copy]
-                else:
-                    assert child.code == known[ids[row], copy]
+            child = child_of(found["columns"][0]["child"])
+            if isinstance(child, Rejected):
+                assert child.code == known[id, 0]
+            else:
+                assert known.get((id, 0)) == "duplicate" or child.tokens == made[id, 0]
 
 
 def test_what_stands_in_dev_or_test_is_rejected(root):
@@ -84,7 +79,7 @@ def test_what_stands_in_dev_or_test_is_rejected(root):
     corpora.write(held_out, root / "corpora")
     [free] = ask(root, [0], COLUMNS[:1])["columns"]
     [found] = ask(root, [0], COLUMNS[:1], held_out=[DEV.id, held_out.id])["columns"]
-    assert "tokens" in free["children"][0] and found["children"] == [{"rejected": "overlaps_held_out"}]
+    assert "tokens" in free["child"] and found["child"] == {"rejected": "overlaps_held_out"}
 
 
 def test_columns_come_in_the_order_asked_for_and_do_not_depend_on_each_other(root):
@@ -99,25 +94,24 @@ def test_a_method_that_cannot_work_says_why_and_the_others_are_there(root):
     assert [CoreError.from_json(one["problem"]).code if "problem" in one else "" for one in found] == [
         *("no_synonyms", "", "unknown_augmenter", "bad_value"),
     ]  # fmt: skip
-    assert found[1]["children"]
+    assert found[1]["child"]
 
 
 def test_a_slow_method_is_left_for_a_question_of_its_own(root):
     columns = (Column("back_translation"), Column("swap"))
     first = ask(root, [0], columns)["columns"]
-    assert first[0] == {} and "children" in first[1]
+    assert first[0] == {} and "child" in first[1]
     assert ask(root, [0], columns[:1])["columns"][0]
 
 
 def test_when_the_time_is_used_up_the_rest_is_left(root, monkeypatch):
     monkeypatch.setattr(beside, "MOMENT", -1.0)
     found = ask(root, [0])["columns"]
-    assert "children" in found[0] and found[1:] == [{}, {}]
+    assert "child" in found[0] and found[1:] == [{}, {}]
 
 
 def rejected(found) -> bool:
-    children = [child_of(child) for column in found["columns"] for child in column.get("children", ())]
-    return any(isinstance(child, Rejected) for child in children)
+    return any(isinstance(child_of(column["child"]), Rejected) for column in found["columns"])
 
 
 @pytest.mark.parametrize("rows", [range(48), range(47, -1, -1), range(20, 48)])

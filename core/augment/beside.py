@@ -1,4 +1,4 @@
-"""The children of one row by several methods, to be set beside each other; or of the next row with a rejected one."""
+"""A child of a row by each of several methods, to set beside each other; or of the next row with a rejected one."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from pydantic import Field
 from core.augment import available, slow
 from core.augment.pool import AugmentParams, born, look_ahead
 from core.augment.preview import CorpusId, Parent, child_json, kept_contents, kept_method, kept_parent, stored
-from core.augment.protocol import Augmenter, Child, Rejected
+from core.augment.protocol import Augmenter
 from core.errors import CoreError
 from core.params import CLOSED, build, canonical_json
 from core.runs import Turn
@@ -20,7 +20,6 @@ from core.tasks.protocol import Task
 
 MOST_COLUMNS = 8
 MOST_ROWS = 500  # of a search
-MOST_COPIES = 3
 MOMENT = 0.2  # seconds, after which no other column is begun
 SEARCH = 1.5  # seconds, after which a search does not go on to another row
 _CHUNK = 8  # rows that a method is told of at once
@@ -42,7 +41,6 @@ class Column:
     __pydantic_config__ = CLOSED
     method: str
     params: dict[str, Any] = field(default_factory=dict[str, Any])
-    copies: Annotated[int, Field(ge=1, le=MOST_COPIES)] = 1
     seed: int = 0
 
 
@@ -86,9 +84,9 @@ def usual(task: Task, language: str, count: int) -> list[str]:
 
 
 def answer(root: Path, request: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
-    """The children of a row over JSON. `request`: a BesideRequest. -> {"row", "looked", "columns"}
+    """A row's first child by each method over JSON. `request`: a BesideRequest. -> {"row", "looked", "columns"}
 
-    A column is {"children": [...]} as in a preview, {"problem": error} where its method can't work here, or {} where
+    A column is {"child": ...} as in a preview, {"problem": error} where its method can't work here, or {} where
     it has to be asked for again, lest the others wait for it; one at least is done. Of a search, `row` is None where
     none of the `looked` first rows was it. Raises CoreError `preview_row_unknown`, `corpus_gone`.
     """
@@ -127,7 +125,7 @@ def _search(desk: _Desk, asked: BesideRequest) -> dict[str, Any]:
         for row in chunk:
             looked += 1
             found = [_column(desk, one, row) for one in made]
-            if any("rejected" in child for column in found for child in column.get("children", ())):
+            if any("rejected" in column.get("child", ()) for column in found):
                 return {"row": row, "looked": looked, "columns": found}
         if time.monotonic() > end:
             break
@@ -145,7 +143,7 @@ def _made(desk: _Desk, column: Column) -> _Made | CoreError:
     """A column's method, or why there is none for these data: the other columns don't mind."""
     with desk.turn.loading():
         try:
-            params = AugmentParams(column.method, column.params, column.copies, column.seed).canonical()
+            params = AugmentParams(column.method, column.params, seed=column.seed).canonical()
             method = kept_method(desk.path, params.method, canonical_json(params.params), desk.root / "cache")
         except CoreError as error:
             return error
@@ -156,25 +154,15 @@ def _tell(desk: _Desk, made: _Made | CoreError, rows: Sequence[int]) -> None:
     """Which rows come next, for methods that are quicker with many."""
     desk.turn.check()
     if isinstance(made, _Made):
-        for copy in range(made.params.copies):
-            look_ahead(made.method, made.params, [desk.parent.examples[row] for row in rows], copy)
+        look_ahead(made.method, made.params, [desk.parent.examples[row] for row in rows], 0)
 
 
 def _column(desk: _Desk, made: _Made | CoreError, row: int) -> dict[str, Any]:
+    """The first child as its pool makes it, but that only the parents can make it a duplicate: so it is the same
+    whatever rows are looked at with it."""
     if isinstance(made, CoreError):
         return {"problem": made.to_json()}
-    return {"children": [child_json(child) for child in _children(desk, made, row)]}
-
-
-def _children(desk: _Desk, made: _Made, row: int) -> list[Child | Rejected]:
-    """A row's children as its pool makes them, but that only the parents and this row's own can make a duplicate: they
-    are the same whatever rows are looked at with it."""
-    task, example, seen = desk.parent.task, desk.parent.examples[row], desk.parent.contents
-    children: list[Child | Rejected] = []
-    for copy in range(made.params.copies):
-        desk.turn.check()
-        child = born(task, made.method, made.params, example, copy, desk.forbidden, seen)
-        children.append(child)
-        if isinstance(child, Child) and copy + 1 < made.params.copies:
-            seen = seen | {task.text_content(child.tokens)}
-    return children
+    desk.turn.check()
+    parent = desk.parent
+    child = born(parent.task, made.method, made.params, parent.examples[row], 0, desk.forbidden, parent.contents)
+    return {"child": child_json(child)}
