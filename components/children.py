@@ -28,6 +28,7 @@ from core.tasks import task as task_of
 from core.tasks.protocol import Task
 from core.workspace import Workspace
 
+WAY = "way"  # in the address: which form the page shows
 CHOSEN = "ingredient"  # in the address: the ingredient that is looked at
 _CHANGED = "augment_changed"  # session key: (project, ingredient) whose settings are in the form
 _PREVIEW = "augment_preview"  # session key: the question whose answer is shown
@@ -57,7 +58,8 @@ def change(project: Project, name: str) -> None:
     """Put the settings of an ingredient into the form, as a callback."""
     part = project.ingredients[name]
     assert isinstance(part, AugmentedIngredient)
-    st.session_state.update({_METHOD: part.augmenter, _OF: part.of, _SEED: part.seed, _COPIES: part.copies})
+    found = {WAY: "children", _METHOD: part.augmenter, _OF: part.of, _SEED: part.seed, _COPIES: part.copies}
+    st.session_state.update(found)
     fill(params_class(part.augmenter), _form(part.augmenter), part.params)
     st.session_state[_CHANGED] = (project.slug, name)
 

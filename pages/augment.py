@@ -35,7 +35,7 @@ def desk() -> None:
         st.segmented_control,
         t("Where the ingredient comes from"),
         list(words),
-        key=other_file.WAY,
+        key=children.WAY,
         show=words.__getitem__,
         label_visibility="collapsed",
     )

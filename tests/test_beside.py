@@ -82,6 +82,14 @@ def test_what_stands_in_dev_or_test_is_rejected(root):
     assert "tokens" in free["child"] and found["child"] == {"rejected": "overlaps_held_out"}
 
 
+def test_what_stands_among_the_parents_is_a_duplicate(root, tmp_path):
+    (tmp_path / "two.conll").write_text("a\tO\nb\tO\n\nb\tO\na\tO\n\nc\tO\nd\tO\n")
+    two = read(tmp_path / "two.conll", name="two.conll", options=ReadOptions()).corpus
+    corpora.write(two, root / "corpora")
+    found = [ask(root, [row], COLUMNS[:1], corpus=two.id)["columns"][0]["child"] for row in range(3)]
+    assert found[:2] == [{"rejected": "duplicate"}] * 2 and [*found[2]["tokens"]] == ["d", "c"]
+
+
 def test_columns_come_in_the_order_asked_for_and_do_not_depend_on_each_other(root):
     alone = [ask(root, [7], (column,))["columns"][0] for column in COLUMNS]
     assert ask(root, [7])["columns"] == alone

@@ -126,6 +126,14 @@ def test_what_is_shown_is_the_child_and_what_was_taken_out(found):
         ),
         (child("a b c d", "c d q a b", (0, 5, "a b c d")), [("movedleft", "c d", "c d"), ("inserted", "", "q")]),
         (child("a new york b", "a york b", (1, 2, "new york")), [("removed", "new", "")]),
+        (  # of two that are alike, the one beside the word that moved too
+            child("a b a x y", "x y b a", (0, 0, "a b a"), (2, 4, "")),
+            [("removed", "a", ""), ("movedright", "b a", "b a")],
+        ),
+        (  # what is left of a place, in its order
+            child("p a q x b", "r b s x a", (0, 3, "p a q"), (4, 5, "b")),
+            [("replaced", "p", "r"), ("movedleft", "b", "b"), ("replaced", "q", "s"), ("movedright", "a", "a")],
+        ),
         (child("a b", "b a b a", (0, 1, ""), (3, 4, "")), [("inserted", "", "b"), ("inserted", "", "a")]),
     ],
 )  # fmt: skip

@@ -105,6 +105,14 @@ def test_the_columns_are_those_that_suit_the_sentences(open_page, space):
     assert box.value == ["swap"] and "mention swaps" not in box.options  # which is made of gold
 
 
+def test_changing_an_ingredient_leads_to_its_settings(open_page, space):
+    at = open_page(space.root, "augment", project="newsroom", way="compare")
+    assert not [group for group in at.get("button_group") if group.key == "method"]
+    at.button(key="augment_change").click().run()
+    [method] = [group for group in at.get("button_group") if group.key == "method"]
+    assert method.value == "mention_replacement" and not at.exception
+
+
 # What is shown
 
 
