@@ -52,7 +52,7 @@ ins { text-decoration: underline solid 2px #009E73; }
 ins::before { content: "+"; }
 del { font-size: 0.85rem; opacity: 0.75; margin-inline-end: 0.3rem; text-decoration: line-through; }
 .removed { margin-inline: 0.3rem 0; text-decoration-color: #D55E00; }
-.removed::before { content: "\\2212"; display: inline-block; vertical-align: 0.2em; font-size: 0.8em; }
+.removed::before { content: "\\2212"; display: inline-block; vertical-align: super; font-size: 0.8em; }
 .replaced { text-decoration: underline wavy 1px; }
 .moved { border-bottom: 2px dashed #CC79A7; }
 .left::before { content: "\\2190\\202F"; }
