@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from components.address import whole
 from components.frame import PAGES, language_switch, mark, sidebar, telling
 from components.words import t
 
@@ -33,7 +34,7 @@ pages = [st.Page(PAGES[n], title=TITLES[n], icon=ICONS[n], default=n == "home", 
 page = st.navigation(pages)
 wanted = st.query_params.get("page")
 if wanted in PAGES:
-    rest = {name: value for name, value in st.query_params.to_dict().items() if name != "page"}
+    rest = {name: values for name, values in whole().items() if name != "page"}
     st.switch_page(PAGES[wanted], query_params=rest)
 sidebar()
 with telling():

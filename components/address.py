@@ -74,3 +74,8 @@ def keep(key: str, value: Any, default: Any) -> None:
         if now != (value if isinstance(value, list) else [value]):
             st.query_params[key] = value
         st.session_state[_WRITTEN + key] = value
+
+
+def whole() -> dict[str, list[str]]:
+    """All that stands in the address; of some names there is more than one."""
+    return {name: st.query_params.get_all(name) for name in st.query_params}

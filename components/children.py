@@ -18,7 +18,8 @@ from components.params_form import fill, params_form
 from components.words import raw, said_raw, t, told
 from core import project as projects
 from core.augment import AUGMENTERS, available, lacking, named_by, params_class, params_for, params_of
-from core.augment.protocol import Change, Child
+from core.augment.preview import child_of
+from core.augment.protocol import Rejected
 from core.corpus import Corpus
 from core.errors import CoreError
 from core.launch import start_pool
@@ -30,6 +31,7 @@ from core.tasks import task as task_of
 from core.tasks.protocol import Task
 from core.workspace import Workspace
 
+WAY = "way"  # in the address: which form the page shows
 CHOSEN = "ingredient"  # in the address: the ingredient that is looked at
 _CHANGED = "augment_changed"  # session key: (project, ingredient) whose settings are in the form
 _PREVIEW = "augment_preview"  # session key: the question whose answer is shown
@@ -59,7 +61,8 @@ def change(project: Project, name: str) -> None:
     """Put the settings of an ingredient into the form, as a callback."""
     part = project.ingredients[name]
     assert isinstance(part, AugmentedIngredient)
-    st.session_state.update({_METHOD: part.augmenter, _OF: part.of, _SEED: part.seed, _COPIES: part.copies})
+    found = {WAY: "children", _METHOD: part.augmenter, _OF: part.of, _SEED: part.seed, _COPIES: part.copies}
+    st.session_state.update(found)
     fill(params_class(part.augmenter), _form(part.augmenter), part.params)
     st.session_state[_CHANGED] = (project.slug, name)
 
@@ -89,15 +92,7 @@ def _method(task: Task) -> str:
 
 def _settings(space: Workspace, project: Project, stage: Stage, method: str) -> AugmentedIngredient | None:
     """The form. -> what it asks for; None where that can't be"""
-    parents = [name for name in stage.pools if name != _changed(project)]
-    of = choice(
-        st.selectbox,
-        t("Made of"),
-        parents,
-        key=_OF,
-        show=ingredient,
-        help=t("Gold, or another ingredient: every sentence of it gets children."),
-    )
+    of = made_of([name for name in stage.pools if name != _changed(project)])
     try:
         only = params_for(method, task_of(project.recipe.task))
         ask = partial(asked_for, space)
@@ -120,6 +115,12 @@ def _needs(method: str) -> str:
     return t("This method needs a file. Add it above.")
 
 
+def made_of(parents: Sequence[str]) -> str:
+    """The ingredient whose sentences get children, of `parents`."""
+    help = t("Gold, or another ingredient: every sentence of it gets children.")
+    return choice(st.selectbox, t("Made of"), parents, key=_OF, show=ingredient, help=help)
+
+
 def _copies_and_seed() -> tuple[int, int]:
     st.session_state.setdefault(_COPIES, 1)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -133,18 +134,25 @@ def _copies_and_seed() -> tuple[int, int]:
             width=_FIELD,
             help=t("Children of each sentence. A mix decides how many of them are used."),
         )
-        seed = st.number_input(
-            t("Seed"),
-            min_value=0,
-            max_value=_MOST_SEED,
-            step=1,
-            key=_SEED,
-            bind="query-params",
-            width=_FIELD,
-            help=t("The same seed makes the same children again; another one makes others."),
-        )
-        st.button(t("Another seed"), key="augment_seed_next", icon=":material/casino:", on_click=_next_seed)
-    return int(copies), int(seed)
+        seed = seed_field()
+    return int(copies), seed
+
+
+def seed_field(shortcut: str | None = None) -> int:
+    """The seed, and a button for the next one, which has a key of the keyboard too."""
+    seed = st.number_input(
+        t("Seed"),
+        min_value=0,
+        max_value=_MOST_SEED,
+        step=1,
+        key=_SEED,
+        bind="query-params",
+        width=_FIELD,
+        help=t("The same seed makes the same children again; another one makes others."),
+    )
+    icon = ":material/casino:"
+    st.button(t("Another seed"), key="augment_seed_next", icon=icon, on_click=_next_seed, shortcut=shortcut)
+    return int(seed)
 
 
 def _next_seed() -> None:
@@ -273,8 +281,7 @@ def _children(parent: Corpus, rows: Sequence[Mapping[str, Any]], cut: bool) -> N
 
 
 def _child(row: browse.Row, data: Mapping[str, Any], number: int) -> Line:
-    if "rejected" in data:
-        return Line([], raw("rejected"), said_raw(data["rejected"]), indent=True)
-    changes = tuple(Change(one["start"], one["end"], tuple(one["was"])) for one in data["changes"])
-    found = browse.child_segments(row, Child(tuple(data["tokens"]), tuple(data["tags"]), changes))
-    return Line(found, raw("child {n}", n=number), indent=True, labels=row.labels)
+    child = child_of(data)
+    if isinstance(child, Rejected):
+        return Line([], raw("rejected"), said_raw(child.code), indent=True)
+    return Line(browse.child_segments(row, child), raw("child {n}", n=number), indent=True, labels=row.labels)

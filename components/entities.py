@@ -24,7 +24,7 @@ class Line:
     labels: Sequence[str] | None = ()
 
 
-_GREY = "#888888"
+GREY = "#888888"
 _CSS = """
 .rows { font-family: var(--st-font); color: var(--st-text-color); font-size: 0.95rem; line-height: 1.9; }
 .row { display: flex; gap: 0.7rem; padding: 0.25rem 0; border-bottom: 1px solid var(--st-border-color-light); }
@@ -107,8 +107,8 @@ def _line(line: Line, colours: Mapping[str, str]) -> dict[str, object]:
         }
         for part in line.segments
     ]
-    whole = [(raw("not known"), _GREY)] if line.labels is None else [
-        (name, colours.get(name, _GREY)) for name in map(visible, line.labels)
+    whole = [(raw("not known"), GREY)] if line.labels is None else [
+        (name, colours.get(name, GREY)) for name in map(visible, line.labels)
     ]  # fmt: skip
     text = {"lead": visible(line.lead), "note": visible(line.note), "indent": line.indent}
     return {**text, "parts": parts, "labels": whole}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 
 from core import corpus as corpora
@@ -17,6 +18,7 @@ from core.report import browse, composition, mistakes, portrait
 from core.report.mistakes import Judged
 from core.scores import Counts
 from core.shelf import folder_of
+from core.tasks import task
 from core.training import predictions
 from core.workspace import Workspace
 
@@ -37,6 +39,13 @@ def pool_index(root: Path, corpus_id: str) -> composition.PoolIndex:
 def browse_index(root: Path, corpus_id: str) -> browse.Index:
     """What searching a corpus needs."""
     return browse.index(corpus(root, corpus_id))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def lengths(root: Path, corpus_id: str) -> np.ndarray:
+    """Words of each row of a corpus. *Shape:* (rows,)."""
+    found = corpus(root, corpus_id)
+    return task(found.schema.task).lengths(found.table)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

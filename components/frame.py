@@ -38,7 +38,7 @@ def enter(name: str) -> Workspace:
     session is sent there, with the page's name and the rest of the address, and comes back.
     """
     if _MARK not in st.session_state:
-        st.switch_page("app.py", query_params={**st.query_params.to_dict(), "page": name})
+        st.switch_page("app.py", query_params={**address.whole(), "page": name})
     return workspace()
 
 

@@ -167,7 +167,7 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
         "way": FieldWords(
             t("What happens"), None, {"replace": t("Words are replaced"), "insert": t("Words are put in")}
         ),
-        "nearest": FieldWords(t("Words to draw from"), t("How many words may come to stand at one place.")),
+        "likeliest": FieldWords(t("Words to draw from"), t("How many words may come to stand at one place.")),
         "style": FieldWords(
             t("What words become"),
             t("Any: one of the three, by chance."),

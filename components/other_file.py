@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from components.address import choice
-from components.children import CHOSEN, NAME_LENGTH, free_name
+from components.children import CHOSEN, NAME_LENGTH, WAY, free_name
 from components.entities import entities, shown
 from components.frame import telling
 from components.progress import watch
@@ -29,7 +29,6 @@ from core.sources import Gold, corpora_like, free_corpus_name, keep_source, name
 from core.stage import Stage
 from core.workspace import Workspace
 
-WAY = "way"  # in the address: which form the page shows
 _CORPUS, _FROM = "file", "file_from"  # in the address: the corpus chosen; chosen or uploaded
 _CHANGED, _NAME, _USUAL = "augment_file_changed", "augment_file_name", "augment_file_usual"
 _READ = "augment_file_pending"  # session key: what is being read

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import children, facts, other_file
+from components import beside, children, facts, other_file
 from components.address import choice
 from components.frame import PAGES, enter, need_project
 from components.pools import shelf
@@ -25,17 +25,22 @@ st.caption(
 @st.fragment
 def desk() -> None:
     """All that changes with a setting."""
-    words = {"children": t("Make children of sentences"), "file": t("Add another labelled file")}
+    words = {
+        "children": t("Make children of sentences"),
+        "compare": t("Compare methods"),
+        "file": t("Add another labelled file"),
+    }
+    forms = {"children": children.bench, "compare": beside.bench, "file": other_file.form}
     way = choice(
         st.segmented_control,
         t("Where the ingredient comes from"),
         list(words),
-        key=other_file.WAY,
+        key=children.WAY,
         show=words.__getitem__,
         label_visibility="collapsed",
     )
     assert found.stage is not None
-    (children.bench if way == "children" else other_file.form)(space, project, found.stage)
+    forms[way](space, project, found.stage)
 
 
 if found.stage is not None:

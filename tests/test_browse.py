@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.augment.pool import AugmentParams, build_pool
 from core.augment.protocol import Change
 from core.corpus import Corpus, Schema, numbered
-from core.report.browse import Segment, find, index, page, segments
+from core.report.browse import Place, Segment, find, index, of_length, page, place, segments
 from core.tasks.tagging import TABLE, content, spans
 
 FAST = settings(max_examples=100, deadline=None)
@@ -319,3 +319,25 @@ def test_segments_are_the_text_and_every_mention_and_change_is_in_them(given_):
     assert not any(a and b for a, b in pairwise(plain))
     replaced = sum(part.was.count(letter) for part in found if part.was for letter in "xyz")
     assert replaced == sum(len(change.was) for change in changes)
+
+
+@FAST
+@given(
+    st.lists(st.integers(0, 30), min_size=1, max_size=12).map(sorted),
+    st.one_of(st.none(), st.integers(0, 31)),
+    st.one_of(st.none(), st.integers(0, 31)),
+    st.integers(0, 15),
+)
+def test_a_place_among_rows_of_some_length_is_what_a_plain_loop_says(lengths, fewest, most, at):
+    found = of_length(np.arange(len(lengths))[::2], np.array(lengths), fewest, most)
+    wanted = [
+        row
+        for row in range(0, len(lengths), 2)
+        if (fewest is None or lengths[row] >= fewest) and (most is None or lengths[row] <= most)
+    ]
+    assert found.tolist() == wanted
+    if wanted:
+        here = next((row for row in wanted if row >= at), wanted[-1])
+        number = wanted.index(here)
+        around = [None, *wanted, None]
+        assert place(found, at) == Place(here, number, around[number], around[number + 2])

@@ -46,7 +46,7 @@ REPEATS = range(5)
 VIEWS: Mapping[str, Sequence[Mapping[str, str]]] = {
     "home": ({},),
     "data": ({"view": "overview"}, {"view": "issues"}, {"view": "browse"}, {"view": "new"}),
-    "augment": ({"way": "children"}, {"way": "file"}),
+    "augment": ({"way": "children"}, {"way": "compare"}, {"way": "compare", "rejected": "true"}, {"way": "file"}),
     "mix": ({},),
     "runs": tuple(
         {"part": part}

@@ -294,7 +294,7 @@ INJECTED = """() => [
 VIEWS = (
     *("/data?view=browse", "/augment", "/mix?m=swaps*1", "/compare?drawer=confusion", "/models"),
     *("/runs?part=predictions", "/", "/data", "/data?view=issues", "/runs", "/compare", "/compare?split=test"),
-    *("/storage?by=project", "/storage?store=archive"),
+    *("/storage?by=project", "/storage?store=archive", "/augment?way=compare&beside=ingredient:swaps&beside=swap"),
     *(f"/compare?drawer={view}" for view in ("slices", "trust", "settings")),
     *("/runs?part=batch", "/runs?part=settings", "/runs?part=events"),
 )

@@ -27,6 +27,7 @@ SCENES: Mapping[str, str] = {
     "data": "/data?project=newsroom",
     "data-browse": "/data?project=newsroom&view=browse",
     "augment": "/augment?project=newsroom",
+    "augment-methods": "/augment?project=newsroom&way=compare&sentence=7",
     "mix": "/mix?project=newsroom",
     "runs": "/runs?project=newsroom",
     "compare": "/compare?project=newsroom&split=test",

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from core.augment.protocol import Augmenter, Example, Names, Resources, Scope
+from core.augment.protocol import Ahead, Augmenter, Example, Names, Resources, Scope
 from core.errors import CoreError
 from core.params import build, unknown_key
 from core.runs import kept, located
@@ -187,6 +187,11 @@ def resources(name: str, params: Mapping[str, Any], rows: Sequence[Example], lan
 def make(name: str, params: object, resources: Resources) -> Augmenter:
     """A method ready to work. Raises CoreError where it has nothing for the corpus's language."""
     return _named(augmenter(name).augmenter)(params, resources)
+
+
+def slow(name: str) -> bool:
+    """Whether a method takes so long for a row that it wants to be told of many at once."""
+    return issubclass(_named(augmenter(name).augmenter), Ahead)
 
 
 def _named(path: str) -> Any:

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from core.augment import kept
+from core.augment import built
 from core.augment.edits import in_scope
 from core.augment.lexicon import Lexicon
 from core.augment.protocol import Example, Resources
@@ -55,7 +55,7 @@ def neighbours_for(resources: Resources, nearest: int, least: float) -> Mapping[
     """
     language = resources.language.partition("-")[0]
     path = _english(resources.cache) if language == "en" else _of_corpus(resources.examples, language, resources.cache)
-    table = kept.mapped(path)
+    table = built.mapped(path)
     words = table.column("word").to_pylist()
     found: dict[str, list[str]] = {}
     rows = zip(words, table.column("near").to_pylist(), table.column("cosine").to_pylist(), strict=True)
@@ -95,7 +95,7 @@ def _of_corpus(rows: Sequence[Example], language: str, folder: Path) -> Path:
         whole, vectors = _vectors(in_package(default_for(language)), words)
         return _table(whole, _nearest(_unit(vectors)))
 
-    return kept.made(path, build)
+    return built.made(path, build)
 
 
 def _ordinary(rows: Sequence[Example]) -> list[str]:
@@ -186,4 +186,4 @@ def _built() -> pa.Table:
 
 if __name__ == "__main__":
     gc.disable()  # a third faster, in a process that ends with it
-    kept.made(_english_path(Path(sys.argv[1])), _built)
+    built.made(_english_path(Path(sys.argv[1])), _built)

@@ -2,8 +2,8 @@
 https://arxiv.org/abs/1812.06705; insertion: Garg & Ramakrishnan 2020 (BAE), https://arxiv.org/abs/2004.01970.
 
 Departures: only words outside mentions are replaced, and new ones are put in only where they split none; all places of
-a sentence are masked at once, so that a child costs one pass; a word is drawn among the `nearest` likeliest whole
-words, by how likely they are, and never the one that stood there.
+a sentence are masked at once, so that a child costs one pass; a word is drawn among the likeliest whole words, by how
+likely they are, and never the one that stood there.
 """
 
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ from core.tasks.example import OUTSIDE
 @dataclass(frozen=True)
 class MaskedLmParams:
     """`model`: a masked language model, by its hub id or folder; `rate`: words replaced or put in per token of the row,
-    at least one; `nearest`: how many words may come to stand at a place."""
+    at least one; `likeliest`: how many words may come to stand at a place."""
 
     __pydantic_config__ = CLOSED
     model: Annotated[Name, Names("model")]
     rate: Rate = 0.15
     way: Literal["replace", "insert"] = "replace"
-    nearest: Annotated[int, Field(ge=1, le=100)] = 10
+    likeliest: Annotated[int, Field(ge=1, le=100)] = 10
 
 
 class MaskedLm:
@@ -48,12 +48,12 @@ class MaskedLm:
         if not able:
             return Rejected("nothing_to_change")
         chosen = sorted(rng.sample(able, min(number, len(able))))
-        expected = self._model.expected(row.tokens, chosen, self._params.nearest + 1)
+        expected = self._model.expected(row.tokens, chosen, self._params.likeliest + 1)
         new: dict[int, str] = {}
         for at, words in zip(chosen, expected, strict=True):
             others = [(word, p) for word, p in words if word.casefold() != row.tokens[at].casefold()]
             if others:
-                new[at] = cased(_drawn(others[: self._params.nearest], rng), row.tokens[at])
+                new[at] = cased(_drawn(others[: self._params.likeliest], rng), row.tokens[at])
         return substituted(row, new) if new else Rejected("unchanged")
 
     def _inserted(self, row: Example, number: int, rng: Random) -> Child | Rejected:
@@ -65,7 +65,7 @@ class MaskedLm:
         for more, gap in enumerate(chosen):
             words.insert(gap + more, "")
             places.append(gap + more)
-        expected = self._model.expected([word or "x" for word in words], places, self._params.nearest)
+        expected = self._model.expected([word or "x" for word in words], places, self._params.likeliest)
         edits = [Edit(gap, gap, (_drawn(found, rng),), (OUTSIDE,))
                  for gap, found in zip(chosen, expected, strict=True) if found]  # fmt: skip
         return edited(row, edits) if edits else Rejected("unchanged")

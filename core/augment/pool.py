@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -159,8 +160,8 @@ def born(
     params: AugmentParams,
     row: Example,
     copy: int,
-    forbidden: set[bytes],
-    seen: set[bytes],
+    forbidden: AbstractSet[bytes],
+    seen: AbstractSet[bytes],
     decision: Decision | None = None,
 ) -> Child | Rejected:
     """One child, or the reason why there is none. `seen`: texts of the parent corpus and of the children so far;
@@ -183,7 +184,12 @@ def born(
 
 
 def _objection(
-    row: Example, child: Child, entry: Entry, content: bytes, forbidden: set[bytes], seen: set[bytes]
+    row: Example,
+    child: Child,
+    entry: Entry,
+    content: bytes,
+    forbidden: AbstractSet[bytes],
+    seen: AbstractSet[bytes],
 ) -> Rejected | None:
     """The first reason against a child. `content`: what a model sees of it."""
     before, after = (_mentions(one, entry.keeps_mentions) for one in (row, child))
@@ -193,7 +199,9 @@ def _objection(
     return _unfit(row, child, content, forbidden, seen)
 
 
-def _unfit(row: Example, child: Child, content: bytes, forbidden: set[bytes], seen: set[bytes]) -> Rejected | None:
+def _unfit(
+    row: Example, child: Child, content: bytes, forbidden: AbstractSet[bytes], seen: AbstractSet[bytes]
+) -> Rejected | None:
     """The first reason against a child that holds whoever made it."""
     if not valid_iob2(child.tags):
         return Rejected("invalid_tags")

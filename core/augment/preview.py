@@ -13,7 +13,7 @@ from pydantic import Field
 from core import corpus as corpora
 from core.augment import check_suits, make, params_of, resources
 from core.augment.pool import AHEAD, AugmentParams, born, look_ahead
-from core.augment.protocol import Augmenter, Child, Example, Rejected
+from core.augment.protocol import Augmenter, Change, Child, Example, Rejected
 from core.corpus import Corpus
 from core.errors import CoreError
 from core.formats.leakage import contents
@@ -80,13 +80,13 @@ def answer(root: Path, request: Mapping[str, Any], turn: Turn) -> dict[str, Any]
     is {"tokens", "tags", "changes"} or {"rejected": code}."""
     asked = build(PreviewRequest, request, "preview")
     params = AugmentParams(asked.method, asked.params, asked.copies, asked.seed).canonical()
-    path, held_out = _stored(root, asked.corpus), [_stored(root, corpus_id) for corpus_id in asked.held_out]
+    path, held_out = stored(root, asked.corpus), [stored(root, corpus_id) for corpus_id in asked.held_out]
     with turn.loading():
-        parent = _kept_parent(path)
+        parent = kept_parent(path)
     with turn.loading():
-        method = _kept_method(path, params.method, canonical_json(params.params), root)
+        method = kept_method(path, params.method, canonical_json(params.params), root)
     with turn.loading():
-        forbidden = frozenset[bytes]().union(*(_kept_contents(path) for path in held_out))
+        forbidden = frozenset[bytes]().union(*(kept_contents(path) for path in held_out))
     found = _previewed(parent, method, asked.rows, params, forbidden, turn.check)
     return {"rows": [_row_json(item) for item in found]}
 
@@ -125,7 +125,8 @@ def _method(parent: Parent, name: str, params: Mapping[str, Any], root: Path) ->
     return make(name, params_of(name, params), resources(name, params, parent.examples, parent.language, root))
 
 
-def _stored(root: Path, corpus_id: str) -> Path:
+def stored(root: Path, corpus_id: str) -> Path:
+    """The file of a corpus. Raises CoreError `corpus_gone`."""
     path = root / "corpora" / f"{corpus_id}.arrow"
     if not path.is_file():
         raise CoreError("corpus_gone", {"corpus": corpus_id[:16]})
@@ -137,21 +138,35 @@ def _stored(root: Path, corpus_id: str) -> Path:
 
 
 @lru_cache(maxsize=2)
-def _kept_parent(path: Path) -> Parent:
+def kept_parent(path: Path) -> Parent:
+    """The rows of a stored corpus."""
     return Parent.of(corpora.read(path))
 
 
 @lru_cache(maxsize=16)  # every method there is, side by side, with room for other settings
-def _kept_method(path: Path, name: str, params: str, root: Path) -> Augmenter:
-    """`params`: as JSON text, which can be a key."""
-    return _method(_kept_parent(path), name, json.loads(params), root)
+def kept_method(path: Path, name: str, params: str, root: Path) -> Augmenter:
+    """A method ready for a stored corpus. `params`: as JSON text, which can be a key."""
+    return _method(kept_parent(path), name, json.loads(params), root)
 
 
 @lru_cache(maxsize=4)
-def _kept_contents(path: Path) -> frozenset[bytes]:
+def kept_contents(path: Path) -> frozenset[bytes]:
+    """What a model sees of each row of a stored corpus."""
     return frozenset(contents(corpora.read(path)))
 
 
+def child_json(child: Child | Rejected) -> dict[str, Any]:
+    return {"rejected": child.code} if isinstance(child, Rejected) else asdict(child)
+
+
+def child_of(data: Mapping[str, Any]) -> Child | Rejected:
+    """What `child_json` wrote."""
+    if "rejected" in data:
+        return Rejected(data["rejected"])
+    changes = tuple(Change(one["start"], one["end"], tuple(one["was"])) for one in data["changes"])
+    return Child(tuple(data["tokens"]), tuple(data["tags"]), changes)
+
+
 def _row_json(item: Previewed) -> dict[str, Any]:
-    children = [{"rejected": c.code} if isinstance(c, Rejected) else asdict(c) for c in item.children]
+    children = [child_json(child) for child in item.children]
     return {"row": item.row, "tokens": item.parent.tokens, "tags": item.parent.tags, "children": children}

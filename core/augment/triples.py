@@ -31,7 +31,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.augment import kept
+from core.augment import built
 from core.augment.lexicon import Lexicon, Reading
 from core.augment.protocol import Resources
 from core.augment.wordnet import FUNCTION_WORDS, plain
@@ -115,7 +115,7 @@ def key(surface: str) -> str:
 
 @cache
 def _loaded(folder: Path, relation: str, senses: int) -> Mapping[str, Sequence[str]]:
-    table = kept.mapped(_made(folder))
+    table = built.mapped(_made(folder))
     some = table.filter((pc.field("relation") == relation) & (pc.field("sense") <= senses))
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for head, tail in zip(some.column("head").to_pylist(), some.column("tail").to_pylist(), strict=True):
@@ -266,4 +266,4 @@ def _field(field: str, place: Mapping[str, Value]) -> str:
 
 if __name__ == "__main__":
     gc.disable()  # a third faster, in a process that ends with it
-    kept.made(_path(Path(sys.argv[1])), _built)
+    built.made(_path(Path(sys.argv[1])), _built)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from core.augment import kept
+from core.augment import built
 from core.augment.edits import in_scope
 from core.augment.lexicon import Lexicon
 from core.augment.protocol import Example, Resources
@@ -90,12 +90,12 @@ def _path(folder: Path) -> Path:
 
 @cache
 def _loaded(folder: Path) -> dict[str, list[str]]:
-    table = kept.mapped(_made(folder))
+    table = built.mapped(_made(folder))
     return dict(zip(table.column("word").to_pylist(), table.column("synonyms").to_pylist(), strict=True))
 
 
 def _made(folder: Path) -> Path:
-    return kept.made(_path(folder), _table)
+    return built.made(_path(folder), _table)
 
 
 def _table() -> pa.Table:

@@ -63,6 +63,17 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where one stands among rows found: at the position `row`, the `number`th of them from 0. `before`, `after`: the
+    positions of its neighbours, None at an end."""
+
+    row: int
+    number: int
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True)
 class _Marked:
     """Tokens [start, end) that are shown as one segment; start == end: something was deleted here."""
 
@@ -95,6 +106,21 @@ def find(index: Index, text: str = "", labels: Sequence[str] = (), without: bool
     if wanted:
         found &= pc.match_substring(index.text, wanted, ignore_case=True).to_numpy()
     return np.flatnonzero(found)
+
+
+def of_length(positions: np.ndarray, lengths: np.ndarray, fewest: int | None, most: int | None) -> np.ndarray:
+    """Those of the positions whose rows have so many words; None: no bound. `lengths`: of all rows of the corpus."""
+    low, high = 0 if fewest is None else fewest, np.inf if most is None else most
+    return positions[(lengths[positions] >= low) & (lengths[positions] <= high)]
+
+
+def place(found: np.ndarray, at: int) -> Place:
+    """The first of the rows found that does not stand before position `at`, else the last. `found`: ascending, at
+    least one."""
+    number = min(int(np.searchsorted(found, at)), len(found) - 1)
+    before = int(found[number - 1]) if number else None
+    after = int(found[number + 1]) if number + 1 < len(found) else None
+    return Place(int(found[number]), number, before, after)
 
 
 def page(
@@ -143,10 +169,20 @@ def segments(
 
 def child_segments(parent: Row, child: Child) -> list[Segment]:
     """A child of a row in pieces, with the running text that its pool will give it."""
-    if parent.text is None or parent.starts is None or parent.ends is None:
-        return segments(child.tokens, child.tags, changes=child.changes)
-    running = spliced(Running(parent.text, parent.starts, parent.ends), child)
+    running = running_of(parent, child)
     return segments(child.tokens, child.tags, running.text, running.starts, running.ends, child.changes)
+
+
+def running_of(parent: Row, child: Child) -> Running:
+    """The text of a child; its joined tokens where that of the parent isn't known."""
+    if parent.text is None or parent.starts is None or parent.ends is None:
+        return _joined(child.tokens)
+    return spliced(Running(parent.text, parent.starts, parent.ends), child)
+
+
+def joined(tokens: Sequence[str]) -> str:
+    """Tokens as a text, spaced as augmentation spaces them."""
+    return _joined(tokens).text
 
 
 def _row(kind: Task, position: int, row: Mapping[str, Any], values: Sequence[str] | None) -> Row:
@@ -207,4 +243,4 @@ def _before(tokens: Sequence[str], marked: _Marked, touching: Sequence[Change]) 
         for change in touching
     )
     was = restore(Child(tuple(tokens[marked.start : marked.end]), (), local))
-    return _joined(was).text or None
+    return joined(was) or None

@@ -18,6 +18,7 @@ from core.errors import CoreError
 REQUESTS: Mapping[str, str] = {
     "ping": "core.jobs.warm.probe:ping",
     "preview": "core.augment.preview:answer",
+    "beside": "core.augment.beside:answer",
     "predict": "core.predict:answer",
     "selftest": "core.jobs.warm.probe:selftest",
 }
