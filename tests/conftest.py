@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -180,6 +181,20 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     BertModel(config).save_pretrained(folder, safe_serialization=True)
     _wordpiece(vocabulary).save(str(folder / "tokenizer.json"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def masked_model(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """The same with a head that predicts words, which has learned nothing."""
+    import torch
+    from transformers import BertConfig, BertForMaskedLM
+
+    folder = tmp_path_factory.mktemp("models") / "tiny-masked"
+    torch.manual_seed(0)
+    config: Any = BertConfig.from_pretrained(str(tiny_model))
+    BertForMaskedLM(config).save_pretrained(folder, safe_serialization=True)
+    shutil.copyfile(tiny_model / "tokenizer.json", folder / "tokenizer.json")
     return folder
 
 

@@ -1,9 +1,11 @@
 """The contract of every augmenter, what each does beyond it, and the filters of a pool."""
 
 import random
+import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import corpus as corpora
-from core.augment import AUGMENTERS, augmenter, make, params_class, params_of
+from core.augment import AUGMENTERS, augmenter, lacking, make, params_class, params_of
 from core.augment.chain import Link
 from core.augment.deletion import Deletion, DeletionParams
 from core.augment.edits import Edit, edited
@@ -28,7 +30,7 @@ from core.augment.token_replacement import TokenReplacement, TokenReplacementPar
 from core.corpus import Corpus, Schema
 from core.errors import CoreError
 from core.params import canonical
-from core.runs import Cancelled, RunSpec
+from core.runs import Cancelled, RunSpec, located
 from core.tasks import task
 from core.tasks.running import Running, spliced
 from core.tasks.tagging import OUTSIDE, TABLE, content, spans, text_content
@@ -50,7 +52,9 @@ SENTENCES = (
     "secret/?",
     "李/B-PER _明/I-PER _住/O _在/O _北/B-LOC _京/I-LOC _。/O",
 )
-PARAMS: dict[str, Any] = {name: params_of(name, {}) for name in AUGMENTERS}
+MODEL = f"model:{'0' * 64}"
+GIVEN: dict[str, dict[str, Any]] = {"masked_lm": {"model": MODEL}}  # what a method can't do without
+PARAMS: dict[str, Any] = {name: params_of(name, GIVEN.get(name, {})) for name in AUGMENTERS}
 
 
 def row_of(sentence: str) -> tuple[list[str], list[str | None], str, list[int], list[int]]:
@@ -82,13 +86,16 @@ ROWS = TAGGING.examples(GOLD.table)
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+def root(tmp_path_factory: pytest.TempPathFactory, masked_model: Path) -> Path:
+    """A workspace, as far as methods need one."""
+    root = tmp_path_factory.mktemp("root")
+    shutil.copytree(masked_model, root / located(MODEL))
+    return root
 
 
 @pytest.fixture(scope="session")
-def resources(cache: Path) -> Resources:
-    return Resources(ROWS, "en", cache)
+def resources(root: Path) -> Resources:
+    return Resources(ROWS, "en", root / "cache", {"model": root / located(MODEL)})
 
 
 words = st.sampled_from(
@@ -123,7 +130,7 @@ def protected(row: Example | Child) -> list[tuple[str, str | None]]:
 
 
 def children(name: str, resources: Resources, copies: int = 20, **params: Any) -> list[tuple[Example, Child]]:
-    method = make(name, params_of(name, params), resources)
+    method = make(name, params_of(name, GIVEN.get(name, {}) | params), resources)
     made = [(row, method.augment(row, c, rng_for(0, name, row.id, c))) for row in ROWS for c in range(copies)]
     return [(row, child) for row, child in made if isinstance(child, Child)]
 
@@ -178,9 +185,9 @@ class TestContract:
         for row, child in children(name, resources, copies=5, rate=1.0):
             assert_holds(name, row, child)
 
-    def test_the_same_seed_gives_the_same_child_in_any_order(self, name: str, cache: Path):
+    def test_the_same_seed_gives_the_same_child_in_any_order(self, name: str, resources: Resources):
         def made(rows: list[Example]) -> dict[Any, Any]:
-            method = make(name, PARAMS[name], Resources(rows, "en", cache))
+            method = make(name, PARAMS[name], replace(resources, examples=rows))
             return {(r.id, c): method.augment(r, c, rng_for(3, name, r.id, c)) for r in rows for c in range(3)}
 
         forward = made(ROWS)
@@ -208,18 +215,19 @@ class TestContract:
             assert isinstance(method.augment(row, 0, random.Random(0)), Rejected)
 
     def test_parameters_have_defaults_and_are_checked(self, name: str):
-        assert canonical(PARAMS[name]) == {}
+        assert canonical(PARAMS[name]) == GIVEN.get(name, {})
+        assert lacking(name, {}) == [*GIVEN.get(name, {})]
         with pytest.raises(CoreError) as error:
             params_of(name, {"rat": 0.1}, "ingredients.x.params")
         assert (error.value.code, error.value.values["where"]) == ("unknown_key", "ingredients.x.params")
         assert error.value.values["nearest"] == "rate"
         for rate in (0, 1.5, "0.1", None):
             with pytest.raises(CoreError):
-                params_of(name, {"rate": rate})
+                params_of(name, GIVEN.get(name, {}) | {"rate": rate})
 
-    def test_pool_counts_rebuilds_and_repeats(self, name: str, cache: Path):
-        params = AugmentParams(name, copies=3, seed=1)
-        pool = build_pool(GOLD, params, cache, set(), lambda: None)
+    def test_pool_counts_rebuilds_and_repeats(self, name: str, root: Path):
+        params = AugmentParams(name, GIVEN.get(name, {}), copies=3, seed=1)
+        pool = build_pool(GOLD, params, root, set(), lambda: None)
         assert len(pool.corpus) > 0
         assert len(pool.corpus) + len(pool.rejected) == sum(pool.counts.values()) + len(pool.corpus) == 3 * len(GOLD)
         assert pool.corpus.table.schema == pool_schema(TAGGING)
@@ -234,13 +242,13 @@ class TestContract:
             assert row["text"].startswith("  ") and row["text"].endswith("\n")
             assert (row["origin"], row["method"]) == (gold[row["parent"]]["origin"], name)
         assert len({row["id"] for row in rows}) == len({tuple(row["tokens"]) for row in rows}) == len(rows)
-        assert build_pool(GOLD, params, cache, set(), lambda: None).corpus.id == pool.corpus.id
+        assert build_pool(GOLD, params, root, set(), lambda: None).corpus.id == pool.corpus.id
 
 
 @pytest.mark.parametrize("name", sorted({*AUGMENTERS} - {*METHODS}))
-def test_controls_keep_words_and_have_a_child_wherever_there_can_be_one(name: str, cache: Path):
+def test_controls_keep_words_and_have_a_child_wherever_there_can_be_one(name: str, root: Path):
     params = AugmentParams(name, copies=2, seed=1)
-    pool = build_pool(GOLD, params, cache, set(), lambda: None)
+    pool = build_pool(GOLD, params, root, set(), lambda: None)
     whole = len(GOLD) if name == "duplicate" else sum(bool(spans(row.tags)) for row in ROWS)
     assert len(pool.corpus) == 2 * whole and len(pool.corpus) + len(pool.rejected) == 2 * len(GOLD)
     for data in pool.corpus.table.to_pylist():
@@ -250,15 +258,15 @@ def test_controls_keep_words_and_have_a_child_wherever_there_can_be_one(name: st
         pairs = [*zip(spans(row.tags), spans(tags), strict=True)]
         assert [(a.start, a.end) for a, _ in pairs] == [(b.start, b.end) for _, b in pairs]
         assert all((a.label == b.label) == (name == "duplicate") for a, b in pairs)
-    assert build_pool(GOLD, params, cache, set(), lambda: None).corpus.id == pool.corpus.id
+    assert build_pool(GOLD, params, root, set(), lambda: None).corpus.id == pool.corpus.id
 
 
 def test_every_method_can_be_a_link_of_a_chain():
-    assert {*get_args(Link)} == {name for name in METHODS if name != "chain"}
+    assert {*get_args(Link)} == {name for name in METHODS if name != "chain" and not lacking(name, {})}
 
 
-def test_a_chain_hands_on_what_a_link_made(cache: Path):
-    resources = Resources(ROWS, "en", cache)
+def test_a_chain_hands_on_what_a_link_made(root: Path):
+    resources = Resources(ROWS, "en", root / "cache")
     alone = {name: make(name, PARAMS[name], resources) for name in ("mention_replacement", "case")}
     chain = make("chain", params_of("chain", {"methods": ["mention_replacement", "case"]}), resources)
     for row in ROWS:
@@ -278,11 +286,11 @@ def test_a_chain_hands_on_what_a_link_made(cache: Path):
         params_of("chain", {"methods": []})
 
 
-def test_balance_lets_what_is_rare_come_as_often(cache: Path):
+def test_balance_lets_what_is_rare_come_as_often(root: Path):
     rows = [Example(bytes([n]), ("Ann", "saw", "Rome"), ("B-PER", "O", "B-LOC")) for n in range(4)]
     rows += [Example(bytes([9 + n]), (name,), ("B-PER",)) for n, name in enumerate(["Ann"] * 30 + ["Bo", "Cy"])]
     rows.append(Example(b"\xff", ("Oslo",), ("B-LOC",)))
-    resources = Resources(rows, "en", cache)
+    resources = Resources(rows, "en", root / "cache")
 
     def drawn(**params: Any) -> tuple[Counter[str], float]:
         method = make("mention_replacement", params_of("mention_replacement", params), resources)
@@ -299,26 +307,26 @@ def test_balance_lets_what_is_rare_come_as_often(cache: Path):
     assert usual["Cy"] < 40 and 250 < even["Cy"] < 350 and more > places + 0.1
 
 
-def test_a_control_may_not_repeat_what_is_held_out(cache: Path):
+def test_a_control_may_not_repeat_what_is_held_out(root: Path):
     held = {text_content(ROWS[0].tokens)}
-    pool = build_pool(GOLD, AugmentParams("duplicate"), cache, held, lambda: None)
+    pool = build_pool(GOLD, AugmentParams("duplicate"), root, held, lambda: None)
     assert pool.counts == {"overlaps_held_out": 1} and len(pool.corpus) == len(GOLD) - 1
 
 
-def test_words_run_together_only_within_a_name_or_outside_names(cache: Path):
-    for row, child in children("spacing", Resources(ROWS, "en", cache), copies=60, rate=0.5):
+def test_words_run_together_only_within_a_name_or_outside_names(root: Path):
+    for row, child in children("spacing", Resources(ROWS, "en", root / "cache"), copies=60, rate=0.5):
         assert "".join(child.tokens) == "".join(row.tokens)
         together = ["".join(child.tokens[span.start : span.end]) for span in spans(child.tags)]
         assert together == ["".join(row.tokens[span.start : span.end]) for span in spans(row.tags)]
 
 
-def test_case_changes_nothing_but_case(cache: Path):
+def test_case_changes_nothing_but_case(root: Path):
     seen: set[str] = set()
-    for row, child in children("case", Resources(ROWS, "en", cache), copies=20, rate=0.5):
+    for row, child in children("case", Resources(ROWS, "en", root / "cache"), copies=20, rate=0.5):
         assert child.tags == row.tags and [t.casefold() for t in child.tokens] == [t.casefold() for t in row.tokens]
         seen |= {*child.tokens}
     assert {"NEW", "new", "Ship", "SHIP"} <= seen
-    small = children("case", Resources(ROWS, "en", cache), rate=1.0, style="lower")
+    small = children("case", Resources(ROWS, "en", root / "cache"), rate=1.0, style="lower")
     assert small and all(c.tokens[x.start].islower() for _, c in small for x in c.changes)
 
 
@@ -515,14 +523,12 @@ def test_synonyms_are_single_lower_case_words_of_the_first_senses(resources: Res
 
 
 @pytest.mark.parametrize(("name", "files"), [("synonym", "wordnet"), ("neighbours", "neighbours"), ("graph", "graph")])
-def test_words_are_read_without_the_package_once_they_are_kept(
-    name: str, files: str, cache: Path, resources: Resources
-):
+def test_words_are_read_without_the_package_once_they_are_kept(name: str, files: str, root: Path, resources: Resources):
     make(name, PARAMS[name], resources)
-    assert {*(path.suffix for path in cache.glob(f"{files}*"))} == {".arrow", ".lock"}
+    assert {*(path.suffix for path in (root / "cache").glob(f"{files}*"))} == {".arrow", ".lock"}
     code = (
         "import sys, pathlib; from core.augment import *; from core.augment.protocol import Resources;"
-        f"make({name!r}, params_of({name!r}, {{}}), Resources((), 'en', pathlib.Path({str(cache)!r})));"
+        f"make({name!r}, params_of({name!r}, {{}}), Resources((), 'en', pathlib.Path({str(root / 'cache')!r})));"
         "print({'torch', 'wn'} & set(sys.modules))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
@@ -567,28 +573,30 @@ def test_fewer_and_nearer_neighbours_are_the_first_of_more(resources: Resources)
     assert all(more[word][: len(found)] == found for word, found in nearer.items())
 
 
-def test_neighbours_in_other_languages_are_words_of_the_corpus(cache: Path):
+def test_neighbours_in_other_languages_are_words_of_the_corpus(root: Path):
     words = ["Haus", "gehen", "laufen", "fahren", "kaufen", "verkaufen", "günstig", "billig", "🎉", "d'é", "ja"]
     rows = [Example(bytes([0]), tuple(words), ("O",) * len(words)), Example(b"n", ("billig",), ("B-ORG",))]
     rows += [Example(bytes([n]), ("kaufen", "billig"), ("O", "O")) for n in range(1, 4)]
     rows += [Example(b"x" + bytes([n]), ("und", "gut"), ("O", None)) for n in range(20)]
-    resources = Resources(rows, "de-AT", cache)
+    resources = Resources(rows, "de-AT", root / "cache")
     method = make("neighbours", params_of("neighbours", {"rate": 1.0, "least": 0.2}), resources)
     assert method._near["günstig"][0] == "billig" and "laufen" in method._near["gehen"]  # pyright: ignore
     assert not {"und", "Haus", "ja", "🎉"} & {*method._near}  # pyright: ignore
     child = method.augment(rows[0], 0, random.Random(0))
     assert isinstance(child, Child) and {*child.tokens} <= {*words}
     assert method.augment(rows[1], 0, random.Random(0)) == Rejected("nothing_to_change")
-    again = make("neighbours", params_of("neighbours", {"rate": 1.0, "least": 0.2}), Resources(rows[::-1], "de", cache))
+    again = make(
+        "neighbours", params_of("neighbours", {"rate": 1.0, "least": 0.2}), Resources(rows[::-1], "de", root / "cache")
+    )
     assert again.augment(rows[0], 0, random.Random(0)) == child
 
 
-def test_neighbours_of_single_characters_are_refused(cache: Path):
+def test_neighbours_of_single_characters_are_refused(root: Path):
     with pytest.raises(CoreError) as error:
-        build_pool(corpus_of(SENTENCES[-1:], "zh"), AugmentParams("neighbours"), cache, set(), lambda: None)
+        build_pool(corpus_of(SENTENCES[-1:], "zh"), AugmentParams("neighbours"), root, set(), lambda: None)
     assert (error.value.code, error.value.hint_code) == ("no_neighbours", "hint_other_augmenter")
     whole = [Example(bytes([n]), ("我们", "喜欢", "城市", "。"), ("O",) * 4) for n in range(3)]
-    make("neighbours", PARAMS["neighbours"], Resources(whole, "zh", cache))
+    make("neighbours", PARAMS["neighbours"], Resources(whole, "zh", root / "cache"))
 
 
 def test_insertion_adds_outside_tokens_and_never_splits(resources: Resources):
@@ -616,28 +624,28 @@ def test_insertion_adds_outside_tokens_and_never_splits(resources: Resources):
         ("keyboard", "zh", "no_keyboard"),
     ],
 )
-def test_a_language_without_data_is_refused(name: str, language: str, code: str, cache: Path):
+def test_a_language_without_data_is_refused(name: str, language: str, code: str, root: Path):
     with pytest.raises(CoreError) as error:
-        build_pool(corpus_of(language=language), AugmentParams(name), cache, set(), lambda: None)
+        build_pool(corpus_of(language=language), AugmentParams(name), root, set(), lambda: None)
     assert error.value.code == code
     assert error.value.values["language"] == language
 
 
-def test_keyboards_of_other_languages_and_dialects(cache: Path):
+def test_keyboards_of_other_languages_and_dialects(root: Path):
     row = Example(b"r", ("привіт", "Schön"), ("O", "O"))
-    child = make("keyboard", params_of("keyboard", {"rate": 1.0}), Resources((), "uk", cache)).augment(
+    child = make("keyboard", params_of("keyboard", {"rate": 1.0}), Resources((), "uk", root / "cache")).augment(
         row, 0, random.Random(0)
     )
     assert isinstance(child, Child) and child.tokens[0] != "привіт" and child.tokens[1] == "Schön"
-    make("synonym", PARAMS["synonym"], Resources((), "en-GB", cache))
+    make("synonym", PARAMS["synonym"], Resources((), "en-GB", root / "cache"))
 
 
-def test_chinese_characters_change_by_construction(cache: Path):
+def test_chinese_characters_change_by_construction(root: Path):
     sentences = (
         "李/B-PER _明/I-PER _住/O _在/O _北/B-LOC _京/I-LOC _。/O",
         "王/B-PER _小/I-PER _红/I-PER _去/O _南/B-LOC _京/I-LOC",
     )
-    pool = build_pool(corpus_of(sentences, "zh"), AugmentParams("mention_replacement"), cache, set(), lambda: None)
+    pool = build_pool(corpus_of(sentences, "zh"), AugmentParams("mention_replacement"), root, set(), lambda: None)
     for row in pool.corpus.table.to_pylist():
         assert row["text"] == "  " + "".join(row["tokens"]) + "\n"
 
@@ -679,29 +687,29 @@ def test_the_text_is_spliced(sentence: str, changes: list[Change], tokens: str, 
     assert tuple(made.text[s:e] for s, e in zip(made.starts, made.ends, strict=True)) == child.tokens
 
 
-def test_a_row_without_text_has_children_without(cache: Path):
-    pool = build_pool(corpus_of(text=False), AugmentParams("swap"), cache, set(), lambda: None)
+def test_a_row_without_text_has_children_without(root: Path):
+    pool = build_pool(corpus_of(text=False), AugmentParams("swap"), root, set(), lambda: None)
     assert pool.corpus.table.column("text").null_count == len(pool.corpus) > 0
 
 
 # Pool
 
 
-def rejected_codes(parent: Corpus, cache: Path, forbidden: set[bytes], **params: Any) -> dict[str, int]:
-    pool = build_pool(parent, AugmentParams(**params), cache, forbidden, lambda: None)
+def rejected_codes(parent: Corpus, root: Path, forbidden: set[bytes], **params: Any) -> dict[str, int]:
+    pool = build_pool(parent, AugmentParams(**params), root, forbidden, lambda: None)
     assert len(pool.corpus) + len(pool.rejected) == len(parent) * params.get("copies", 1)
     return pool.counts
 
 
-def test_children_that_stand_in_dev_or_test_are_refused(cache: Path):
+def test_children_that_stand_in_dev_or_test_are_refused(root: Path):
     parent = corpus_of(("a/O b/O",))
-    assert rejected_codes(parent, cache, set(), method="swap") == {}
-    assert rejected_codes(parent, cache, {text_content(["b", "a"])}, method="swap") == {"overlaps_held_out": 1}
+    assert rejected_codes(parent, root, set(), method="swap") == {}
+    assert rejected_codes(parent, root, {text_content(["b", "a"])}, method="swap") == {"overlaps_held_out": 1}
 
 
-def test_children_that_repeat_a_row_or_a_sibling_are_refused(cache: Path):
-    assert rejected_codes(corpus_of(("a/O b/O",)), cache, set(), method="swap", copies=4) == {"duplicate": 3}
-    assert rejected_codes(corpus_of(("a/O b/O", "b/O a/O")), cache, set(), method="swap") == {"duplicate": 2}
+def test_children_that_repeat_a_row_or_a_sibling_are_refused(root: Path):
+    assert rejected_codes(corpus_of(("a/O b/O",)), root, set(), method="swap", copies=4) == {"duplicate": 3}
+    assert rejected_codes(corpus_of(("a/O b/O", "b/O a/O")), root, set(), method="swap") == {"duplicate": 2}
 
 
 class Breaking:
@@ -731,25 +739,25 @@ class Breaking:
     ],
 )
 def test_what_breaks_labels_is_refused(
-    keeps_mentions: bool, expected: list[str], cache: Path, monkeypatch: pytest.MonkeyPatch
+    keeps_mentions: bool, expected: list[str], root: Path, monkeypatch: pytest.MonkeyPatch
 ):
     from core.augment import Entry
 
     entry = Entry(f"{__name__}:Breaking", "core.augment.swap:SwapParams", 1, keeps_mentions)
     monkeypatch.setattr("core.augment.AUGMENTERS", {"breaking": entry})
     parent = corpus_of(("Bob/B-PER saw/O it/?",))
-    pool = build_pool(parent, AugmentParams("breaking", copies=5), cache, set(), lambda: None)
+    pool = build_pool(parent, AugmentParams("breaking", copies=5), root, set(), lambda: None)
     assert [item.code for item in pool.rejected] == expected
 
 
-def test_more_copies_begin_with_fewer(cache: Path):
-    one, three = (build_pool(GOLD, AugmentParams("swap", copies=n), cache, set(), lambda: None) for n in (1, 3))
+def test_more_copies_begin_with_fewer(root: Path):
+    one, three = (build_pool(GOLD, AugmentParams("swap", copies=n), root, set(), lambda: None) for n in (1, 3))
     assert three.corpus.table.slice(0, len(one.corpus)).equals(one.corpus.table)
 
 
-def test_ids_follow_from_parent_method_params_seed_and_copy(cache: Path):
+def test_ids_follow_from_parent_method_params_seed_and_copy(root: Path):
     def ids(**params: Any) -> set[bytes]:
-        pool = build_pool(GOLD, AugmentParams(**({"method": "swap", "copies": 2} | params)), cache, set(), lambda: None)
+        pool = build_pool(GOLD, AugmentParams(**({"method": "swap", "copies": 2} | params)), root, set(), lambda: None)
         return set(pool.corpus.table.column("id").to_pylist())
 
     base = ids()
@@ -760,18 +768,18 @@ def test_ids_follow_from_parent_method_params_seed_and_copy(cache: Path):
     assert not base & set(GOLD.table.column("id").to_pylist())
 
 
-def test_children_of_children_keep_the_root(cache: Path):
-    first = build_pool(GOLD, AugmentParams("swap"), cache, set(), lambda: None).corpus
-    second = build_pool(first, AugmentParams("deletion"), cache, set(), lambda: None).corpus
+def test_children_of_children_keep_the_root(root: Path):
+    first = build_pool(GOLD, AugmentParams("swap"), root, set(), lambda: None).corpus
+    second = build_pool(first, AugmentParams("deletion"), root, set(), lambda: None).corpus
     parents = dict(zip(*(first.table.column(name).to_pylist() for name in ("id", "origin")), strict=True))
     assert len(second) > 0
     for row in second.table.to_pylist():
         assert parents[row["parent"]] == row["origin"] in set(GOLD.table.column("id").to_pylist())
 
 
-def test_an_empty_corpus_and_one_without_children(cache: Path, tmp_path: Path):
-    assert len(build_pool(corpus_of(()), AugmentParams("swap"), cache, set(), lambda: None).corpus) == 0
-    pool = build_pool(corpus_of(("secret/?",)), AugmentParams("swap"), cache, set(), lambda: None)
+def test_an_empty_corpus_and_one_without_children(root: Path, tmp_path: Path):
+    assert len(build_pool(corpus_of(()), AugmentParams("swap"), root, set(), lambda: None).corpus) == 0
+    pool = build_pool(corpus_of(("secret/?",)), AugmentParams("swap"), root, set(), lambda: None)
     assert pool.counts == {"nothing_to_change": 1}
     assert len(corpora.read(corpora.write(pool.corpus, tmp_path))) == 0
 

@@ -1,6 +1,7 @@
 """Graph expansion: WordNet's relations, and triples of one's own with mentions among them."""
 
-import os
+import csv
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ from core.augment import Entry, make, params_of
 from core.augment.graph import GraphExpansion, GraphParams
 from core.augment.pool import AugmentParams, build_pool, valid_iob2
 from core.augment.protocol import Change, Child, Example, Rejected, Resources, restore, rng_for
-from core.augment.triples import RELATIONS, Triples, parse, read
-from core.errors import LANGUAGES, CoreError, message
+from core.augment.triples import RELATIONS, read
+from core.errors import CoreError
+from core.pipeline import staged
+from core.recipe import load
+from core.workspace import Workspace
 from tests.test_augment import GOLD, ROWS
 
 CITIES = (
@@ -41,9 +45,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def said(row: Example, relation: str, how: Any, triples: Any = CITIES, language: str = "en") -> list[tuple[str, str]]:
     """The children of a row by a graph of one's own, each word with its tag, without repeats."""
-    method = GraphExpansion(
-        GraphParams(rate=1.0, how=how), Resources(SAID, language, Path()), Triples(triples), relation
-    )
+    with tempfile.NamedTemporaryFile("w", suffix=".csv", newline="") as file:
+        csv.writer(file).writerows([("head", "relation", "tail"), *triples])
+        file.flush()
+        params = GraphParams(rate=1.0, how=how, triples="own.csv", along=relation)
+        method = GraphExpansion(params, Resources(SAID, language, Path(), {"triples": Path(file.name)}))
     found: dict[tuple[str, str], None] = {}
     for copy in range(12):
         child = method.augment(row, copy, rng_for(0, "graph", row.id, copy))
@@ -135,51 +141,46 @@ class Doubling:
         return Child((*row.tokens, "Eve"), (*tags, "B-PER"), (Change(end, end + 1, ()),))
 
 
-HEAD = b"head,relation,tail\n"
-
-
 def test_a_file_of_triples_is_read_as_it_is_meant(tmp_path: Path):
     lines = (
         *("\ufeffHead, relation ,TAIL", "", "Oslo,capital of,Norway", '"New  York",on,"Hudson, the"'),
         *("Oslo,capital of,Norway", "京,在,国", ""),
     )
-    text = "\r\n".join(lines)
-    found = [("Oslo", "capital of", "Norway"), ("New York", "on", "Hudson, the"), ("京", "在", "国")]
-    assert parse(text.encode(), "a.csv") == found
     path = tmp_path / "a.csv"
-    path.write_bytes(text.encode())
-    assert read(path, "a.csv").neighbours("NEW york", "on") == ["Hudson, the"]
+    path.write_bytes("\r\n".join(lines).encode())
+    found = read(path, "a.csv")
+    assert found.neighbours("NEW york", "on") == ["Hudson, the"] and found.neighbours("京", "在") == ["国"]
+    assert found.neighbours("oslo", "capital of") == ["Norway"]
+    path.write_text("head,relation,tail\n")
+    with pytest.raises(CoreError) as error:
+        read(path, "a.csv")
+    assert error.value.code == "empty_file"
+
+
+NAMES = "head,relation,tail\nOslo,capital of,Norway\nRome,capital of,Italy\nBern,capital of,Norway\n"
 
 
 @pytest.mark.parametrize(
-    ("data", "code", "place"),
+    ("params", "texts"),
     [
-        (b"", "triples_header", (1, None)),
-        (b"a,b,c\nx,y,z\n", "triples_header", (1, None)),
-        (HEAD, "triples_none", (None, None)),
-        (HEAD + b"a,b\n", "triples_fields", (2, None)),
-        (HEAD + b"a,b,c\n\na,b,c,d\n", "triples_fields", (4, None)),
-        (HEAD + b"a,,c\n", "triples_field", (2, "relation")),
-        (HEAD + b"a,b,c\na,b,\"x\ny\x00\"\n", "triples_field", (3, "tail")),
-        (HEAD + b"a" * 201 + b",b,c\n", "triples_field", (2, "head")),
-        (HEAD + b"a,b,c\n\xff,b,c\n", "triples_not_utf8", (3, None)),
-        (HEAD + b"a,b,\"c\n", "triples_csv", (2, None)),
-        (HEAD + b"\n" * (16 << 20), "triples_too_large", (None, None)),
+        ({}, {"Bern lies in Italy"}),
+        ({"how": "append"}, {"Oslo / Bern lies in Italy"}),
+        ({"how": "append", "along": "capital of"}, {"Oslo ( Norway ) lies in Italy"}),
+        ({"along": "capital of"}, set()),
     ],
-)  # fmt: skip
-def test_what_is_wrong_with_a_file_of_triples_is_said_with_its_place(data: bytes, code: str, place: tuple[Any, Any]):
-    with pytest.raises(CoreError) as error:
-        parse(data, "a.csv")
-    values = error.value.values
-    assert (error.value.code, values["file"], values.get("row"), values.get("column")) == (code, "a.csv", *place)
-    assert all("a.csv" in message(code, values, language) for language in LANGUAGES)
-
-
-def test_only_files_are_opened(tmp_path: Path):
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "real.csv").write_bytes(HEAD + b"a,b,c\n")
-    (tmp_path / "link").symlink_to("real.csv")
-    for name in ("pipe", "link", "missing", "."):
-        with pytest.raises(CoreError) as error:
-            read(tmp_path / name, name)
-        assert error.value.code == "triples_no_file"
+)
+def test_a_recipe_brings_its_own_triples(tmp_path: Path, params: dict[str, str], texts: set[str]):
+    space = Workspace.open(tmp_path / "ws")
+    (tmp_path / "names.csv").write_text(NAMES)
+    (tmp_path / "train.conll").write_text("Oslo\tB-LOC\nlies\tO\nin\tO\nItaly\tB-LOC\n\nRome\tB-LOC\n\n")
+    (tmp_path / "dev.conll").write_text("Ib\tB-LOC\n\n")
+    given = "".join(f", {name}: {value}" for name, value in params.items())
+    (tmp_path / "r.yaml").write_text(
+        "version: 1\ndata: {train: train.conll, dev: dev.conll}\ningredients:\n"
+        f"  wider: {{augmenter: graph, params: {{triples: names.csv{given}}}}}\n"
+    )
+    stage, _ = staged(space, load(tmp_path / "r.yaml"), lambda runs: None)
+    rows = stage.pools["wider"].table.to_pylist()
+    assert {" ".join(row["tokens"]) for row in rows if "lies" in row["tokens"]} == texts
+    for row in rows:
+        assert all(tag in ("O", "B-LOC") for tag in row["tags"])

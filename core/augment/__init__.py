@@ -59,7 +59,13 @@ AUGMENTERS: Mapping[str, Entry] = {
     "neighbours": Entry(
         "core.augment.neighbours:Neighbours", "core.augment.neighbours:NeighboursParams", 1, keeps_mentions=True
     ),
-    "graph": Entry("core.augment.graph:GraphExpansion", "core.augment.graph:GraphParams", 1, keeps_mentions=True),
+    "graph": Entry(
+        "core.augment.graph:GraphExpansion",
+        "core.augment.graph:GraphParams",
+        1,
+        keeps_mentions=False,
+        adds_mentions=True,
+    ),
     "insertion": Entry(
         "core.augment.insertion:Insertion", "core.augment.insertion:InsertionParams", 1, keeps_mentions=True
     ),

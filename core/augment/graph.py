@@ -25,8 +25,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from core.augment.edits import Edit, edited, how_many, in_scope
-from core.augment.protocol import Child, Example, Rate, Rejected, Resources
-from core.augment.triples import SIBLING, Graph, WordNet, key
+from core.augment.protocol import Child, Example, Name, Names, Rate, Rejected, Resources
+from core.augment.triples import SIBLING, Graph, WordNet, key, read
 from core.augment.wordnet import FUNCTION_WORDS, cased, ordinary
 from core.params import CLOSED
 from core.tasks.example import OUTSIDE, spans
@@ -35,14 +35,17 @@ from core.tasks.tokenise import tokenise
 
 @dataclass(frozen=True)
 class GraphParams:
-    """`rate`: changed words and mentions per token of the row, at least one; `senses`: how many of a word's senses in
-    WordNet count, the most frequent first."""
+    """`rate`: changed words and mentions per token of the row, at least one; `relation`, `senses`: of WordNet, and how
+    many of a word's senses count, the most frequent first; `triples`: a CSV file with the columns head, relation and
+    tail in place of WordNet; `along`: the relation of that file, or siblings."""
 
     __pydantic_config__ = CLOSED
     rate: Rate = 0.1
     relation: Literal["hypernym", "hyponym", "sibling", "part", "whole"] = "hypernym"
     how: Literal["replace", "append"] = "replace"
     senses: Annotated[int, Field(ge=1, le=5)] = 1
+    triples: Annotated[Name, Names("file", "core.augment.triples:read")] | None = None
+    along: Annotated[str, Field(min_length=1, max_length=200)] = SIBLING
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,11 @@ class _Place:
 class GraphExpansion:
     """Words, and mentions where the graph knows names, are replaced or followed by their neighbours in a graph."""
 
-    def __init__(
-        self, params: GraphParams, resources: Resources, graph: Graph | None = None, relation: str | None = None
-    ) -> None:
-        """`graph`: in place of WordNet; `relation`: one of its own, in place of that of the params."""
+    def __init__(self, params: GraphParams, resources: Resources) -> None:
         self._params = params
-        self._relation = relation or params.relation
-        self._graph = graph or WordNet(resources, params.senses)
+        own = resources.named.get("triples")
+        self._relation = params.relation if own is None else params.along
+        self._graph: Graph = WordNet(resources, params.senses) if own is None else read(own, params.triples or "")
         self._english = resources.language.partition("-")[0] == "en"
         self._brackets = ("（", "）") if resources.language.partition("-")[0] in ("zh", "ja") else ("(", ")")
         self._labels, self._spelt = _mentions(resources.examples)

@@ -14,14 +14,9 @@ no plural and no name of a person or place; what WordNet calls disparaging or ob
 The most frequent first, twelve at most of one sense; those that WordNet's texts show, where there are any.
 """
 
-import csv
 import gc
-import io
-import os
-import stat
 import subprocess
 import sys
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -35,12 +30,17 @@ from core.augment import built
 from core.augment.lexicon import Lexicon, Reading
 from core.augment.protocol import Resources
 from core.augment.wordnet import FUNCTION_WORDS, plain
-from core.errors import CoreError, Value
+from core.errors import CoreError
+from core.formats import table
 from core.tasks.tokenise import tokenise
 
 SIBLING = "sibling"  # another head with the same relation to the same tail
 RELATIONS = ("hypernym", "hyponym", SIBLING, "part", "whole")  # of WordNet
-COLUMNS = ("head", "relation", "tail")
+COLUMNS: Mapping[str, Sequence[str]] = {
+    "head": ("head", "subject", "头实体"),
+    "relation": ("relation", "predicate", "关系"),
+    "tail": ("tail", "object", "尾实体"),
+}
 SENSES = 5  # of a word that are kept
 VERSION = 1  # of what is kept: raise it whenever the rules above change
 _WORD = pa.dictionary(pa.int32(), pa.string())
@@ -52,8 +52,6 @@ _GENERAL = 4  # levels below "entity" that a hypernym has at least, and
 _OWN_KIND = 5  # one that makes siblings of two words
 _WIDE = 60  # kinds of one thing: of more, any one is hardly related to the others
 _DISPARAGING = ("slur", "offensive", "derogat", "disparag", "obscen")  # in what WordNet says of it
-_LARGEST = 16 << 20  # bytes of a file of one's own
-_LONGEST = 200  # characters of one of its fields
 
 
 class Graph(Protocol):
@@ -115,8 +113,7 @@ def key(surface: str) -> str:
 
 @cache
 def _loaded(folder: Path, relation: str, senses: int) -> Mapping[str, Sequence[str]]:
-    table = built.mapped(_made(folder))
-    some = table.filter((pc.field("relation") == relation) & (pc.field("sense") <= senses))
+    some = built.mapped(_made(folder)).filter((pc.field("relation") == relation) & (pc.field("sense") <= senses))
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for head, tail in zip(some.column("head").to_pylist(), some.column("tail").to_pylist(), strict=True):
         found[head][tail] = None
@@ -196,72 +193,14 @@ def _by_use(synsets: Sequence[Any]) -> list[Any]:
 
 
 def read(path: Path, name: str) -> Triples:
-    """A file of one's own. `name`: what its user calls it. Raises CoreError `triples_no_file`, `triples_too_large`, and
-    those of `parse`."""
-    try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise CoreError("triples_no_file", {"file": name})
-            data = file.read(_LARGEST + 1)
-    except OSError:
-        raise CoreError("triples_no_file", {"file": name}) from None
-    return Triples(parse(data, name))
+    """A CSV file with the columns head, relation and tail. `name`: what its user calls it.
 
-
-def parse(data: bytes, name: str) -> list[tuple[str, str, str]]:
-    """The triples of a CSV file: UTF-8, its first line `head,relation,tail`, blank lines left out, without repeats.
-
-    Raises CoreError `triples_too_large`, `triples_not_utf8`, `triples_header`, `triples_csv`, `triples_fields`,
-    `triples_field` and `triples_none`, with file, row (from 1) and column.
+    Raises CoreError: those of core.formats.table, `empty_file` where there is no triple.
     """
-    if len(data) > _LARGEST:
-        raise CoreError("triples_too_large", {"file": name, "most": _LARGEST >> 20})
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        values: dict[str, Value] = {"file": name, "row": data.count(b"\n", 0, error.start) + 1}
-        raise CoreError("triples_not_utf8", values) from None
-    records = _records(text, name)
-    row, header = next(records, (1, []))
-    if tuple(field.strip().lower() for field in header) != COLUMNS:
-        raise CoreError("triples_header", {"file": name, "row": row, "expected": ",".join(COLUMNS)})
-    found = dict.fromkeys(_triple(fields, row, name) for row, fields in records)
+    found = [(head, relation, tail) for _, (head, relation, tail) in table.read(path, name, COLUMNS)]
     if not found:
-        raise CoreError("triples_none", {"file": name})
-    return [*found]
-
-
-def _records(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """(line on which it begins, its fields) of every record that is not blank."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    while True:
-        row = reader.line_num + 1
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            raise CoreError("triples_csv", {"file": name, "row": row}, "hint_csv_quote_open") from None
-        if any(field.strip() for field in fields):
-            yield row, fields
-
-
-def _triple(fields: Sequence[str], row: int, name: str) -> tuple[str, str, str]:
-    if len(fields) != len(COLUMNS):
-        raise CoreError("triples_fields", {"file": name, "row": row, "fields": len(fields)})
-    head, relation, tail = (
-        _field(field, {"file": name, "row": row, "column": column})
-        for field, column in zip(fields, COLUMNS, strict=True)
-    )
-    return head, relation, tail
-
-
-def _field(field: str, place: Mapping[str, Value]) -> str:
-    """Without white space around it, and single spaces inside."""
-    found = " ".join(field.split())
-    if not found or len(found) > _LONGEST or any(unicodedata.category(c) in ("Cc", "Cs", "Cn", "Co") for c in found):
-        raise CoreError("triples_field", {**place, "most": _LONGEST})
-    return found
+        raise CoreError("empty_file", {"file": name}, "hint_empty_file")
+    return Triples(found)
 
 
 if __name__ == "__main__":
