@@ -10,6 +10,7 @@ import streamlit as st
 
 from components import asking
 from components.address import choice
+from components.checks import checks_form, fill_checks
 from components.entities import Line, entities, shown
 from components.frame import telling
 from components.given import asked_for
@@ -64,6 +65,7 @@ def change(project: Project, name: str) -> None:
     found = {WAY: "children", _METHOD: part.augmenter, _OF: part.of, _SEED: part.seed, _COPIES: part.copies}
     st.session_state.update(found)
     fill(params_class(part.augmenter), _form(part.augmenter), part.params)
+    fill_checks(part.checks)
     st.session_state[_CHANGED] = (project.slug, name)
 
 
@@ -105,7 +107,8 @@ def _settings(space: Workspace, project: Project, stage: Stage, method: str) -> 
         st.error(told(error), icon=":material/error:")
         return None
     copies, seed = _copies_and_seed()
-    return AugmentedIngredient(method, of, params, copies, seed)
+    checks = None if AUGMENTERS[method].control else checks_form()
+    return AugmentedIngredient(method, of, params, copies, seed, checks=checks)
 
 
 def _needs(method: str) -> str:

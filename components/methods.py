@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from components.checks import checks_words
 from components.given import called
 from components.params_form import FieldWords, kinds_of
 from components.words import percent, raw, t, visible
@@ -48,7 +49,7 @@ METHODS: Mapping[str, Method] = {  # words
     ),
     "graph": Method(
         "Graph expansion", "Words outside names become, or are followed by, words that WordNet relates them to, such "
-        "as what they are kinds or parts of. English only."
+        "as what they are kinds or parts of; with a file of yours, names too. WordNet is English."
     ),
     "insertion": Method(
         "Synonym insertion", "Synonyms of words in the sentence are put in at other places, never inside a name. "
@@ -220,6 +221,17 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
             t("Senses of a word"),
             t("How many count, the most frequent first. More change more words, and more of them into something else."),
         ),
+        "triples": FieldWords(
+            t("Relations from a file of yours"),
+            t(
+                "A CSV file with the columns head, relation and tail, in place of WordNet. Names are looked up in it, "
+                "too."
+            ),
+        ),
+        "along": FieldWords(
+            t("Relation in that file"),
+            t("As the file calls it; sibling: another head with the same relation to the same tail."),
+        ),
         "pivot": FieldWords(t("Language between"), t("The language that a sentence goes through: pt, Portuguese.")),
     }
     if method in RATES:
@@ -247,7 +259,8 @@ def settings(part: AugmentedIngredient, task: Task) -> dict[str, str]:
         options = words[name].options if name in words else {}
         shown = ", ".join(options.get(one, visible(one)) for one in several) or options.get(str(value))
         found[label] = percent(value) if share else shown or visible(value)
-    return found | {raw("Copies"): str(part.copies), raw("Seed"): str(part.seed)}
+    found |= {raw("Copies"): str(part.copies), raw("Seed"): str(part.seed)}
+    return found | checks_words(part.checks)
 
 
 def ingredient(name: str) -> str:

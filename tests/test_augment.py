@@ -675,6 +675,11 @@ def run_of(sentence: str) -> tuple[tuple[str, ...], Running]:
         ("A/O B/O _'s/O", [Change(0, 1, ("A", "B"))], "C 's", "  C's\n"),
         ("A/O B/O _'s/O", [Change(1, 4, ("B",))], "A C D E 's", "  A C D E's\n"),
         ("京/O _。/O", [Change(0, 3, ("京",))], "北 海 道 。", "  北海道。\n"),
+        ("a/O _,/O b/O", [Change(0, 3, ("a", ",", "b"))], "a b ,", "  a b ,\n"),
+        ("a/O _,/O b/O", [Change(1, 2, (",",))], "a c b", "  a c b\n"),
+        ("'/O _a/O b/O", [Change(0, 1, ("'",))], "c a b", "  c a b\n"),
+        ("do/O _n't/O go/O", [Change(0, 1, ("do",))], "did n't go", "  didn't go\n"),
+        ("do/O _n't/O go/O", [Change(0, 3, ("do", "n't", "go"))], "do go n't", "  do go n't\n"),
         ("京/O _。/O", [Change(1, 2, ())], "京 都 。", "  京都。\n"),
     ],
 )

@@ -493,7 +493,7 @@ def test_rows_are_found_and_shown():
     assert [(row.position, row.labels) for row in shown] == [(2, ("c",)), (0, ("b",))]
 
 
-def test_changes_are_shown_where_they_are(cache):
+def test_changes_are_shown_where_they_are(root):
     pool = build_pool(GOLD, AugmentParams("deletion"), root, set(), lambda: None).corpus
     for row in browse.page(pool, np.arange(len(pool)), 0, 9):
         assert any(segment.changed for segment in row.segments)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.augment import AUGMENTERS, available
+from core.augment import AUGMENTERS, available, lacking
 from core.augment.pool import AugmentParams
 from core.augment.preview import preview
 from core.augment.protocol import Change, Child, restore
@@ -167,7 +167,7 @@ def test_what_methods_make_is_told_as_its_pool_shows_it(cache, name):
     rows = _train(name)
     parents = browse.page(rows, np.arange(len(rows)), 0, len(rows))
     seen: dict[str, Counter[str]] = {}
-    for method in available(task(rows.schema.task)):
+    for method in (name for name in available(task(rows.schema.task)) if not lacking(name, {})):
         try:
             made = preview(rows, range(len(rows)), AugmentParams(method), cache)
         except CoreError as error:
@@ -187,7 +187,7 @@ def test_what_methods_make_is_told_as_its_pool_shows_it(cache, name):
     assert not seen["label_shuffle"] and not seen["duplicate"]
     if name == "newsroom":
         assert {*seen["insertion"]} == {"inserted"} and seen["synonym"]["replaced"] > 5
-        assert set(seen) == set(AUGMENTERS)
+        assert set(seen) == {method for method in AUGMENTERS if not lacking(method, {})}
 
 
 def _train(name: str) -> Corpus:

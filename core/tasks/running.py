@@ -56,26 +56,38 @@ def _gaps(parent: Running, child: Child) -> list[str | None]:
     known: list[str | None] = [None]  # before the first token stands the row's margin, no gap
     known += [parent.text[end:start] for end, start in zip(parent.ends, parent.starts[1:], strict=False)]
     gaps: list[str | None] = []
+    places: list[int] = []  # of the parent's tokens whose gaps they are, -1 for none
     source = 0
     lost: str | None = None  # the space before deleted tokens, until the next token
     parted = False  # what comes next had another token before it, or none
     for change in (*child.changes, Change(len(child.tokens), len(child.tokens), ())):
         kept = known[source : source + change.start - len(gaps)]
-        if kept and parted:
-            kept[0] = _parted(kept[0] or lost if lost else kept[0], child.tokens, len(gaps))
+        if kept and parted and lost:
+            kept[0] = kept[0] or lost
         was = known[source + len(kept) : source + len(kept) + len(change.was)]
         new = change.end - change.start
         lost = None if new else next((gap for gap in was if gap), None if kept else lost)
         parted = not new or not was
-        gaps += kept
-        gaps += (was + [None] * new)[:new]
+        gaps += [*kept, *(was + [None] * new)[:new]]
+        places += [*range(source, source + len(kept) + min(len(was), new)), *[-1] * (new - len(was))]
         source += len(kept) + len(was)
-    return gaps
+    words = [parent.text[start:end] for start, end in zip(parent.starts, parent.ends, strict=True)]
+    return [
+        _parted(gap, child.tokens, at, words, place) for at, (gap, place) in enumerate(zip(gaps, places, strict=True))
+    ]
 
 
-def _parted(gap: str | None, tokens: Sequence[str], at: int) -> str | None:
-    """The gap before tokens[at], whose neighbour is a new one: two words must not run together."""
-    return None if gap == "" and tokens[at - 1][-1:].isalnum() and tokens[at][:1].isalnum() else gap
+def _parted(gap: str | None, tokens: Sequence[str], at: int, words: Sequence[str], place: int) -> str | None:
+    """The gap before tokens[at], where `place` says which of the parent's words it was before: two words must not run
+    together that didn't there."""
+    if gap != "" or at == 0 or not _joined(tokens[at - 1], tokens[at]):
+        return gap
+    as_before = place > 0 and words[place] == tokens[at] and _joined(words[place - 1], words[place])
+    return gap if as_before else None
+
+
+def _joined(left: str, right: str) -> bool:
+    return left[-1:].isalnum() and right[:1].isalnum()
 
 
 def _default(left: str, right: str) -> str:
