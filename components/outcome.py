@@ -52,6 +52,15 @@ def _audit(found: Audit) -> None:
             new=found.new_words,
         )
     )
+    if found.similarity is not None:
+        low, _, high = found.similarity
+        st.caption(
+            t(
+                "Similarity to the sentence: half of them between {low} and {high}.",
+                low=f"{low:.2f}",
+                high=f"{high:.2f}",
+            )
+        )
     if found.labels:
         column = st.column_config
         st.dataframe(

@@ -162,6 +162,15 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[..., Any]]:
 
 
 @pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what methods make once and keep (see core.augment.built), shared by all workers of a run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tables"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a BERT of 2 layers, 32 wide, whose WordPiece vocabulary has the words of the harbour corpus."""
     import torch

@@ -48,7 +48,8 @@ def test_every_figure_of_a_pool():
 
 
 @pytest.mark.parametrize("name", [name for name in AUGMENTERS if not lacking(name, {})])
-def test_every_method_has_an_audit(name: str, tmp_path: Path):
+def test_every_method_has_an_audit(name: str, tmp_path: Path, tables: Path):
+    (tmp_path / "cache").symlink_to(tables)
     pool = build_pool(GOLD, AugmentParams(name, copies=2), tmp_path, set(), lambda: None)
     found = audit(GOLD, pool.corpus)
     assert found.rows == len(pool.corpus) and found.parents <= min(3, found.rows) and 0 <= found.changed <= 1

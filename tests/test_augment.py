@@ -86,9 +86,10 @@ ROWS = TAGGING.examples(GOLD.table)
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory: pytest.TempPathFactory, masked_model: Path) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory, masked_model: Path, tables: Path) -> Path:
     """A workspace, as far as methods need one."""
     root = tmp_path_factory.mktemp("root")
+    (root / "cache").symlink_to(tables)
     shutil.copytree(masked_model, root / located(MODEL))
     return root
 

@@ -54,7 +54,7 @@ def ask(root: Path, rows, columns=COLUMNS, **more):
 
 def pool_of(root: Path, column: Column) -> Pool:
     params = AugmentParams(column.method, column.params, 2, column.seed)
-    return build_pool(GOLD, params, root / "cache", contents(DEV), lambda: None)
+    return build_pool(GOLD, params, root, contents(DEV), lambda: None)
 
 
 def test_a_column_has_the_first_child_of_its_pool(root):

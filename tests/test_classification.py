@@ -270,8 +270,10 @@ GOLD = corpus_of([["lost"], ["car"], None, ["card"]], TEXTS)
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("root")
+def root(tmp_path_factory: pytest.TempPathFactory, tables: Path) -> Path:
+    root = tmp_path_factory.mktemp("root")
+    (root / "cache").symlink_to(tables)
+    return root
 
 
 def test_methods_that_need_mentions_do_not_suit():

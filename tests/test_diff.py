@@ -155,21 +155,23 @@ def test_a_mention_with_another_label_says_which_it_had():
     assert all(s.was is None for s in original(parent))
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    """Where methods keep what takes long to make."""
-    return tmp_path_factory.mktemp("cache")
+@pytest.fixture(scope="session")
+def root(tmp_path_factory, tables) -> Path:
+    """A workspace, as far as methods need one."""
+    root = tmp_path_factory.mktemp("diff")
+    (root / "cache").symlink_to(tables)
+    return root
 
 
 @pytest.mark.parametrize("name", ["newsroom", "newsroom_zh"])
-def test_what_methods_make_is_told_as_its_pool_shows_it(cache, name):
+def test_what_methods_make_is_told_as_its_pool_shows_it(root, name):
     """Real children by every method: the running text of the pool, and kinds that suit the method."""
     rows = _train(name)
     parents = browse.page(rows, np.arange(len(rows)), 0, len(rows))
     seen: dict[str, Counter[str]] = {}
     for method in (name for name in available(task(rows.schema.task)) if not lacking(name, {})):
         try:
-            made = preview(rows, range(len(rows)), AugmentParams(method), cache)
+            made = preview(rows, range(len(rows)), AugmentParams(method), root)
         except CoreError as error:
             assert name == "newsroom_zh", error
             continue

@@ -39,8 +39,10 @@ SAID = (
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("graph")
+def root(tmp_path_factory: pytest.TempPathFactory, tables: Path) -> Path:
+    root = tmp_path_factory.mktemp("graph")
+    (root / "cache").symlink_to(tables)
+    return root
 
 
 def said(row: Example, relation: str, how: Any, triples: Any = CITIES, language: str = "en") -> list[tuple[str, str]]:
@@ -87,8 +89,8 @@ def test_texts_without_spaces_have_their_characters_and_brackets():
     assert said(row, "首都", "append", language="zh") == [("他 在 北 京 （ 中 国 ） 。", "O O B-LOC I-LOC O O O O O")]
 
 
-def test_wordnet_relates_words_as_they_stand(cache: Path):
-    resources = Resources(ROWS, "en", cache)
+def test_wordnet_relates_words_as_they_stand(root: Path):
+    resources = Resources(ROWS, "en", root / "cache")
 
     def others(relation: str, **params: Any) -> set[str]:
         row = Example(b"w", ("The", "SPANIEL", ".", "Spaniel"), ("O", "O", "O", "O"))
@@ -112,19 +114,19 @@ def test_wordnet_relates_words_as_they_stand(cache: Path):
     assert not any(graph._graph.neighbours(word, r) for word in ("the", "paris", "ran", "dogs") for r in RELATIONS)
 
 
-def test_nothing_is_put_between_two_words_of_one_phrase(cache: Path):
-    method = make("graph", params_of("graph", {"how": "append", "rate": 1.0}), Resources(ROWS, "en", cache))
+def test_nothing_is_put_between_two_words_of_one_phrase(root: Path):
+    method = make("graph", params_of("graph", {"how": "append", "rate": 1.0}), Resources(ROWS, "en", root / "cache"))
     row = Example(b"p", ("spaniel", "puppy", "of", "spaniel", "New", "York"), ("O", "O", "O", "O", "B-LOC", "I-LOC"))
     child = method.augment(row, 0, rng_for(0, "graph", b"p", 0))
     assert isinstance(child, Child)
     assert " ".join(child.tokens) == "spaniel puppy ( dog ) of spaniel New York"
 
 
-def test_a_pool_takes_new_mentions_only_from_a_method_that_may_add_them(cache: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_pool_takes_new_mentions_only_from_a_method_that_may_add_them(root: Path, monkeypatch: pytest.MonkeyPatch):
     def counts(adds: bool) -> dict[str, int]:
         entry = Entry(f"{__name__}:Doubling", "core.augment.swap:SwapParams", 1, True, adds)
         monkeypatch.setattr("core.augment.AUGMENTERS", {"doubling": entry})
-        return build_pool(GOLD, AugmentParams("doubling"), cache, set(), lambda: None).counts
+        return build_pool(GOLD, AugmentParams("doubling"), root, set(), lambda: None).counts
 
     assert counts(False) == {"mentions_changed": len(GOLD)}
     assert counts(True) == {"mentions_changed": 1}
