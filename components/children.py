@@ -27,6 +27,7 @@ from core.launch import start_pool
 from core.project import Project, with_ingredient
 from core.recipe import AugmentedIngredient
 from core.report import browse
+from core.sources import settled
 from core.stage import Stage
 from core.tasks import task as task_of
 from core.tasks.protocol import Task
@@ -171,7 +172,10 @@ def _keep(space: Workspace, project: Project, part: AugmentedIngredient) -> None
             if st.button(t("Save and build again"), key="augment_save", type="primary", icon=":material/build:"):
                 before = project.ingredients[name]
                 assert isinstance(before, AugmentedIngredient)
-                _build(space, project, name, replace(part, decisions=before.decisions))
+                checks = part.checks
+                if checks is not None and before.checks is not None:
+                    checks = replace(checks, encoder=before.checks.encoder)
+                _build(space, project, name, replace(part, decisions=before.decisions, checks=checks))
             if st.button(t("Leave it as it is"), key="augment_leave"):
                 del st.session_state[_CHANGED]
                 st.rerun()
@@ -210,7 +214,9 @@ def free_name(project: Project, base: str) -> str:
 def _build(space: Workspace, project: Project, name: str, part: AugmentedIngredient) -> None:
     """Write the ingredient into the project, and start building its pool."""
     with telling():
-        changed = projects.edit(space, project.slug, with_ingredient(name, part), {"event": "ingredient", "name": name})
+        whole = settled(space, part, project.recipe.folder, project.recipe.language)
+        event = {"event": "ingredient", "name": name}
+        changed = projects.edit(space, project.slug, with_ingredient(name, whole), event)
         start_pool(space, changed, name)
         st.session_state.pop(_CHANGED, None)
         st.session_state.pop(_NAME, None)

@@ -10,7 +10,7 @@ from components.words import t, told
 from core.augment import check_named
 from core.augment.protocol import Names
 from core.errors import CoreError
-from core.models.catalogue import install
+from core.models.catalogue import BUNDLED, install
 from core.runs import kept, located
 from core.workspace import Workspace
 
@@ -65,7 +65,7 @@ def _model(space: Workspace, mark: Names, words: FieldWords, key: str) -> str | 
     if not asked:
         return None
     try:
-        _check_inside(space, name)
+        check_inside(space, name)
         with st.spinner(t("Making {name} ready", name=name)):
             return f"model:{install(name, space.models, space.root).identity}/{Path(name).name[-_LONGEST:]}"
     except CoreError as error:
@@ -73,9 +73,14 @@ def _model(space: Workspace, mark: Names, words: FieldWords, key: str) -> str | 
         return None
 
 
-def _check_inside(space: Workspace, name: str) -> None:
+def check_inside(space: Workspace, name: str) -> None:
     """In the app a folder lies inside the workspace. Raises CoreError `model_outside`."""
-    place, root = (space.root / Path(name).expanduser()).resolve(), space.root.resolve()
+    root = space.root.resolve()
+    try:
+        place = (space.root / Path(name).expanduser()).resolve()
+        place.is_dir()
+    except (RuntimeError, OSError, ValueError):  # nobody's home, a name that is too long, a zero byte
+        raise CoreError("model_missing", {"model": name[:80], "known": ", ".join(BUNDLED)}, "hint_model") from None
     if not place.is_relative_to(root) and (place.is_dir() or name.startswith((".", "/", "~"))):
         raise CoreError("model_outside", {"model": name, "path": str(root)})
 

@@ -14,7 +14,7 @@ from components.frame import telling
 from components.methods import ingredient, settings, title
 from components.outcome import outcome
 from components.progress import watch
-from components.review import review
+from components.review import review, without_children
 from components.words import raw, said_raw, t, visible
 from core import project as projects
 from core.corpus import Corpus
@@ -178,8 +178,11 @@ def _detail(space: Workspace, project: Project, found: Standing, name: str) -> N
     with right:
         if pool is None:
             st.caption(t("Its sentences are shown here as soon as it is built."))
+            if isinstance(part, AugmentedIngredient):
+                without_children(space, project, name)
         elif not len(pool):
             st.caption(t("No child passed the checks. The table of reasons says why; other settings may help."))
+            without_children(space, project, name)
         else:
             _children_of(space, project, found, pool, name)
 

@@ -1,6 +1,6 @@
 """One child of a pool at a time: accept, reject or edit it, with keys, and take the last decision back."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,12 +12,13 @@ from components.frame import telling
 from components.words import raw, t
 from core import decided as deciding
 from core.augment import markup
-from core.augment.decisions import Decision, Verdict
+from core.augment.decisions import Decision, Verdict, mark
 from core.corpus import Corpus, pc
 from core.decided import Decided
 from core.project import Project
 from core.recipe import AugmentedIngredient
 from core.report import browse
+from core.tasks import task as task_of
 from core.workspace import Workspace
 
 _AT, _SHOWN = "review_at", "review_shown"  # session keys: id of the child in hand; which children are gone through
@@ -49,7 +50,17 @@ def review(space: Workspace, project: Project, pool: Corpus, parent: Corpus, nam
         _one(place)
     else:
         st.caption(t("No child is left here."))
-    _use(place)
+        _take_back(space, project, name, found)
+    outcome(space, project, name, found, {*ids})
+
+
+def without_children(space: Workspace, project: Project, name: str) -> None:
+    """What was decided about the children of a pool that has none, or isn't there: it can be taken back."""
+    found = deciding.decided(space, project.slug, name)
+    if found.taken:
+        st.caption(t("{n} decisions about its children stand.", n=found.taken))
+        _take_back(space, project, name, found)
+    outcome(space, project, name, found, set())
 
 
 def _chosen(found: Decided, ids: Sequence[str]) -> list[str]:
@@ -103,8 +114,7 @@ def _one(place: _Place) -> None:
 
 
 def _buttons(place: _Place, child: str, at: int) -> None:
-    left = place.left
-    after = left[at + 1] if at + 1 < len(left) else left[at - 1]
+    left, after = place.left, _after(place.left, child)
     with st.container(horizontal=True):
         for verdict, words, icon, key in (
             ("accepted", t("Accept"), ":material/check:", "a"),
@@ -115,18 +125,10 @@ def _buttons(place: _Place, child: str, at: int) -> None:
                 key=f"review_{verdict}",
                 icon=icon,
                 shortcut=key,
-                on_click=partial(_decide, place, Decision(child, verdict), after),
+                on_click=partial(_decide, place, Decision(child, verdict, _made(place, child)), after),
             )
         st.button(t("Edit"), key="review_edit", icon=":material/edit:", shortcut="e", on_click=_begin, args=(child,))
-        st.button(
-            t("Take back"),
-            key="review_back",
-            icon=":material/undo:",
-            shortcut="u",
-            disabled=not place.found.taken,
-            on_click=partial(deciding.take_back, place.space, place.project.slug, place.name),
-            help=t("Takes back the last decision about a child of this ingredient, and again the one before it."),
-        )
+        _take_back(place.space, place.project, place.name, place.found)
         st.button(
             t("Previous child"),
             key="review_previous",
@@ -148,6 +150,23 @@ def _buttons(place: _Place, child: str, at: int) -> None:
         )
 
 
+def _after(left: Sequence[str], child: str) -> str:
+    at = left.index(child)
+    return left[at + 1] if at + 1 < len(left) else left[at - 1]
+
+
+def _take_back(space: Workspace, project: Project, name: str, found: Decided) -> None:
+    st.button(
+        t("Take back"),
+        key="review_back",
+        icon=":material/undo:",
+        shortcut="u",
+        disabled=not found.taken,
+        on_click=partial(deciding.take_back, space, project.slug, name),
+        help=t("Takes back the last decision about a child of this ingredient, and again the one before it."),
+    )
+
+
 def _go(child: str) -> None:
     st.session_state[_AT] = child
 
@@ -157,8 +176,18 @@ def _begin(child: str) -> None:
     st.session_state.pop(_TEXT, None)
 
 
+def _made(place: _Place, child: str) -> str:
+    """What the child was before anybody edited it."""
+    known = place.found.now.get(child)
+    if known is not None and known.verdict == "edited":
+        return known.made
+    [row] = browse.page(place.pool, np.array([place.ids.index(child)]), 0, 1)
+    return mark(row.tokens, row.tags)
+
+
 def _decide(place: _Place, decision: Decision, after: str) -> None:
-    deciding.decide(place.space, place.project.slug, place.name, decision, place.pool.schema.labels)
+    labels = place.pool.schema.labels if "mentions" in task_of(place.project.recipe.task).offers else ()
+    deciding.decide(place.space, place.project.slug, place.name, decision, labels)
     _go(after)
 
 
@@ -180,8 +209,8 @@ def _edit(place: _Place, row: int, child: str) -> None:
     with st.container(horizontal=True):
         if st.button(t("Save"), key="review_save", type="primary", icon=":material/check:"):
             with telling():
-                decision = Decision(child, "edited", *markup.read(text))
-                _decide(place, decision, child)
+                decision = Decision(child, "edited", _made(place, child), *markup.read(text))
+                _decide(place, decision, _after(place.left, child))
                 _stop()
                 st.rerun()
         st.button(t("Leave it as it is"), key="review_leave", on_click=_stop)
@@ -191,17 +220,17 @@ def _stop() -> None:
     st.session_state.pop(_EDITING, None)
 
 
-def _use(place: _Place) -> None:
-    """Whether the pool follows what was decided, and the button that lets it."""
-    part = place.project.ingredients[place.name]
+def outcome(space: Workspace, project: Project, name: str, found: Decided, ids: Collection[str]) -> None:
+    """Whether the pool follows what was decided, and the button that lets it. `ids`: of the pool's children."""
+    part = project.ingredients[name]
     assert isinstance(part, AugmentedIngredient)
-    new = deciding.unused(place.space, part, place.found)
+    new = deciding.unused(space, part, found, ids)
     if new:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(t("{n} decisions are not part of the pool yet.", n=new), width="content")
             if st.button(t("Use them and build again"), key="review_use", type="primary", icon=":material/build:"):
                 with telling():
-                    deciding.use(place.space, place.project, place.name)
+                    deciding.use(space, project, name)
                     _leave()
                     st.rerun()
     elif part.decisions is not None:

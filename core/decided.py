@@ -2,7 +2,7 @@
 by one, until they are made part of the ingredient and its pool is built again."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,27 +23,36 @@ DECIDED, TAKEN_BACK = "child", "child_taken_back"  # events
 @dataclass(frozen=True)
 class Decided:
     """Of one ingredient. `now`: the last decision about each child that stands, by its id in hex, in the order in which
-    they were taken; `taken`: how many decisions can be taken back."""
+    they were taken; `taken`: how many decisions can be taken back; `ever`: children that were decided about."""
 
     now: Mapping[str, Decision] = field(default_factory=dict[str, Decision])
     taken: int = 0
+    ever: frozenset[str] = frozenset()
 
     def count(self, verdict: str) -> int:
         return sum(one.verdict == verdict for one in self.now.values())
 
 
 def decided(workspace: Workspace, project: str, name: str) -> Decided:
-    """The decisions that stand in a project's history about the children of an ingredient."""
-    stack: list[Decision] = []
+    """The decisions that stand in a project's history about the children of an ingredient, since it was last made."""
+    stack, before, ever = list[Decision](), list[Decision](), set[str]()
     for event in projects.events(workspace, project):
-        if event.get("ingredient") != name:
+        if name not in (event.get("ingredient"), event.get("name")):
             continue
-        if event.get("event") == TAKEN_BACK and stack:
-            stack.pop()
-        elif event.get("event") == DECIDED:
-            one = _decision(event)
-            stack += [] if one is None else [one]
-    return Decided({one.child: one for one in stack}, len(stack))
+        match event.get("event"):
+            case "child_taken_back" if stack:
+                stack.pop()
+            case "ingredient_deleted":
+                before, stack = stack, []
+            case "ingredient_restored":
+                stack = before
+            case "child":
+                one = _decision(event)
+                stack += [] if one is None else [one]
+                ever |= set[str]() if one is None else {one.child}
+            case _:
+                pass
+    return Decided({one.child: one for one in stack}, len(stack), frozenset(ever))
 
 
 def decide(workspace: Workspace, project: str, name: str, decision: Decision, labels: Sequence[str]) -> None:
@@ -57,12 +66,12 @@ def take_back(workspace: Workspace, project: str, name: str) -> None:
     projects.record(workspace, project, {"event": TAKEN_BACK, "ingredient": name})
 
 
-def unused(workspace: Workspace, part: AugmentedIngredient, found: Decided) -> int:
-    """How many of the decisions are not, or otherwise, in the pool that the ingredient stands for."""
-    before = _of_pool(workspace, part)
-    changed = {child for child in {*before, *found.now} if before.get(child) != found.now.get(child)}
-    told = {"rejected", "edited"}
-    return sum(bool(told & {one.verdict for one in (before.get(c), found.now.get(c)) if one}) for c in changed)
+def unused(workspace: Workspace, part: AugmentedIngredient, found: Decided, ids: Collection[str]) -> int:
+    """How many of the decisions are not, or otherwise, in the pool that the ingredient stands for. `ids`: of its
+    children, in hex; what was decided about others, which its settings don't make, doesn't count."""
+    before, now = _of_pool(workspace, part), _wanted(workspace, part, found)
+    changed = {child for child in {*before, *now} if before.get(child) != now.get(child)}
+    return len({child for child in changed if child in before or child in ids})
 
 
 def use(workspace: Workspace, project: Project, name: str) -> Run:
@@ -70,19 +79,26 @@ def use(workspace: Workspace, project: Project, name: str) -> Run:
     `pool_not_ready`."""
     part = project.ingredients[name]
     assert isinstance(part, AugmentedIngredient)
-    found = [one for one in decided(workspace, project.slug, name).now.values() if one.verdict != "accepted"]
+    wanted = _wanted(workspace, part, decided(workspace, project.slug, name))
     held = None
-    if found:
-        text = text_of(found)
+    if wanted:
+        text = text_of(wanted.values())
         sha = workspace.add_stream(io.BytesIO(text.encode()), "decisions")
         held = f"file:{sha}/decisions-{digest(text)[:8]}.jsonl"
     changed = projects.edit(
         workspace,
         project.slug,
         projects.with_ingredient(name, replace(part, decisions=held)),
-        {"event": "decisions_used", "ingredient": name, "decisions": len(found)},
+        {"event": "decisions_used", "ingredient": name, "decisions": len(wanted)},
     )
     return start_pool(workspace, changed, name)
+
+
+def _wanted(workspace: Workspace, part: AugmentedIngredient, found: Decided) -> dict[str, Decision]:
+    """What is to be part of the ingredient: decisions of the project, and those that came with it, as far as nobody has
+    decided about their children since."""
+    brought = {child: one for child, one in _of_pool(workspace, part).items() if child not in found.ever}
+    return brought | {child: one for child, one in found.now.items() if one.verdict != "accepted"}
 
 
 def _of_pool(workspace: Workspace, part: AugmentedIngredient) -> dict[str, Decision]:
@@ -98,7 +114,7 @@ def _of_pool(workspace: Workspace, part: AugmentedIngredient) -> dict[str, Decis
 
 def _decision(event: Mapping[str, Any]) -> Decision | None:
     """The decision of an event; None where it is none that this program knows."""
-    data = {key: event[key] for key in ("child", "verdict", "tokens", "tags") if key in event}
+    data = {key: event[key] for key in ("child", "verdict", "made", "tokens", "tags") if key in event}
     try:
         found = build(Decision, data, "decision")
         check(found)

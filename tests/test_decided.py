@@ -1,5 +1,6 @@
 """People's decisions about children: they persist, can be taken back, and the pool that is built again follows them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,21 +16,28 @@ from core.jobs.folder import read_json
 from core.project import Project
 from core.recipe import AugmentedIngredient
 from core.sample import open_sample
+from core.sources import settled
 from core.submit import result_of
 from core.workspace import Workspace
 
 NAME = "word swaps"
 
 
-@pytest.fixture
-def space(tmp_path: Path) -> Workspace:
-    space = Workspace.open(tmp_path / "ws")
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The newsroom with a pool of word swaps."""
+    space = Workspace.open(tmp_path_factory.mktemp("decided") / "ws")
     open_sample(space, "newsroom")
     part = AugmentedIngredient("swap", copies=2)
     projects.edit(space, "newsroom", projects.with_ingredient(NAME, part), {"event": "ingredient", "name": NAME})
     result_of(space, launch.start_import(space, project(space)), lambda runs: None)
     result_of(space, launch.start_pool(space, project(space), NAME), lambda runs: None)
-    return space
+    return space.root
+
+
+@pytest.fixture
+def space(opened: Path, tmp_path: Path) -> Workspace:
+    return Workspace.open(shutil.copytree(opened, tmp_path / "ws"))
 
 
 def project(space: Workspace) -> Project:
@@ -43,8 +51,13 @@ def pool(space: Workspace) -> Corpus:
 
 
 def decide(space: Workspace, child: bytes, verdict: decisions.Verdict, *words: str) -> None:
-    one = Decision(child.hex(), verdict, words, ("O",) * len(words))
+    one = Decision(child.hex(), verdict, made(space, child), words, ("O",) * len(words))
     deciding.decide(space, "newsroom", NAME, one, pool(space).schema.labels)
+
+
+def made(space: Workspace, child: bytes) -> str:
+    [row] = [row for row in pool(space).table.to_pylist() if row["id"] == child]
+    return decisions.mark(row["tokens"], row["tags"])
 
 
 def decided(space: Workspace) -> deciding.Decided:
@@ -54,7 +67,7 @@ def decided(space: Workspace) -> deciding.Decided:
 def unused(space: Workspace) -> int:
     part = project(space).ingredients[NAME]
     assert isinstance(part, AugmentedIngredient)
-    return deciding.unused(space, part, decided(space))
+    return deciding.unused(space, part, decided(space), [id.hex() for id in pool(space).table.column("id").to_pylist()])
 
 
 def used(space: Workspace) -> dict[str, int]:
@@ -87,7 +100,7 @@ def test_a_decision_is_taken_back_and_so_is_the_pool(space: Workspace):
     assert decided(space).now[child.hex()].verdict == "accepted" and unused(space) == 1
     deciding.take_back(space, "newsroom", NAME)
     deciding.take_back(space, "newsroom", NAME)  # more than there is
-    assert decided(space) == deciding.Decided()
+    assert not decided(space).now and not decided(space).taken
     used(space)
     part = project(space).ingredients[NAME]
     assert isinstance(part, AugmentedIngredient) and part.decisions is None
@@ -113,7 +126,7 @@ def test_an_edited_child_must_be_a_row(space: Workspace):
     child = pool(space).table.column("id").to_pylist()[0].hex()
     for tokens, tags in (((), ()), (("a",), ()), (("a", " "), ("O", "O")), (("a",), ("I-PER",)), (("a",), ("B-GOD",))):
         with pytest.raises(CoreError) as error:
-            one = Decision(child, "edited", tokens, tags)
+            one = Decision(child, "edited", "", tokens, tags)
             deciding.decide(space, "newsroom", NAME, one, pool(space).schema.labels)
         assert error.value.code == "bad_decision"
     assert decided(space) == deciding.Decided()
@@ -138,7 +151,7 @@ def test_a_bad_file_of_decisions_is_refused_with_its_line(tmp_path: Path, line: 
 
 
 def test_the_file_does_not_hang_on_the_order_and_is_read_back():
-    some = [Decision("2" * 32, "rejected"), Decision("1" * 32, "edited", ("ä", "b"), ("B-X", None))]
+    some = [Decision("2" * 32, "rejected"), Decision("1" * 32, "edited", "", ("ä", "b"), ("B-X", None))]
     assert decisions.text_of(some) == decisions.text_of(some[::-1])
 
 
@@ -146,3 +159,54 @@ def test_a_strange_event_is_passed_over(space: Workspace):
     for event in ({"child": 3}, {"child": "0" * 32, "verdict": "x"}, {}):
         projects.record(space, "newsroom", {"event": "child", "ingredient": NAME, **event})
     assert decided(space) == deciding.Decided()
+
+
+def test_a_decision_holds_for_the_child_that_was_seen_and_no_other(space: Workspace):
+    child = pool(space).table.column("id").to_pylist()[0]
+    one = Decision(child.hex(), "rejected", decisions.mark(["another", "child"], ["O", "O"]))
+    deciding.decide(space, "newsroom", NAME, one, pool(space).schema.labels)
+    before = pool(space).id
+    assert "rejected_by_hand" not in used(space) and pool(space).id == before
+
+
+def test_what_was_rejected_does_not_come_back_as_another_copy(space: Workspace):
+    part = AugmentedIngredient("mention_replacement", params={"rate": 1.0}, copies=12)
+    projects.edit(space, "newsroom", projects.with_ingredient(NAME, part), {"event": "ingredient", "name": NAME})
+    first = result_of(space, launch.start_pool(space, project(space), NAME), lambda runs: None)
+    assert first["rejected"]["duplicate"] > 10
+    rows = pool(space).table.to_pylist()
+    for row in rows:
+        decide(space, row["id"], "rejected")
+    assert used(space)["rejected_by_hand"] == len(rows) and len(pool(space)) == 0
+
+
+def test_an_ingredient_made_anew_under_a_name_begins_without_decisions(space: Workspace):
+    decide(space, pool(space).table.column("id").to_pylist()[0], "rejected")
+    event = {"event": "ingredient_deleted", "name": NAME}
+    before = project(space)
+    projects.edit(space, "newsroom", projects.without_ingredient(NAME), event)
+    assert not decided(space).now
+    event = {"event": "ingredient_restored", "name": NAME}
+    projects.edit(space, "newsroom", projects.with_again(before, NAME), event)
+    assert decided(space).count("rejected") == 1
+
+
+def test_decisions_that_came_with_an_ingredient_stay(space: Workspace, tmp_path: Path):
+    first, second, *_ = pool(space).table.column("id").to_pylist()
+    (tmp_path / "d.jsonl").write_text(decisions.text_of([Decision(first.hex(), "rejected", made(space, first))]))
+    part = settled(space, AugmentedIngredient("swap", copies=2, decisions="d.jsonl"), tmp_path, "en")
+    projects.edit(space, "newsroom", projects.with_ingredient(NAME, part), {"event": "ingredient", "name": NAME})
+    result_of(space, launch.start_pool(space, project(space), NAME), lambda runs: None)
+    assert unused(space) == 0
+    decide(space, second, "rejected")
+    assert unused(space) == 1 and used(space)["rejected_by_hand"] == 2
+
+
+def test_an_edit_with_a_label_that_is_gone_costs_that_child_alone(space: Workspace, tmp_path: Path):
+    child = pool(space).table.column("id").to_pylist()[0]
+    one = Decision(child.hex(), "edited", "", ("Thor",), ("B-god",))
+    (tmp_path / "d.jsonl").write_text(decisions.text_of([one, Decision("0" * 32, "edited", "", ("x",), ("B-y",))]))
+    part = settled(space, AugmentedIngredient("swap", copies=2, decisions="d.jsonl"), tmp_path, "en")
+    projects.edit(space, "newsroom", projects.with_ingredient(NAME, part), {"event": "ingredient", "name": NAME})
+    found = result_of(space, launch.start_pool(space, project(space), NAME), lambda runs: None)
+    assert found["rejected"]["invalid_tags"] == 1

@@ -143,6 +143,26 @@ class Doubling:
         return Child((*row.tokens, "Eve"), (*tags, "B-PER"), (Change(end, end + 1, ()),))
 
 
+def test_a_sibling_of_another_kind_and_a_name_among_words_are_left_out():
+    """Where the corpus labels what the graph would put in, that label counts."""
+    places = (
+        ("Oslo", "in", "Norway"),
+        ("Italy", "in", "Norway"),
+        ("ship", "to", "port of Bergen"),
+        ("ship", "to", "port"),
+    )
+    assert said(SAID[0], "sibling", "replace", places[:2]) == []
+    assert said(SAID[0], "to", "replace", places) == [("he left OSLO by port", "O O B-LOC O O")]
+
+
+def test_a_relation_that_no_triple_has_is_refused(tmp_path: Path):
+    (tmp_path / "a.csv").write_text("head,relation,tail\nOslo,capital of,Norway\n")
+    resources = Resources(SAID, "en", tmp_path, {"triples": tmp_path / "a.csv"})
+    with pytest.raises(CoreError) as error:
+        make("graph", params_of("graph", {"triples": "a.csv", "along": "Capital of"}), resources)
+    assert error.value.code == "relation_unknown" and "capital of" in str(error.value.values["known"])
+
+
 def test_a_file_of_triples_is_read_as_it_is_meant(tmp_path: Path):
     lines = (
         *("\ufeffHead, relation ,TAIL", "", "Oslo,capital of,Norway", '"New  York",on,"Hudson, the"'),

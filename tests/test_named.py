@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from components import given
 from core import project as projects
 from core.archive import contents
 from core.augment import gazetteer
@@ -141,3 +142,19 @@ def test_a_spec_holds_no_name_of_a_file():
     assert params.params == {"gazetteer": f"file:{'a' * 64}"} and params.named() == {
         "param:gazetteer": f"file:{'a' * 64}"
     }
+
+
+def test_a_gazetteer_of_other_labels_is_refused(tmp_path: Path):
+    space = Workspace.open(tmp_path / "ws")
+    (tmp_path / "names.csv").write_text("label,mention\nPERSON,Ada\n")
+    with pytest.raises(CoreError) as error:
+        staged(space, recipe(tmp_path, gazetteer="names.csv"), lambda runs: None)
+    assert (error.value.code, error.value.values["known"]) == ("gazetteer_labels", "LOC, PER")
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/x", "x" * 300, "a\0b", "/etc", "../.."])
+def test_a_model_that_is_no_folder_inside_is_refused_in_words(tmp_path: Path, name: str):
+    space = Workspace.open(tmp_path / "ws")
+    with pytest.raises(CoreError) as error:
+        given.check_inside(space, name)
+    assert error.value.code in ("model_missing", "model_outside")

@@ -102,6 +102,16 @@ def test_who_is_sifted_out_is_counted(gold: Corpus, tmp_path: Path, encoder: Pat
     ).to_pylist()
 
 
+def test_what_people_wrote_is_not_sifted_out(gold: Corpus, tmp_path: Path, encoder: Path):
+    whole = build_pool(gold, AugmentParams("swap"), tmp_path, set(), lambda: None)
+    nothing = Checks(similarity=(0.0, 0.0))
+    assert len(sifted(gold, whole, nothing, encoder, lambda: None)[0].corpus) == 0
+    mine = whole.corpus.table.column("id").to_pylist()[3]
+    left, _ = sifted(gold, whole, nothing, encoder, lambda: None, {mine})
+    assert left.corpus.table.column("id").to_pylist() == [mine]
+    assert len(sifted(gold, whole, Checks(similarity=(0.0, 1.0)), encoder, lambda: None)[0].corpus) == len(whole.corpus)
+
+
 def test_a_recipe_asks_for_it_and_says_so_again(tmp_path: Path):
     space = Workspace.open(tmp_path / "ws")
     folder = sample("newsroom").folder

@@ -1,6 +1,6 @@
 """What people decided about single children of a pool: kept, rejected, or edited. A file of them belongs to a pool."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from pydantic import Field
 from core.errors import CoreError
 from core.formats.losses import Bad
 from core.formats.records import lines_of, record_of
-from core.params import CLOSED, build, canonical, canonical_json
+from core.params import CLOSED, build, canonical, canonical_json, digest
 from core.tasks.example import spans, valid_iob2
 
 Verdict = Literal["accepted", "rejected", "edited"]
@@ -18,16 +18,24 @@ Verdict = Literal["accepted", "rejected", "edited"]
 
 @dataclass(frozen=True)
 class Decision:
-    """About one child. `child`: its id, in hex; `tokens` and `tags`: how an edited one reads."""
+    """About one child. `child`: its id, in hex; `made`: what it was when somebody looked at it, see `mark`; `tokens`
+    and `tags`: how an edited one reads."""
 
     __pydantic_config__ = CLOSED
     child: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     verdict: Verdict
+    made: str = ""
     tokens: tuple[str, ...] = ()
     tags: tuple[str | None, ...] = field(default=())
 
 
 Decisions = Mapping[bytes, Decision]  # by the child's id
+
+
+def mark(tokens: Sequence[str], tags: Sequence[str | None]) -> str:
+    """What tells whether a child is still the one that somebody decided about: where a method draws from other rows,
+    too, another corpus may make another one under the same id."""
+    return digest([[*tokens], [*tags]])[:16]
 
 
 def read(path: Path, name: str) -> dict[bytes, Decision]:

@@ -8,17 +8,18 @@ where no other content word follows it.
 
 What keeps labels true:
 
-- O tokens become O tokens, and never words that are a mention of the corpus.
+- O tokens become O tokens, and never words among which a mention of the corpus stands.
 - A graph that knows names (not WordNet) is asked for mentions too, whole and whatever their case. Siblings have the
-  same relation to the same thing, so they are of the same kind: a mention becomes its sibling, or has it appended, with
-  its label. Along any other relation the tail is of another kind: it is only appended, with the label that most
-  mentions of the corpus spelt like it have, and as O where there are none.
+  same relation to the same thing, so they are of the same kind, unless the corpus labels them otherwise: a mention
+  becomes its sibling, or has it appended, with its label. Along any other relation the tail is of another kind: it is
+  only appended, with the label that most mentions of the corpus spelt like it have, and as O where there are none.
 - Masked tokens stay, and nothing is put inside a mention or a masked stretch.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Annotated, Literal
 
@@ -26,11 +27,14 @@ from pydantic import Field
 
 from core.augment.edits import Edit, edited, how_many, in_scope
 from core.augment.protocol import Child, Example, Name, Names, Rate, Rejected, Resources
-from core.augment.triples import SIBLING, Graph, WordNet, key, read
+from core.augment.triples import SIBLING, Graph, Triples, WordNet, key, read
 from core.augment.wordnet import FUNCTION_WORDS, cased, ordinary
+from core.errors import CoreError
 from core.params import CLOSED
 from core.tasks.example import OUTSIDE, spans
 from core.tasks.tokenise import tokenise
+
+_TOLD = 20  # relations of a file that a message names
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class GraphExpansion:
         self._params = params
         own = resources.named.get("triples")
         self._relation = params.relation if own is None else params.along
-        self._graph: Graph = WordNet(resources, params.senses) if own is None else read(own, params.triples or "")
+        self._graph: Graph = WordNet(resources, params.senses) if own is None else _own(own, params)
         self._english = resources.language.partition("-")[0] == "en"
         self._brackets = ("（", "）") if resources.language.partition("-")[0] in ("zh", "ja") else ("(", ")")
         self._labels, self._spelt = _mentions(resources.examples)
@@ -84,7 +88,9 @@ class GraphExpansion:
         found = [
             (s, self._graph.neighbours(" ".join(row.tokens[s.start : s.end]), self._relation)) for s in spans(row.tags)
         ]
-        return [_Place(s.start, s.end, s.label, others) for s, others in found if others]
+        kind = self._labels.get if self._relation == SIBLING else lambda _, label: label
+        same = [(s, [other for other in others if kind(key(other), s.label) == s.label]) for s, others in found]
+        return [_Place(s.start, s.end, s.label, others) for s, others in same if others]
 
     def _words(self, row: Example) -> list[_Place]:
         found: list[_Place] = []
@@ -92,10 +98,16 @@ class GraphExpansion:
             token = row.tokens[at]
             if ordinary(token, at) and (self._params.how == "replace" or not self._english or _ends(row, at)):
                 others = self._graph.neighbours(token.lower(), self._relation)
-                safe = [other for other in others if key(other) not in self._labels]
+                safe = [other for other in others if not self._names(other)]
                 if safe:
                     found.append(_Place(at, at + 1, None, safe))
         return found
+
+    def _names(self, other: str) -> bool:
+        """Whether a mention of the corpus stands in some words."""
+        words = key(other).split()
+        parts = (words[at:end] for at in range(len(words)) for end in range(at + 1, len(words) + 1))
+        return any(" ".join(part) in self._labels for part in parts)
 
     def _edit(self, row: Example, place: _Place, other: str) -> Edit:
         tokens = self._spelt.get(key(other)) or _cut(other)
@@ -108,6 +120,15 @@ class GraphExpansion:
         opening, closing = self._brackets
         tags = _tags(self._labels.get(key(other)) if place.label else None, len(tokens))
         return Edit(place.end, place.end, (opening, *tokens, closing), (OUTSIDE, *tags, OUTSIDE))
+
+
+def _own(path: Path, params: GraphParams) -> Triples:
+    """Triples of one's own. Raises CoreError `relation_unknown` where none has the relation."""
+    found = read(path, params.triples or "")
+    if params.along != SIBLING and params.along not in found.relations:
+        values = {"relation": params.along, "known": ", ".join([SIBLING, *found.relations[:_TOLD]])}
+        raise CoreError("relation_unknown", values)
+    return found
 
 
 def _mentions(rows: Sequence[Example]) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:

@@ -1,6 +1,6 @@
 """A row as a line of text that people edit: words between blanks, a mention as `[New York](place)`.
 
-A masked stretch is `[so](?)`; of words, `[`, `]` and `\\` stand after a `\\`, and so do `)` and `?` in labels.
+A masked stretch is `[so](?)`; in words, `[`, `]`, `\\` and blanks stand after a `\\`, and so do `)` and `?` in labels.
 """
 
 import re
@@ -10,8 +10,9 @@ from core.errors import CoreError
 from core.tasks.example import OUTSIDE
 
 _MASKED = "?"
-_IN_WORD, _IN_LABEL = re.compile(r"[\[\]\\]"), re.compile(r"[)?\\]")
-_BARE = r"(?:\\\S|[^\[\]\\\s])+"
+_IN_WORD, _IN_LABEL = re.compile(r"[\[\]\\\s]"), re.compile(r"[)?\\]")
+_BARE = r"(?:\\.|[^\[\]\\\s])+"
+_END = re.compile(r"\s*$")
 _PIECE = re.compile(rf"\s*(?:\[\s*({_BARE}(?:\s+{_BARE})*)\s*\]\(((?:\\.|[^)\\])+)\)|({_BARE}))(?=\s|$)", re.DOTALL)
 
 
@@ -36,13 +37,13 @@ def read(text: str) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
     """The words of a line, and their tags. Raises CoreError `markup` with the place where it can't be read."""
     tokens: list[str] = []
     tags: list[str | None] = []
-    at, whole = 0, text.rstrip()
-    while at < len(whole):
-        found = _PIECE.match(whole, at)
+    at = 0
+    while not _END.match(text, at):
+        found = _PIECE.match(text, at)
         if found is None:
-            raise CoreError("markup", {"place": whole[at : at + 20].strip()}, "hint_markup")
+            raise CoreError("markup", {"place": text[at : at + 20].strip()}, "hint_markup")
         inside, label, word = found.groups()
-        words = (inside or word).split()
+        words = re.findall(_BARE, inside or word, re.DOTALL)
         tokens += [re.sub(r"\\(.)", r"\1", one, flags=re.DOTALL) for one in words]
         tags += [OUTSIDE] if word else _tags(label, len(words))
         at = found.end()

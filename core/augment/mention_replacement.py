@@ -20,8 +20,11 @@ from core.augment import gazetteer
 from core.augment.edits import Edit, by_chance, edited
 from core.augment.occurrences import Occurrences
 from core.augment.protocol import Child, Example, Name, Names, Rate, Rejected, Resources
+from core.errors import CoreError
 from core.params import CLOSED
 from core.tasks.example import spans
+
+_TOLD = 20  # labels of a file that a message names
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,9 @@ class MentionReplacement:
         self._mentions = {label: Occurrences({*m} if even else m) for label, m in found.items()}
         if "gazetteer" in resources.named:
             names = gazetteer.read(resources.named["gazetteer"], params.gazetteer or "")
+            if found and not {*found} & {*names}:
+                values = {"labels": ", ".join([*names][:_TOLD]), "known": ", ".join(sorted(found))}
+                raise CoreError("gazetteer_labels", values)
             self._mentions |= {
                 label: Occurrences({*names[label]} - {*mentions} or {*names[label]})
                 for label, mentions in found.items()

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -126,7 +126,10 @@ def build_pool(
             if at % AHEAD == 0:
                 look_ahead(method, params, rows[at : at + AHEAD], copy)
             decision = told.get(_id(row, step, copy)) if told else None
-            child = born(task, method, params, row, copy, forbidden, seen, decision)
+            child = born(task, method, params, row, copy, forbidden, seen)
+            if decision is not None and isinstance(child, Child):
+                seen.add(task.text_content(child.tokens))  # what was rejected or edited doesn't come back as another
+                child = _decided(task, row, child, decision, parent.schema.labels, forbidden, seen)
             if isinstance(child, Rejected):
                 rejected.append(RejectedChild(row.id, copy, child.code))
             else:
@@ -135,13 +138,24 @@ def build_pool(
     return Pool(Corpus(parent.schema, _table(parent, rows, children, params)), rejected)
 
 
-def sifted(parent: Corpus, pool: Pool, checks: Checks, encoder: Path, check: Callable[[], None]) -> tuple[Pool, Judged]:
-    """The pool without the children that a model has something against, and what it thinks of those that stay."""
+def sifted(
+    parent: Corpus,
+    pool: Pool,
+    checks: Checks,
+    encoder: Path,
+    check: Callable[[], None],
+    exempt: Collection[bytes] = (),
+) -> tuple[Pool, Judged]:
+    """The pool without the children that a model has something against, and what it thinks of those that stay.
+
+    `exempt`: ids of children that people wrote.
+    """
     table = pool.corpus.table
     at = {id: place for place, id in enumerate(parent.table.column("id").to_pylist())}
     parents: list[bytes] = table.column("parent").to_pylist()
     found = judged(parent, pool.corpus, [at[id] for id in parents], checks, encoder, check)
-    codes = found.objections(checks)
+    objections = zip(table.column("id").to_pylist(), found.objections(checks), strict=True)
+    codes = [None if id in exempt else code for id, code in objections]
     copies = table.column("copy").to_pylist()
     out = [RejectedChild(id, n, code) for id, n, code in zip(parents, copies, codes, strict=True) if code is not None]
     stay = np.array([code is None for code in codes], dtype=bool)
@@ -162,25 +176,38 @@ def born(
     copy: int,
     forbidden: AbstractSet[bytes],
     seen: AbstractSet[bytes],
-    decision: Decision | None = None,
 ) -> Child | Rejected:
-    """One child, or the reason why there is none. `seen`: texts of the parent corpus and of the children so far;
-    `decision`: of a person, about this child."""
+    """One child, or the reason why there is none. `seen`: texts of the parent corpus and of the children so far."""
     made = method.augment(row, copy, rng_for(params.seed, params.method, row.id, copy))
     if isinstance(made, Rejected):
         return made
-    if decision is not None and decision.verdict == "rejected":
-        return Rejected("rejected_by_hand")
-    if decision is not None and decision.verdict == "edited":
-        by_hand = compared(row, [*zip(decision.tokens, decision.tags, strict=True)])
-        if isinstance(by_hand, Rejected):
-            return by_hand
-        return _unfit(row, by_hand, task.text_content(by_hand.tokens), forbidden, seen) or by_hand
     content = task.text_content(made.tokens)
     entry = augmenter(params.method)
     if entry.control:
         return Rejected("overlaps_held_out") if content in forbidden else made
     return _objection(row, made, entry, content, forbidden, seen) or made
+
+
+def _decided(
+    task: Task,
+    row: Example,
+    made: Child,
+    decision: Decision,
+    labels: Sequence[str],
+    forbidden: AbstractSet[bytes],
+    seen: AbstractSet[bytes],
+) -> Child | Rejected:
+    """A sound child as a person decided about it; as it is, if it isn't the one that was decided about."""
+    if decision.verdict == "accepted" or decision.made not in ("", decided.mark(made.tokens, made.tags)):
+        return made
+    if decision.verdict == "rejected":
+        return Rejected("rejected_by_hand")
+    by_hand = compared(row, [*zip(decision.tokens, decision.tags, strict=True)])
+    if isinstance(by_hand, Rejected):
+        return by_hand
+    if not {span.label for span in spans(by_hand.tags)} <= {*labels}:
+        return Rejected("invalid_tags")
+    return _unfit(row, by_hand, task.text_content(by_hand.tokens), forbidden, seen) or by_hand
 
 
 def _objection(
@@ -269,11 +296,10 @@ def run(ctx: RunContext) -> None:
         done += 1
 
     told = decided.read(ctx.input(DECISIONS), "decisions") if params.decisions is not None else None
-    for one in (told or {}).values():
-        decided.check(one, parent.schema.labels)
     pool, thought = build_pool(parent, params, ctx.root, forbidden, check, told), None
     if params.checks is not None and len(pool.corpus):
-        pool, thought = sifted(parent, pool, params.checks, ctx.input(ENCODER), ctx.check_cancelled)
+        edited = {id for id, one in (told or {}).items() if one.verdict == "edited"}
+        pool, thought = sifted(parent, pool, params.checks, ctx.input(ENCODER), ctx.check_cancelled, edited)
     ctx.metric(step=total, total=total)
     corpora.write(pool.corpus, ctx.root / "corpora")
     _write_rejected(pool.rejected, ctx.folder / "rejected.arrow")

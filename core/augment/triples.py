@@ -74,21 +74,26 @@ class Triples:
 
     def __init__(self, triples: Sequence[tuple[str, str, str]]) -> None:
         tails: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
-        heads: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+        heads: defaultdict[tuple[str, str], dict[tuple[str, str], None]] = defaultdict(dict)
         of: defaultdict[str, dict[tuple[str, str], None]] = defaultdict(dict)
         for head, relation, tail in triples:
             tails[key(head), relation][tail] = None
-            heads[relation, key(tail)][head] = None
+            heads[relation, key(tail)][head, key(head)] = None
             of[key(head)][relation, key(tail)] = None
         self._tails, self._heads, self._of = tails, heads, of
 
     def neighbours(self, word: str, relation: str) -> Sequence[str]:
         own = key(word)
         if relation == SIBLING:
-            found = [head for about in self._of.get(own, ()) for head in self._heads[about]]
+            found = [head for about in self._of.get(own, ()) for head, plain in self._heads[about] if plain != own]
         else:
-            found = [*self._tails.get((own, relation), ())]
-        return [other for other in dict.fromkeys(found) if key(other) != own]
+            found = [tail for tail in self._tails.get((own, relation), ()) if key(tail) != own]
+        return [*dict.fromkeys(found)]
+
+    @property
+    def relations(self) -> list[str]:
+        """What its relations are called."""
+        return sorted({relation for _, relation in self._tails})
 
 
 class WordNet:

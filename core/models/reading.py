@@ -39,14 +39,15 @@ class Encoder:
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._network = network.base_model.eval().to(self._device)
 
-    def read(self, table: pa.Table, check: Callable[[], None] = lambda: None) -> Read:
-        """The states of the last layer. `check` is called before each batch and may raise."""
+    def read(self, table: pa.Table, check: Callable[[], None] = lambda: None, items: bool = True) -> Read:
+        """The states of the last layer; without `items` only those of whole rows are kept. `check` is called before
+        each batch and may raise."""
         import torch
 
         pieces = self._task.pieces(table, self._tokenizer, self._length)
         lengths = pieces.lengths
         width = int(self._network.config.hidden_size)
-        items = np.zeros((len(pieces.places), width), dtype=np.float32)
+        kept = np.zeros((len(pieces.places) if items else 0, width), dtype=np.float32)
         rows = np.zeros((len(pieces), width), dtype=np.float32)
         with torch.inference_mode():
             for batch in batching.in_order(lengths, _TOKENS):
@@ -57,9 +58,9 @@ class Encoder:
                 found = self._network(**{name: torch.from_numpy(a).to(self._device) for name, a in put.items()})
                 states = found.last_hidden_state.float().cpu().numpy()
                 rows[batch] = (states * mask[:, :, None]).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)[:, None]
-                for within, row in enumerate(batch.tolist()):
+                for within, row in enumerate(batch.tolist() if items else ()):
                     span = slice(int(pieces.items[row]), int(pieces.items[row + 1]))
                     places = pieces.places[span]
-                    items[span] = np.where(places[:, None] >= 0, states[within][places], 0)
+                    kept[span] = np.where(places[:, None] >= 0, states[within][places], 0)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        return Read(items, np.asarray(pieces.items), rows / np.maximum(norms, 1e-9))
+        return Read(kept, np.asarray(pieces.items), rows / np.maximum(norms, 1e-9))
