@@ -250,7 +250,7 @@ def settings(part: AugmentedIngredient, task: Task) -> dict[str, str]:
         label, value = words[name].label if name in words else visible(name), getattr(given, name)
         share = kind.type is float and (kind.low, kind.high) == (0, 1)
         if kinds[name].names is not None:
-            found[label] = raw("none") if value is None else visible(called(value))
+            found |= {} if value is None else {label: visible(called(value))}
             continue
         if isinstance(value, bool):
             found[label] = raw("yes") if value else raw("no")
