@@ -15,9 +15,13 @@ _WHOLE_TEXTS: Mapping[str, str] = {  # words
         "Words become words that stand near them in the space of an encoder."
     ),
     "Words outside names become, or are followed by, words that WordNet relates them to, such as what they are kinds "
-    "or parts of. English only.": (
-        "Words become, or are followed by, words that WordNet relates them to, such as what they are kinds or parts "
-        "of. English only."
+    "or parts of; with a file of yours, names too. WordNet is English.": (
+        "Words become, or are followed by, words that WordNet or a file of yours relates them to. WordNet is English."
+    ),
+    "Words outside names become words that a masked language model expects there, or such words are put in. It needs "
+    "such a model.": (
+        "Words become words that a masked language model expects there, or such words are put in. It needs such a "
+        "model."
     ),
     "Synonyms of words in the sentence are put in at other places, never inside a name. English only.": (
         "Synonyms of words in the text are put in at other places. English only."

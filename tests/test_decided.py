@@ -176,7 +176,8 @@ def test_what_was_rejected_does_not_come_back_as_another_copy(space: Workspace):
     assert first["rejected"]["duplicate"] > 10
     rows = pool(space).table.to_pylist()
     for row in rows:
-        decide(space, row["id"], "rejected")
+        one = Decision(row["id"].hex(), "rejected", decisions.mark(row["tokens"], row["tags"]))
+        deciding.decide(space, "newsroom", NAME, one, ())
     assert used(space)["rejected_by_hand"] == len(rows) and len(pool(space)) == 0
 
 

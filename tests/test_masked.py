@@ -40,12 +40,15 @@ def masked(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     tokenizer = Tokenizer.from_file(str(tiny_model / "tokenizer.json"))
     torch.manual_seed(0)
     model: Any = BertForMaskedLM(BertConfig.from_pretrained(str(tiny_model)))
-    rows = [torch.tensor([tokenizer.encode([*words], is_pretokenized=True).ids]) for words in SENTENCES[:3]]
+    tokenizer.enable_padding()
+    rows = tokenizer.encode_batch([[*words] for words in SENTENCES[:3]], is_pretokenized=True)
+    ids, there = (torch.tensor([getattr(row, name) for row in rows]) for name in ("ids", "attention_mask"))
+    tokenizer.no_padding()
     optimizer, mask = torch.optim.AdamW(model.parameters(), 5e-3), tokenizer.token_to_id("[MASK]")
-    for step in range(350):
-        ids = rows[step % len(rows)]
-        hidden = torch.rand(ids.shape) < 0.3
-        loss = model(input_ids=ids.masked_fill(hidden, mask), labels=ids).loss
+    for _ in range(200):
+        hidden = (torch.rand(ids.shape) < 0.3) & (there > 0)
+        labels = ids.masked_fill(there == 0, -100)
+        loss = model(input_ids=ids.masked_fill(hidden, mask), attention_mask=there, labels=labels).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
