@@ -87,7 +87,7 @@ def processes(root: Path) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def wordnet(tmp_path_factory) -> Path:
+def wordnet(tmp_path_factory, tables) -> Path:
     """A cache folder with the synonyms, which take long to build: two processes that want them build them once."""
     folder = tmp_path_factory.mktemp("wordnet")
     command = [sys.executable, "-m", "core.augment.wordnet", str(folder)]
@@ -97,6 +97,11 @@ def wordnet(tmp_path_factory) -> Path:
     worked = sorted(usage.ru_utime for _, _, usage in waited)
     assert worked[0] < worked[1] / 2  # one of them did nothing but wait
     assert len(list(folder.glob("*.arrow"))) == 1 and not list(folder.glob("*.tmp"))
+    for module in ("core.augment.embeddings", "core.augment.triples"):  # whose tables take longest, built for all tests
+        subprocess.run([sys.executable, "-m", module, str(tables)], cwd=ROOT, env=environment(), check=True)
+    for path in tables.glob("*.arrow"):
+        if not (folder / path.name).exists():
+            (folder / path.name).symlink_to(path)
     return folder
 
 

@@ -28,7 +28,6 @@ SCENES: Mapping[str, str] = {
     "data-browse": "/data?project=newsroom&view=browse",
     "augment": "/augment?project=newsroom",
     "augment-methods": "/augment?project=newsroom&way=compare&sentence=7",
-    "augment-review": "/augment?project=newsroom&children=each",
     "mix": "/mix?project=newsroom",
     "runs": "/runs?project=newsroom",
     "compare": "/compare?project=newsroom&split=test",
