@@ -27,7 +27,7 @@ from core.launch import start_pool
 from core.project import Project, with_ingredient
 from core.recipe import AugmentedIngredient
 from core.report import browse
-from core.sources import settled
+from core.sources import keep_named
 from core.stage import Stage
 from core.tasks import task as task_of
 from core.tasks.protocol import Task
@@ -214,7 +214,7 @@ def free_name(project: Project, base: str) -> str:
 def _build(space: Workspace, project: Project, name: str, part: AugmentedIngredient) -> None:
     """Write the ingredient into the project, and start building its pool."""
     with telling():
-        whole = settled(space, part, project.recipe.folder, project.recipe.language)
+        whole = keep_named(space, part, project.recipe.folder, project.recipe.language)
         event = {"event": "ingredient", "name": name}
         changed = projects.edit(space, project.slug, with_ingredient(name, whole), event)
         start_pool(space, changed, name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from components.entities import GREY
+from components.entities import GREY, MAKE_JS
 from components.words import raw, visible
 from core.report.diff import Kind, Piece, Stretch
 from core.report.figures import label_colours
@@ -66,12 +66,6 @@ export default function (component) {
   const { data, parentElement } = component
   const old = parentElement.querySelector(".beside")
   if (old) old.remove()
-  const make = (name, kind, text) => {
-    const found = document.createElement(name)
-    if (kind) found.className = kind
-    if (text !== undefined) found.textContent = text
-    return found
-  }
   const word = (kind, way, text) => {
     const found = make(kind === "inserted" ? "ins" : "span", `${kind} ${way}`.trim(), text)
     if (kind !== "kept") found.title = data.words[kind]
@@ -140,7 +134,7 @@ export default function (component) {
 }
 """
 
-_mount = st.components.v2.component("peibi_beside", css=_CSS, js=_JS)
+_mount = st.components.v2.component("peibi_beside", css=_CSS, js=MAKE_JS + _JS)
 
 
 def kinds() -> Mapping[Kind, str]:

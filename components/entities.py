@@ -42,17 +42,19 @@ _CSS = """
 .was { text-decoration: line-through; opacity: 0.55; margin-inline-end: 0.25rem; font-size: 0.85rem; }
 """
 
+MAKE_JS = """
+const make = (name, kind, text) => {
+  const found = document.createElement(name)
+  if (kind) found.className = kind
+  if (text !== undefined) found.textContent = text
+  return found
+}
+"""
 _JS = """
 export default function (component) {
   const { data, parentElement } = component
   const old = parentElement.querySelector(".rows")
   if (old) old.remove()
-  const make = (name, kind, text) => {
-    const found = document.createElement(name)
-    if (kind) found.className = kind
-    if (text !== undefined) found.textContent = text
-    return found
-  }
   const rows = make("div", "rows")
   for (const line of data.lines) {
     const row = make("div", line.indent ? "row indent" : "row")
@@ -83,7 +85,7 @@ export default function (component) {
 }
 """
 
-_mount = st.components.v2.component("peibi_entities", css=_CSS, js=_JS)
+_mount = st.components.v2.component("peibi_entities", css=_CSS, js=MAKE_JS + _JS)
 
 
 def shown(row: Row, lead: str = "", note: str = "", indent: bool = False) -> Line:

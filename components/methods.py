@@ -139,7 +139,31 @@ def what(method: str) -> str:
 
 def field_words(method: str) -> Mapping[str, FieldWords]:
     """What the settings of a method are called, by field."""
-    words = {
+    words = {**_name_words(), **_noise_words(), **_translation_words(), **_graph_words(), **_model_words()}
+    rate = {"rate": FieldWords(t(RATES[method].label), t(RATES[method].help))} if method in RATES else {}
+    return words | rate
+
+
+def _name_words() -> dict[str, FieldWords]:
+    return {
+        "balance": FieldWords(
+            t("Even out what is rare"),
+            t("Rare labels are replaced more often, and every spelling is as likely as the most frequent one."),
+        ),
+        "gazetteer": FieldWords(
+            t("Names from a file of yours"),
+            t("A CSV file with the columns label and mention. Names of these labels become those of the file."),
+        ),
+        "methods": FieldWords(
+            t("Methods"),
+            t("In this order, each as it is by default; for settings of your own make an ingredient of an ingredient."),
+            {name: t(METHODS[name].title) for name in METHODS},
+        ),
+    }
+
+
+def _noise_words() -> dict[str, FieldWords]:
+    return {
         "character_rate": FieldWords(
             t("Characters changed"), t("The chance of each character of such a word to be changed; at least one is.")
         ),
@@ -151,35 +175,17 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
             t("Outside or inside names, or anywhere. The label of a name stays in any case."),
             {"all": t("Anywhere"), "outside": t("Outside"), "inside": t("Inside")},
         ),
-    }
-    words |= {
-        "balance": FieldWords(
-            t("Even out what is rare"),
-            t("Rare labels are replaced more often, and every spelling is as likely as the most frequent one."),
-        ),
-        "gazetteer": FieldWords(
-            t("Names from a file of yours"),
-            t("A CSV file with the columns label and mention. Names of these labels become those of the file."),
-        ),
-        "model": FieldWords(
-            t("Model"),
-            t("A masked language model: its id on a hub, such as bert-base-uncased, or a folder inside the workspace."),
-        ),
-        "way": FieldWords(
-            t("What happens"), None, {"replace": t("Words are replaced"), "insert": t("Words are put in")}
-        ),
-        "likeliest": FieldWords(t("Words to draw from"), t("How many words may come to stand at one place.")),
         "style": FieldWords(
             t("What words become"),
             t("Any: one of the three, by chance."),
             {"any": t("Any"), "lower": t("small"), "title": t("Title"), "upper": t("CAPS")},
         ),
-        "methods": FieldWords(
-            t("Methods"),
-            t("In this order, each as it is by default; for settings of your own make an ingredient of an ingredient."),
-            {name: t(METHODS[name].title) for name in METHODS},
-        ),
         "joined": FieldWords(t("Joined rather than cut"), t("The share of words that run into the next one.")),
+    }
+
+
+def _translation_words() -> dict[str, FieldWords]:
+    return {
         "fewest": FieldWords(
             t("Fewest words of a segment"), t("Shorter stretches stay: they rarely come back changed.")
         ),
@@ -191,13 +197,12 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
             ),
             {"segments": t("Stretches"), "markers": t("Whole sentences")},
         ),
-        "nearest": FieldWords(
-            t("Neighbours drawn from"), t("How many of the words nearest to a word its successor is drawn from.")
-        ),
-        "least": FieldWords(
-            t("Nearness, at least"),
-            t("Of a neighbour to the word. Less lets more words change, and more of them into something else."),
-        ),
+        "pivot": FieldWords(t("Language between"), t("The language that a sentence goes through: pt, Portuguese.")),
+    }
+
+
+def _graph_words() -> dict[str, FieldWords]:
+    return {
         "relation": FieldWords(
             t("Relation"),
             t(
@@ -232,11 +237,27 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
             t("Relation in that file"),
             t("As the file calls it; sibling: another head with the same relation to the same tail."),
         ),
-        "pivot": FieldWords(t("Language between"), t("The language that a sentence goes through: pt, Portuguese.")),
     }
-    if method in RATES:
-        words["rate"] = FieldWords(t(RATES[method].label), t(RATES[method].help))
-    return words
+
+
+def _model_words() -> dict[str, FieldWords]:
+    return {
+        "nearest": FieldWords(
+            t("Neighbours drawn from"), t("How many of the words nearest to a word its successor is drawn from.")
+        ),
+        "least": FieldWords(
+            t("Nearness, at least"),
+            t("Of a neighbour to the word. Less lets more words change, and more of them into something else."),
+        ),
+        "model": FieldWords(
+            t("Model"),
+            t("A masked language model: its id on a hub, such as bert-base-uncased, or a folder inside the workspace."),
+        ),
+        "way": FieldWords(
+            t("What happens"), None, {"replace": t("Words are replaced"), "insert": t("Words are put in")}
+        ),
+        "likeliest": FieldWords(t("Words to draw from"), t("How many words may come to stand at one place.")),
+    }
 
 
 def settings(part: AugmentedIngredient, task: Task) -> dict[str, str]:

@@ -51,7 +51,7 @@ def review(space: Workspace, project: Project, pool: Corpus, parent: Corpus, nam
     else:
         st.caption(t("No child is left here."))
         _take_back(space, project, name, found)
-    outcome(space, project, name, found, {*ids})
+    _follow(space, project, name, found, {*ids})
 
 
 def without_children(space: Workspace, project: Project, name: str) -> None:
@@ -60,7 +60,7 @@ def without_children(space: Workspace, project: Project, name: str) -> None:
     if found.taken:
         st.caption(t("{n} decisions about its children stand.", n=found.taken))
         _take_back(space, project, name, found)
-    outcome(space, project, name, found, set())
+    _follow(space, project, name, found, set())
 
 
 def _chosen(found: Decided, ids: Sequence[str]) -> list[str]:
@@ -220,7 +220,7 @@ def _stop() -> None:
     st.session_state.pop(_EDITING, None)
 
 
-def outcome(space: Workspace, project: Project, name: str, found: Decided, ids: Collection[str]) -> None:
+def _follow(space: Workspace, project: Project, name: str, found: Decided, ids: Collection[str]) -> None:
     """Whether the pool follows what was decided, and the button that lets it. `ids`: of the pool's children."""
     part = project.ingredients[name]
     assert isinstance(part, AugmentedIngredient)

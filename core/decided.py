@@ -39,19 +39,16 @@ def decided(workspace: Workspace, project: str, name: str) -> Decided:
     for event in projects.events(workspace, project):
         if name not in (event.get("ingredient"), event.get("name")):
             continue
-        match event.get("event"):
-            case "child_taken_back" if stack:
-                stack.pop()
-            case "ingredient_deleted":
-                before, stack = stack, []
-            case "ingredient_restored":
-                stack = before
-            case "child":
-                one = _decision(event)
-                stack += [] if one is None else [one]
-                ever |= set[str]() if one is None else {one.child}
-            case _:
-                pass
+        kind, one = event.get("event"), _decision(event)
+        if kind == TAKEN_BACK and stack:
+            stack.pop()
+        elif kind == "ingredient_deleted":
+            before, stack = stack, []
+        elif kind == "ingredient_restored":
+            stack = before
+        elif kind == DECIDED and one is not None:
+            stack.append(one)
+            ever.add(one.child)
     return Decided({one.child: one for one in stack}, len(stack), frozenset(ever))
 
 

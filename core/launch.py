@@ -23,7 +23,7 @@ from core.recipe_text import mix_data
 from core.repeats import queue
 from core.runs import RunSpec
 from core.seen import told_or_refused
-from core.sources import import_spec, settled
+from core.sources import import_spec, keep_named
 from core.stage import Stage, augment_spec, imported, settle, train_specs
 from core.tasks import task as task_of
 from core.training import sense
@@ -67,7 +67,7 @@ def standing(workspace: Workspace, project: Project) -> Standing:
         ready = {name: part for name, part in left.items() if part.of in stage.pools}
         if not ready:
             break
-        specs = {name: augment_spec(_settled(workspace, project, part), stage).id for name, part in ready.items()}
+        specs = {name: augment_spec(_kept(workspace, project, part), stage).id for name, part in ready.items()}
         known = {run.id: run for run in workspace.store.find(specs.values())}
         for name, id in specs.items():
             del left[name]
@@ -99,11 +99,11 @@ def start_pool(workspace: Workspace, project: Project, name: str) -> Run:
     part, stage = project.ingredients[name], standing(workspace, project).stage
     if stage is None or not isinstance(part, AugmentedIngredient) or part.of not in stage.pools:
         raise CoreError("pool_not_ready", {"name": name}, "hint_pool_not_ready")
-    return workspace.submit(augment_spec(_settled(workspace, project, part), stage))[0]
+    return workspace.submit(augment_spec(_kept(workspace, project, part), stage))[0]
 
 
-def _settled(workspace: Workspace, project: Project, part: AugmentedIngredient) -> AugmentedIngredient:
-    return settled(workspace, part, project.recipe.folder, project.recipe.language)
+def _kept(workspace: Workspace, project: Project, part: AugmentedIngredient) -> AugmentedIngredient:
+    return keep_named(workspace, part, project.recipe.folder, project.recipe.language)
 
 
 @dataclass(frozen=True)

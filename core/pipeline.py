@@ -22,7 +22,7 @@ from core.recipe import AugmentedIngredient, Recipe, about
 from core.runs import RunSpec
 from core.scores import Scores
 from core.seen import told_or_refused
-from core.sources import import_spec, settled
+from core.sources import import_spec, keep_named
 from core.stage import Stage, augment_spec, imported, settle, train_specs
 from core.submit import Submitter, Watch, cancel_all, raise_mendable, result_of, wait
 from core.tasks import task as task_of
@@ -165,7 +165,7 @@ def _augment(workspace: Workspace, recipe: Recipe, stage: Stage, submit: Submitt
         started: dict[str, Run] = {}
         for name, part in ready.items():
             with about(f"ingredients.{name}.params"):
-                whole = settled(workspace, part, recipe.folder, recipe.language)
+                whole = keep_named(workspace, part, recipe.folder, recipe.language)
             started[name] = submit(augment_spec(whole, stage))[0]
         for name, run in started.items():
             with about(f"ingredients.{name}"):

@@ -179,7 +179,7 @@ def keep_source(
     return source, f"file:{workspace.add_file(folder / source.name, source.name)}"
 
 
-def settled(workspace: Workspace, part: AugmentedIngredient, folder: Path, language: str) -> AugmentedIngredient:
+def keep_named(workspace: Workspace, part: AugmentedIngredient, folder: Path, language: str) -> AugmentedIngredient:
     """The ingredient with what its params name kept in the workspace, and called by what it holds: `file:SHA/NAME`,
     `model:IDENTITY/NAME`. `folder`: what relative names are relative to; `language`: of the rows.
 

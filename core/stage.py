@@ -50,7 +50,7 @@ def augment_spec(ingredient: AugmentedIngredient, stage: Stage) -> RunSpec:
 def augment_spec_of(ingredient: AugmentedIngredient, parent: str, ids: Mapping[str, str]) -> RunSpec:
     """The building of a pool. `parent`: id of the corpus it is made of; `ids`: those of the import, by role.
 
-    What the ingredient's params name is kept in the workspace already (see core.sources.settled).
+    What the ingredient's params name is kept in the workspace already (see core.sources.keep_named).
     """
     part = ingredient
     asked = (part.augmenter, part.params, part.copies, part.seed, part.decisions, part.checks)

@@ -16,7 +16,7 @@ from core.jobs.folder import read_json
 from core.project import Project
 from core.recipe import AugmentedIngredient
 from core.sample import open_sample
-from core.sources import settled
+from core.sources import keep_named
 from core.submit import result_of
 from core.workspace import Workspace
 
@@ -195,7 +195,7 @@ def test_an_ingredient_made_anew_under_a_name_begins_without_decisions(space: Wo
 def test_decisions_that_came_with_an_ingredient_stay(space: Workspace, tmp_path: Path):
     first, second, *_ = pool(space).table.column("id").to_pylist()
     (tmp_path / "d.jsonl").write_text(decisions.text_of([Decision(first.hex(), "rejected", made(space, first))]))
-    part = settled(space, AugmentedIngredient("swap", copies=2, decisions="d.jsonl"), tmp_path, "en")
+    part = keep_named(space, AugmentedIngredient("swap", copies=2, decisions="d.jsonl"), tmp_path, "en")
     projects.edit(space, "newsroom", projects.with_ingredient(NAME, part), {"event": "ingredient", "name": NAME})
     result_of(space, launch.start_pool(space, project(space), NAME), lambda runs: None)
     assert unused(space) == 0
@@ -207,7 +207,7 @@ def test_an_edit_with_a_label_that_is_gone_costs_that_child_alone(space: Workspa
     child = pool(space).table.column("id").to_pylist()[0]
     one = Decision(child.hex(), "edited", "", ("Thor",), ("B-god",))
     (tmp_path / "d.jsonl").write_text(decisions.text_of([one, Decision("0" * 32, "edited", "", ("x",), ("B-y",))]))
-    part = settled(space, AugmentedIngredient("swap", copies=2, decisions="d.jsonl"), tmp_path, "en")
+    part = keep_named(space, AugmentedIngredient("swap", copies=2, decisions="d.jsonl"), tmp_path, "en")
     projects.edit(space, "newsroom", projects.with_ingredient(NAME, part), {"event": "ingredient", "name": NAME})
     found = result_of(space, launch.start_pool(space, project(space), NAME), lambda runs: None)
     assert found["rejected"]["invalid_tags"] == 1

@@ -16,7 +16,7 @@ from core.formats import table
 from core.pipeline import staged
 from core.recipe import AugmentedIngredient, Recipe, load
 from core.runs import kept
-from core.sources import settled
+from core.sources import keep_named
 from core.tasks.example import spans
 from core.workspace import Workspace
 
@@ -71,7 +71,7 @@ def test_a_bad_table_is_refused_with_its_place_and_leaves_nothing(tmp_path: Path
     (tmp_path / "names.csv").write_text(text)
     part = AugmentedIngredient("mention_replacement", params={"gazetteer": "names.csv"})
     with pytest.raises(CoreError) as error:
-        settled(space, part, tmp_path, "en")
+        keep_named(space, part, tmp_path, "en")
     assert code(error) == what and error.value.values["file"] == "names.csv"
     assert not [*(space.root / "files").iterdir()]
 
@@ -111,9 +111,11 @@ def test_a_file_named_by_a_project_belongs_to_it_and_is_not_cleaned_away(tmp_pat
     (tmp_path / "names.csv").write_text(NAMES)
     space.name_corpus("x", {"sources": {}, "inputs": {}})
     project = projects.create(space, "p", "corpus:x")
-    part = settled(space, AugmentedIngredient("mention_replacement", params={"gazetteer": "names.csv"}), tmp_path, "en")
+    part = keep_named(
+        space, AugmentedIngredient("mention_replacement", params={"gazetteer": "names.csv"}), tmp_path, "en"
+    )
     project = projects.edit(space, project.slug, projects.with_ingredient("named", part), {"event": "ingredient"})
-    assert project.ingredients["named"] == part and settled(space, part, tmp_path, "en") == part
+    assert project.ingredients["named"] == part and keep_named(space, part, tmp_path, "en") == part
     sha = str(part.params["gazetteer"]).partition("/")[0].removeprefix("file:")
     assert belongings(space, project, Known(space)).files == {sha}
     (path,) = (space.root / "files").iterdir()

@@ -14,9 +14,9 @@ from pydantic import Field
 
 from core import corpus as corpora
 from core.augment import Entry, augmenter, check_suits, make, named_by, params_of, resources
-from core.augment import decisions as decided
 from core.augment.audit import audit
-from core.augment.decisions import Decision, Decisions
+from core.augment.decisions import Decision, Decisions, mark
+from core.augment.decisions import read as read_decisions
 from core.augment.edits import compared
 from core.augment.protocol import Ahead, Augmenter, Child, Example, Name, Names, Rejected, rng_for
 from core.augment.sieve import Checks, Judged, judged
@@ -129,7 +129,7 @@ def build_pool(
             child = born(task, method, params, row, copy, forbidden, seen)
             if decision is not None and isinstance(child, Child):
                 seen.add(task.text_content(child.tokens))  # what was rejected or edited doesn't come back as another
-                child = _decided(task, row, child, decision, parent.schema.labels, forbidden, seen)
+                child = _as_decided(task, row, child, decision, parent.schema.labels, forbidden, seen)
             if isinstance(child, Rejected):
                 rejected.append(RejectedChild(row.id, copy, child.code))
             else:
@@ -188,7 +188,7 @@ def born(
     return _objection(row, made, entry, content, forbidden, seen) or made
 
 
-def _decided(
+def _as_decided(
     task: Task,
     row: Example,
     made: Child,
@@ -198,7 +198,7 @@ def _decided(
     seen: AbstractSet[bytes],
 ) -> Child | Rejected:
     """A sound child as a person decided about it; as it is, if it isn't the one that was decided about."""
-    if decision.verdict == "accepted" or decision.made not in ("", decided.mark(made.tokens, made.tags)):
+    if decision.verdict == "accepted" or decision.made not in ("", mark(made.tokens, made.tags)):
         return made
     if decision.verdict == "rejected":
         return Rejected("rejected_by_hand")
@@ -295,7 +295,7 @@ def run(ctx: RunContext) -> None:
             next_look = time.monotonic() + PROGRESS
         done += 1
 
-    told = decided.read(ctx.input(DECISIONS), "decisions") if params.decisions is not None else None
+    told = read_decisions(ctx.input(DECISIONS), "decisions") if params.decisions is not None else None
     pool, thought = build_pool(parent, params, ctx.root, forbidden, check, told), None
     if params.checks is not None and len(pool.corpus):
         edited = {id for id, one in (told or {}).items() if one.verdict == "edited"}
