@@ -14,6 +14,7 @@ from core.params import canonical_json, plain
 from core.yaml_text import parse
 
 _STEPS = 100  # of a slider from end to end
+_SIDE_BY_SIDE = 4  # options that stand beside each other in a narrow form; of more, one is picked from a list
 _SLIDER = 50  # the widest range of whole numbers that is a slider
 
 
@@ -141,6 +142,10 @@ def _widget(kind: Kind, words: FieldWords, key: str, default: Any) -> Any:
     if get_origin(kind.type) is Literal:
         show = words.options
         options = list(get_args(kind.type))
+        if len(options) > _SIDE_BY_SIDE:
+            return st.selectbox(
+                words.label, options, format_func=lambda option: show.get(option, escape(option)), **common
+            )
         return st.segmented_control(
             words.label,
             options,

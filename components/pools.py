@@ -29,6 +29,7 @@ from core.workspace import Workspace
 _GONE = "augment_gone"  # session key: the ingredient that was deleted last, and the project as it was then
 _PICKED = "augment_picked"  # session key: the ingredient that was last looked at
 _WAY, _ALL = "children", "some"  # in the address: how the children of an ingredient are shown
+_NAMES = 130  # pixels of a column of names
 _ROWS = 5  # sentences shown of an ingredient
 
 
@@ -209,7 +210,7 @@ def _children_of(space: Workspace, project: Project, found: Standing, pool: Corp
 
 
 def _pairs(data: Mapping[str, object], left: str, right: str, key: str) -> None:
-    config = {"name": st.column_config.TextColumn(left), "value": st.column_config.Column(right)}
+    config = {"name": st.column_config.TextColumn(left, width=_NAMES), "value": st.column_config.Column(right)}
     rows = [{"name": visible(name), "value": value} for name, value in data.items()]
     st.dataframe(rows, key=key, hide_index=True, column_config=config, height="content", alt=left)
 

@@ -116,7 +116,7 @@ def test_bounds_are_read_from_the_class():
 def test_every_method_has_a_form_that_its_class_accepts(method: str):
     at = drawn(AppTest.from_function(of_a_method, args=(method,)))
     assert at.session_state["found"] == {}
-    kinds = ("slider", "number_input", "segmented_control", "text_input", "multiselect", "toggle")
+    kinds = ("slider", "number_input", "segmented_control", "selectbox", "text_input", "multiselect", "toggle")
     widgets = {widget.key for kind in kinds for widget in at.get(kind)}
     fields = {field.name for field in dataclasses.fields(params_class(method))}
     assert widgets == {f"p_{name}" for name in fields} and ("rate" in fields) != AUGMENTERS[method].control

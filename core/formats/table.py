@@ -34,7 +34,7 @@ def read(path: Path, name: str, columns: Mapping[str, Sequence[str]]) -> Iterato
             raise CoreError(fields.code, {"file": name, "line": at} | fields.values, "hint_csv_quote_open")
         if len(fields) != len(header):
             values: dict[str, Value] = {"file": name, "line": at, "fields": len(fields), "columns": len(header)}
-            raise CoreError("table_ragged", values, "hint_csv_quote_open")
+            raise CoreError("table_ragged", values, "hint_table_ragged")
         yield at, tuple(_field(fields[place], name, at, column) for column, place in places.items())
 
 
