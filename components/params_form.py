@@ -140,24 +140,21 @@ def _widget(kind: Kind, words: FieldWords, key: str, default: Any) -> Any:
         show, options = words.options, _choices(kind)
         return st.multiselect(words.label, options, format_func=lambda one: show.get(one, escape(one)), **common)
     if get_origin(kind.type) is Literal:
-        show = words.options
-        options = list(get_args(kind.type))
-        if len(options) > _SIDE_BY_SIDE:
-            return st.selectbox(
-                words.label, options, format_func=lambda option: show.get(option, escape(option)), **common
-            )
-        return st.segmented_control(
-            words.label,
-            options,
-            format_func=lambda option: show.get(option, escape(option)),
-            required=not kind.optional,
-            **common,
-        )
+        return _one_of(kind, words, common)
     if kind.type in (int, float):
         return _number(kind, words, common)
     if kind.type is str:
         return st.text_input(words.label, **common)
     return st.text_area(words.label, height=100, **common)
+
+
+def _one_of(kind: Kind, words: FieldWords, common: Mapping[str, Any]) -> Any:
+    """Options beside each other, or in a list where they are many."""
+    show, options = words.options, list(get_args(kind.type))
+    look: dict[str, Any] = {"format_func": lambda option: show.get(option, escape(option)), **common}
+    if len(options) > _SIDE_BY_SIDE:
+        return st.selectbox(words.label, options, **look)
+    return st.segmented_control(words.label, options, required=not kind.optional, **look)
 
 
 def _number(kind: Kind, words: FieldWords, common: Mapping[str, Any]) -> Any:
