@@ -21,6 +21,7 @@ from core.report import browse
 from core.tasks import task as task_of
 from core.workspace import Workspace
 
+_WORST = "review_worst"  # session key: whether the most changed children come first
 _AT, _SHOWN = "review_at", "review_shown"  # session keys: id of the child in hand; which children are gone through
 _EDITING, _TEXT = "review_editing", "review_text"  # session keys: id of the child that is being edited, and its line
 _HEIGHT = 120  # pixels of the field for an edited child
@@ -45,7 +46,14 @@ def review(space: Workspace, project: Project, pool: Corpus, parent: Corpus, nam
     """The children of an ingredient, one by one, and what was decided about them. `parent`: what they were made of."""
     found = deciding.decided(space, project.slug, name)
     ids: list[str] = [id.hex() for id in pool.table.column("id").to_pylist()]
-    place = _Place(space, project, name, pool, parent, ids, _chosen(found, ids), found)
+    worst = st.toggle(
+        t("Most changed first"),
+        key=_WORST,
+        persist_state="session",
+        help=t("By the share of words that are others: where a method goes wrong, it mostly changes much."),
+    )
+    order = [ids[at] for at in browse.most_changed(pool)] if worst else ids
+    place = _Place(space, project, name, pool, parent, ids, _chosen(found, order), found)
     if place.left:
         _one(place)
     else:
@@ -64,7 +72,7 @@ def without_children(space: Workspace, project: Project, name: str) -> None:
 
 
 def _chosen(found: Decided, ids: Sequence[str]) -> list[str]:
-    """The children that are gone through: ids, in the order of the pool."""
+    """The children that are gone through: ids, in their order."""
     groups = {"open": [id for id in ids if id not in found.now]}
     groups |= {v: [id for id in ids if id in found.now and found.now[id].verdict == v] for v in _VERDICTS}
     names = {

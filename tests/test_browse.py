@@ -341,3 +341,19 @@ def test_a_place_among_rows_of_some_length_is_what_a_plain_loop_says(lengths, fe
         number = wanted.index(here)
         around = [None, *wanted, None]
         assert place(found, at) == Place(here, number, around[number], around[number + 2])
+
+
+def test_the_most_changed_children_come_first(tmp_path):
+    from core.augment.pool import AugmentParams, build_pool
+    from core.report import browse
+    from tests.test_augment import GOLD as PARENTS
+
+    pool = build_pool(PARENTS, AugmentParams("deletion", {"rate": 0.5}), tmp_path, set(), lambda: None).corpus
+    order = browse.most_changed(pool)
+    shares = []
+    for row in pool.table.to_pylist():
+        touched = sum(max(c["end"] - c["start"], len(c["was"])) for c in row["changes"])
+        shares.append(touched / len(row["tokens"]))
+    assert sorted(order.tolist()) == [*range(len(pool))]
+    assert [shares[at] for at in order] == sorted(shares, reverse=True) and len({*shares}) > 2
+    assert len(browse.most_changed(pool.take(np.empty(0, dtype=np.int64)))) == 0

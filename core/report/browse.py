@@ -123,6 +123,19 @@ def place(found: np.ndarray, at: int) -> Place:
     return Place(int(found[number]), number, before, after)
 
 
+def most_changed(pool: Corpus) -> np.ndarray:
+    """Positions of a pool's children, those first of whose words the greatest share is another's or none is left of
+    what stood there; of equals in the order of the pool. *Shape:* (rows,), int64."""
+    lengths = task(pool.schema.task).lengths(pool.table)
+    changes = pool.table.column("changes").combine_chunks()
+    rows = np.repeat(np.arange(len(pool)), changes.value_lengths().to_numpy())
+    flat = changes.flatten()
+    new = flat.field("end").to_numpy() - flat.field("start").to_numpy()
+    gone = flat.field("was").value_lengths().to_numpy()
+    touched = np.bincount(rows, np.maximum(new, gone), minlength=len(pool))
+    return np.argsort(-touched / np.maximum(lengths, 1), kind="stable")
+
+
 def page(
     corpus: Corpus, positions: np.ndarray, start: int, count: int, values: Sequence[Sequence[str]] | None = None
 ) -> list[Row]:
