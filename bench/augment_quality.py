@@ -1,6 +1,6 @@
 """What each method is likely to bring: gold alone beside gold and its children, judged by a head over frozen features.
 
-    python bench/augment_quality.py [--json] [--quick] [--data weibo]      needs PEIBI_DATA
+    python bench/augment_quality.py [--json] [--quick] [--data weibo] [--sizes 150]      needs PEIBI_DATA
 
 Of the training sentences 50, 150 and 500 are drawn, eight times each. A method makes one child of each sentence, dev's
 texts left out; a linear head is solved over the frozen encoder of the language, once from the sentences alone and once
@@ -131,11 +131,12 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true", help="50 sentences, three draws")
     parser.add_argument("--data", choices=LANGUAGES, default="wnut17")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="sentences drawn")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "models").mkdir()
-        claims = claims_of(args.data, SIZES[:1] if args.quick else SIZES, 3 if args.quick else DRAWS, root)
+        claims = claims_of(args.data, SIZES[:1] if args.quick else args.sizes, 3 if args.quick else DRAWS, root)
     tell(claims, args.json)
     return 0
 

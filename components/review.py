@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
+from components.address import choice
 from components.entities import Line, entities, shown
 from components.frame import telling
 from components.words import raw, t
@@ -21,7 +22,7 @@ from core.report import browse
 from core.tasks import task as task_of
 from core.workspace import Workspace
 
-_WORST = "review_worst"  # session key: whether the most changed children come first
+_ORDER = "order"  # in the address: in which order children are gone through
 _AT, _SHOWN = "review_at", "review_shown"  # session keys: id of the child in hand; which children are gone through
 _EDITING, _TEXT = "review_editing", "review_text"  # session keys: id of the child that is being edited, and its line
 _HEIGHT = 120  # pixels of the field for an edited child
@@ -46,13 +47,17 @@ def review(space: Workspace, project: Project, pool: Corpus, parent: Corpus, nam
     """The children of an ingredient, one by one, and what was decided about them. `parent`: what they were made of."""
     found = deciding.decided(space, project.slug, name)
     ids: list[str] = [id.hex() for id in pool.table.column("id").to_pylist()]
-    worst = st.toggle(
-        t("Most changed first"),
-        key=_WORST,
-        persist_state="session",
+    orders = {"pool": t("In order"), "changed": t("Most changed first")}
+    worst = choice(
+        st.segmented_control,
+        t("Order"),
+        list(orders),
+        key=_ORDER,
+        show=orders.__getitem__,
+        label_visibility="collapsed",
         help=t("By the share of words that are others: where a method goes wrong, it mostly changes much."),
     )
-    order = [ids[at] for at in browse.most_changed(pool)] if worst else ids
+    order = [ids[at] for at in browse.most_changed(pool)] if worst == "changed" else ids
     place = _Place(space, project, name, pool, parent, ids, _chosen(found, order), found)
     if place.left:
         _one(place)
