@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from core.augment import params_of
+from core.augment import make, params_of
 from core.augment.back_translation import BackTranslation
 from core.augment.pool import AugmentParams, build_pool
-from core.augment.protocol import Child, Example, Rejected, Resources, rng_for
+from core.augment.protocol import Ahead, Child, Example, Rejected, Resources, rng_for
 from core.augment.translation import Embedded, Memory
 from core.errors import CoreError
 from core.tasks import task
@@ -152,6 +152,21 @@ def test_a_pool_is_the_same_whether_rows_were_announced_or_not(tmp_path: Path):
     alone = [method.augment(row, 0, rng_for(0, "back_translation", row.id, 0)) for row in ROWS]
     tokens = [list(child.tokens) for child in alone if isinstance(child, Child)]
     assert [row for row in pool.corpus.table.column("tokens").to_pylist() if row in tokens] and len(pool.corpus)
+
+
+def test_a_chain_announces_rows_to_the_method_that_sees_them_first(tmp_path: Path):
+    def kept() -> int:
+        with sqlite3.connect(tmp_path / "translations.db") as db:
+            return db.execute("SELECT count(*) FROM translations").fetchone()[0]
+
+    chain = make(
+        "chain", params_of("chain", {"methods": ["back_translation", "case"]}), Resources(ROWS, "en", tmp_path)
+    )
+    assert isinstance(chain, Ahead)
+    chain.ahead([(row, rng_for(0, "chain", row.id, 0)) for row in ROWS])
+    announced = kept()
+    made = [chain.augment(row, 0, rng_for(0, "chain", row.id, 0)) for row in ROWS]
+    assert announced > 4 and kept() == announced and any(isinstance(child, Child) for child in made)
 
 
 @pytest.mark.parametrize(("language", "pivot"), [("zh", "pt"), ("en", "de"), ("en", "en")])

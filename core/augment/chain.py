@@ -4,6 +4,8 @@ Each with its default settings; an ingredient made of another ingredient does th
 keeps what lies between.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Literal
@@ -12,7 +14,7 @@ from pydantic import Field
 
 from core.augment import make, params_of
 from core.augment.edits import by_chance, compared
-from core.augment.protocol import Child, Example, Rate, Rejected, Resources
+from core.augment.protocol import Ahead, Child, Example, Rate, Rejected, Resources
 from core.params import CLOSED
 
 Link = Literal[
@@ -49,6 +51,17 @@ class Chain:
     def __init__(self, params: ChainParams, resources: Resources) -> None:
         self._rate = params.rate
         self._links = [make(name, params_of(name, {}), resources) for name in params.methods]
+
+    def ahead(self, asked: Sequence[tuple[Example, Random]]) -> None:
+        """Told to the first method of each row: what the next ones are given isn't known yet."""
+        first: defaultdict[int, list[tuple[Example, Random]]] = defaultdict(list)
+        for row, rng in asked:
+            link = by_chance(self._links, self._rate, rng)[0]
+            first[self._links.index(link)].append((row, rng))
+        for at, rows in first.items():
+            link = self._links[at]
+            if isinstance(link, Ahead):
+                link.ahead(rows)
 
     def augment(self, row: Example, copy: int, rng: Random) -> Child | Rejected:
         now, reasons = row, list[Rejected]()
