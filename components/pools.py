@@ -17,6 +17,7 @@ from components.progress import watch
 from components.review import review, without_children
 from components.words import raw, said_raw, t, visible
 from core import project as projects
+from core.augment.pool import rejected_rows
 from core.corpus import Corpus
 from core.launch import Standing, start_import, start_pool
 from core.params import digest
@@ -28,6 +29,7 @@ from core.workspace import Workspace
 
 _GONE = "augment_gone"  # session key: the ingredient that was deleted last, and the project as it was then
 _PICKED = "augment_picked"  # session key: the ingredient that was last looked at
+_WHY = "why"  # in the address: the reason of rejection looked at
 _WAY, _ALL = "children", "some"  # in the address: how the children of an ingredient are shown
 _NAMES = 130  # pixels of a column of names
 _ROWS = 5  # sentences shown of an ingredient
@@ -184,6 +186,8 @@ def _detail(space: Workspace, project: Project, found: Standing, name: str) -> N
         elif not len(pool):
             st.caption(t("No child passed the checks. The table of reasons says why; other settings may help."))
             without_children(space, project, name)
+            if isinstance(part, AugmentedIngredient) and (parent := _pool(found, part.of)) is not None:
+                _rejected(space, found, parent, name)
         else:
             _children_of(space, project, found, pool, name)
 
@@ -194,7 +198,7 @@ def _children_of(space: Workspace, project: Project, found: Standing, pool: Corp
     parent = _pool(found, part.of) if isinstance(part, AugmentedIngredient) else None
     way = _ALL
     if parent is not None:
-        words = {_ALL: t("Some children"), "each": t("One by one, to decide")}
+        words = {_ALL: t("Some children"), "each": t("One by one, to decide"), "rejected": t("Without a child")}
         way = choice(
             st.segmented_control,
             t("How the children are shown"),
@@ -203,10 +207,25 @@ def _children_of(space: Workspace, project: Project, found: Standing, pool: Corp
             show=words.__getitem__,
             label_visibility="collapsed",
         )
-    if parent is not None and way != _ALL:
+    if parent is not None and way == "each":
         review(space, project, pool, parent, name)
+    elif parent is not None and way == "rejected":
+        _rejected(space, found, parent, name)
     else:
-        _sentences(pool, name)
+        _sentences(pool, np.arange(len(pool)), f"augment_from_{pool.id[:16]}")
+
+
+def _rejected(space: Workspace, found: Standing, parent: Corpus, name: str) -> None:
+    """The sentences of which a child was rejected, for one reason at a time."""
+    counts = found.rejected.get(name, {})
+    if not counts:
+        st.caption(t("Every child that was tried passed the checks."))
+        return
+    shown_as = {code: f"{said_raw(code)} ({count})" for code, count in counts.items()}
+    code = choice(st.selectbox, t("Why"), list(counts), key=_WHY, show=shown_as.__getitem__)
+    rows = rejected_rows(space.run_folder(found.runs[name].id), parent, code)
+    if len(rows):
+        _sentences(parent, rows, f"augment_rejected_from_{parent.id[:16]}_{code}")
 
 
 def _pairs(data: Mapping[str, object], left: str, right: str, key: str) -> None:
@@ -258,19 +277,18 @@ def _delete(space: Workspace, project: Project, name: str) -> None:
         st.rerun()
 
 
-def _sentences(pool: Corpus, name: str) -> None:
-    """A few sentences of a pool, and a button for others."""
-    key = f"augment_from_{pool.id[:16]}"
-    first = int(st.session_state.get(key, 0)) % len(pool)
-    some = browse.page(pool, np.arange(len(pool)), first, _ROWS)
+def _sentences(corpus: Corpus, rows: np.ndarray, key: str) -> None:
+    """A few of some sentences, and a button for others. `rows`: their positions, at least one."""
+    first = int(st.session_state.get(key, 0)) % len(rows)
+    some = browse.page(corpus, rows, first, _ROWS)
 
     def others() -> None:
-        st.session_state[key] = (first + _ROWS) % len(pool)
+        st.session_state[key] = (first + _ROWS) % len(rows)
 
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         last = first + len(some)
-        st.caption(t("Sentences {first} to {last} of {n}.", first=first + 1, last=last, n=len(pool)), width="content")
-        if len(pool) > _ROWS:
+        st.caption(t("Sentences {first} to {last} of {n}.", first=first + 1, last=last, n=len(rows)), width="content")
+        if len(rows) > _ROWS:
             st.button(t("Other sentences"), key="augment_more", icon=":material/shuffle:", on_click=others)
     lines = [shown(row, str(row.position + 1)) for row in some]
-    entities(lines, pool.schema.labels, key="augment_sentences")
+    entities(lines, corpus.schema.labels, key="augment_sentences")

@@ -22,7 +22,7 @@ from core.augment.deletion import Deletion, DeletionParams
 from core.augment.edits import Edit, edited
 from core.augment.mention_replacement import MentionReplacement, MentionReplacementParams
 from core.augment.occurrences import Occurrences
-from core.augment.pool import AugmentParams, build_pool, pool_schema, run, valid_iob2
+from core.augment.pool import AugmentParams, build_pool, pool_schema, rejected_rows, run, valid_iob2
 from core.augment.protocol import Change, Child, Example, Rejected, Resources, Scope, restore, rng_for
 from core.augment.shuffle_segments import ShuffleSegments, ShuffleSegmentsParams
 from core.augment.swap import Swap, SwapParams
@@ -836,6 +836,9 @@ def test_a_run_writes_the_pool_and_what_was_refused(tmp_path: Path):
     ids = parent.table.column("id").to_pylist()
     assert [(ids.index(row["parent"]), row["copy"]) for row in rejected] == [(0, 0), (1, 0), (3, 0)]
     assert [row["code"] for row in rejected] == ["overlaps_held_out", "overlaps_held_out", "nothing_to_change"]
+    assert rejected_rows(ctx.folder, parent, "overlaps_held_out").tolist() == [0, 1]
+    assert rejected_rows(ctx.folder, parent, "duplicate").tolist() == []
+    assert rejected_rows(tmp_path / "gone", parent, "nothing_to_change").tolist() == []
 
 
 def test_a_run_reports_progress_and_can_be_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

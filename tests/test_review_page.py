@@ -38,6 +38,10 @@ def test_children_are_decided_about_with_keys_and_the_pool_follows(tmp_path):
         visitor.page.get_by_text("edited: 1").click()
         visitor.settle()
         visitor.see("<b>alone</b>")
+        visitor.page.get_by_text("Without a child").click()
+        visitor.settle()
+        assert visitor.page.get_by_role("combobox", name="Why").input_value() == "The row has no mention. (33)"
+        visitor.see("Sentences 1 to 5 of 11.")
         assert visitor.errors() == []
     found = deciding.decided(space, "newsroom", NAME)
     assert (found.count("rejected"), found.count("edited"), found.taken) == (2, 1, 3)

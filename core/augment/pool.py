@@ -20,7 +20,7 @@ from core.augment.decisions import read as read_decisions
 from core.augment.edits import compared
 from core.augment.protocol import Ahead, Augmenter, Child, Example, Name, Names, Rejected, rng_for
 from core.augment.sieve import Checks, Judged, judged
-from core.corpus import ID, Corpus, digest_parts
+from core.corpus import ID, Corpus, digest_parts, pc
 from core.formats.leakage import contents
 from core.params import CLOSED, build, canonical, canonical_json
 from core.runs import PARAM, RunContext, kept
@@ -31,6 +31,7 @@ from core.tasks.protocol import Task, schema_of
 CHANGE = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("was", pa.list_(pa.string()))])
 MADE = pa.schema([("changes", pa.list_(CHANGE)), ("method", pa.string()), ("copy", pa.int32())])
 REJECTED = pa.schema([("parent", ID), ("copy", pa.int32()), ("code", pa.string())])
+REJECTED_FILE = "rejected.arrow"
 AHEAD = 32  # rows that a method is told of at once: two seconds of the slowest
 DECISIONS, ENCODER = "decisions", "encoder"  # roles among a run's inputs: of people, and of the model that checks
 PROGRESS = 1.0  # seconds between two looks at whether somebody cancelled
@@ -302,9 +303,20 @@ def run(ctx: RunContext) -> None:
         pool, thought = sifted(parent, pool, params.checks, ctx.input(ENCODER), ctx.check_cancelled, edited)
     ctx.metric(step=total, total=total)
     corpora.write(pool.corpus, ctx.root / "corpora")
-    _write_rejected(pool.rejected, ctx.folder / "rejected.arrow")
+    _write_rejected(pool.rejected, ctx.folder / REJECTED_FILE)
     found = {"rows": len(pool.corpus), "rejected": pool.counts, "audit": asdict(audit(parent, pool.corpus, thought))}
     ctx.finish({"corpus": pool.corpus.id, **found, "issues": []})
+
+
+def rejected_rows(folder: Path, parent: Corpus, code: str) -> np.ndarray:
+    """Positions of the parents of which a child was rejected for a reason, each once, ascending. `folder`: of the run
+    that built the pool. *Shape:* (rows,), int64; none where nothing is kept of it."""
+    path = folder / REJECTED_FILE
+    if not path.is_file():
+        return np.empty(0, dtype=np.int64)
+    kept_rows, _ = corpora.kept(path)
+    ids = kept_rows.filter(pc.equal(kept_rows.column("code"), code)).column("parent")
+    return np.flatnonzero(pc.is_in(parent.table.column("id"), value_set=ids.combine_chunks()).to_numpy())
 
 
 def _write_rejected(rejected: Sequence[RejectedChild], path: Path) -> None:
