@@ -31,7 +31,7 @@ _GONE = "augment_gone"  # session key: the ingredient that was deleted last, and
 _PICKED = "augment_picked"  # session key: the ingredient that was last looked at
 _WHY = "why"  # in the address: the reason of rejection looked at
 _WAY, _ALL = "children", "some"  # in the address: how the children of an ingredient are shown
-_NAMES = 130  # pixels of a column of names
+_NAMES = 110  # pixels of a column of names
 _ROWS = 5  # sentences shown of an ingredient
 
 

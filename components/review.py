@@ -71,7 +71,7 @@ def without_children(space: Workspace, project: Project, name: str) -> None:
     """What was decided about the children of a pool that has none, or isn't there: it can be taken back."""
     found = deciding.decided(space, project.slug, name)
     if found.taken:
-        st.caption(t("{n} decisions about its children stand.", n=found.taken))
+        st.caption(t("Decisions about its children: {n}.", n=found.taken))
         _take_back(space, project, name, found)
     _follow(space, project, name, found, set())
 
@@ -240,7 +240,7 @@ def _follow(space: Workspace, project: Project, name: str, found: Decided, ids: 
     new = deciding.unused(space, part, found, ids)
     if new:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(t("{n} decisions are not part of the pool yet.", n=new), width="content")
+            st.markdown(t("Decisions that are not part of the pool yet: {n}.", n=new), width="content")
             if st.button(t("Use them and build again"), key="review_use", type="primary", icon=":material/build:"):
                 with telling():
                     deciding.use(space, project, name)

@@ -31,7 +31,7 @@ def test_children_are_decided_about_with_keys_and_the_pool_follows(tmp_path):
         field.fill("Edited by [Ann Lee](person) <b>alone</b>")
         visitor.press("Save", exact=True)
         visitor.see("edited: 1")
-        visitor.see("3 decisions are not part of the pool yet.")
+        visitor.see("Decisions that are not part of the pool yet: 3.")
         visitor.press("Use them and build again")
         visitor.see("The pool follows all that was decided")
         visitor.page.get_by_text("Rejected by hand").first.wait_for(state="attached")
