@@ -37,14 +37,14 @@ from core.corpus import Corpus
 from core.formats import ReadOptions, read
 from core.jobs import idle
 from core.jobs.folder import json_lines
-from core.jobs.machine import Machine
+from core.jobs.machine import Machine, gpu_name, gpus
 from core.models import batching
 from core.models.catalogue import DEFAULT, install
 from core.models.loading import longest_input, network, tokenizer
 from core.tasks import task
 from core.training import predictions
 from core.training.feed import Feed, feed, reader
-from core.training.gear import gear_of
+from core.training.gear import Gear, gear_of
 from core.training.loop import Job, _backward, _clip, _Loss, _optimizer
 from core.training.methods import frozen_layers, ready
 from core.training.settings import TrainParams
@@ -78,11 +78,15 @@ class Setting:
         table = self.train.table
         return list(zip(table.column("tokens").to_pylist(), table.column("tags").to_pylist(), strict=True))
 
+    @property
+    def gear(self) -> Gear:
+        machine = self.machine
+        return gear_of({"threads": machine.threads, "precision": machine.precision, "device": machine.device})
+
     def f1(self, model: Any) -> float:
         """Dev F1 of a network, predicted the same way for every side."""
-        gear = gear_of({"threads": self.machine.threads, "precision": self.machine.precision, "device": "cpu"})
         pieces = TAGGING.pieces(self.dev.table, tokenizer(self.model), longest_input(self.model, 256))
-        found = predictions.predict(reader(TAGGING, model), self.labels, Feed(pieces, 0), gear)
+        found = predictions.predict(reader(TAGGING, model), self.labels, Feed(pieces, 0), self.gear)
         return dev_f1(TAGGING, self.dev, found.values, self.labels)
 
 
@@ -93,7 +97,7 @@ def textbook(at: Setting) -> tuple[float, Any]:
 
     tokens = AutoTokenizer.from_pretrained(str(at.model), local_files_only=True)
     torch.manual_seed(0)
-    model = network(at.model, TAGGING.head, at.classes).train()
+    model = network(at.model, TAGGING.head, at.classes).to(at.gear.device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4)
     rows, steps = at.rows(), at.epochs * -(-len(at.train) // 16)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / (steps / 10), (steps - s) / steps))
@@ -102,13 +106,23 @@ def textbook(at: Setting) -> tuple[float, Any]:
         order = np.random.default_rng(epoch).permutation(len(rows))
         for start in range(0, len(rows), 16):
             batch = [_item(tokens, *rows[row], at.classes) for row in order[start : start + 16]]
-            ids, mask, targets = (torch.tensor(list(column)) for column in zip(*batch, strict=True))
+            columns = (torch.tensor(list(column)).to(at.gear.device) for column in zip(*batch, strict=True))
+            ids, mask, targets = columns
             model(input_ids=ids, attention_mask=mask, labels=targets).loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-    return time.perf_counter() - began, model
+    return _since(began), model
+
+
+def _since(began: float) -> float:
+    """Seconds, when all that was given to a GPU is done."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
 
 
 def _item(
@@ -143,7 +157,7 @@ def by_trainer(at: Setting, tuned: bool) -> tuple[float, Any]:
             num_train_epochs=at.epochs,
             learning_rate=2e-4,
             warmup_steps=0.1,
-            use_cpu=True,
+            use_cpu=at.machine.device == "cpu",
             report_to=[],
             save_strategy="no",
             logging_strategy="no",
@@ -158,7 +172,7 @@ def by_trainer(at: Setting, tuned: bool) -> tuple[float, Any]:
         side = Trainer(model, arguments, DataCollatorForTokenClassification(tokens), train_dataset=data)  # pyright: ignore[reportArgumentType]
         with redirect_stdout(sys.stderr):  # what it says at its end is no claim
             side.train()
-        return time.perf_counter() - began, model
+        return _since(began), model
 
 
 def peibi(at: Setting, seed: int = 0, batch_tokens: int = 512, frozen: int | None = None) -> tuple[float, Any]:
@@ -168,7 +182,7 @@ def peibi(at: Setting, seed: int = 0, batch_tokens: int = 512, frozen: int | Non
     from core.tasks.protocol import Encoded
     from core.training import feed as feeds
 
-    gear = gear_of({"threads": at.machine.threads, "precision": at.machine.precision, "device": "cpu"})
+    gear = at.gear
     params = TrainParams(epochs=at.epochs, batch_tokens=batch_tokens, frozen_layers=frozen)
     torch.manual_seed(seed)
     model = network(at.model, TAGGING.head, at.classes)
@@ -177,6 +191,7 @@ def peibi(at: Setting, seed: int = 0, batch_tokens: int = 512, frozen: int | Non
     pieces = TAGGING.pieces(at.train.table, tokenizer(at.model), longest_input(at.model, params.max_length))
     encoded = Encoded(pieces, TAGGING.targets(at.train.table, at.labels))
     made = ready(model, params, frozen_layers(params, at.model))
+    made.whole.to(gear.device)
     read = feed(pieces, made.whole, made.frozen, at.model, gear)
     per_epoch = batching.count(encoded.lengths, params.batch_tokens)
     steps = params.steps_for(per_epoch)
@@ -195,7 +210,7 @@ def peibi(at: Setting, seed: int = 0, batch_tokens: int = 512, frozen: int | Non
         _clip(made, params.clip)
         optimizer.step()
         optimizer.zero_grad()
-    return time.perf_counter() - began, made.whole
+    return _since(began), made.whole
 
 
 class _Whole:
@@ -382,11 +397,12 @@ def main() -> int:
     claims += group(data, rows, repeats) if "group" in asked else []
     claims += verdict(data, rows, repeats) if "verdict" in asked else []
     claims += start(data, rows, 1 if args.quick else 3) if "start" in asked else []
-    where = {"cpu_flags": machine.flags, "threads": machine.threads, "precision": machine.precision}
+    gpu = {"gpu": gpu_name(gpus()[0])} if machine.device == "cuda" else {}
+    where = gpu | {"cpu_flags": machine.flags, "threads": machine.threads, "precision": machine.precision}
     if args.json:
         print(json.dumps({"machine": where, "claims": claims}))
     else:
-        print(f"{machine.threads} threads, {machine.precision}, {machine.flags}")
+        print(f"{gpu.get('gpu', '')} {machine.threads} threads, {machine.precision}, {machine.flags}".strip())
         for claim in claims:
             print(f"{claim['name']:<24} {claim['value']:8.2f} {claim['unit']}")
     return 0

@@ -41,6 +41,15 @@ POOLS: Mapping[str, Mapping[str, Any]] = {
         "labels": {"PER": "person", "LOC": "location", "ORG": "group", "MISC": None},
     },
 }
+CHILDREN: Mapping[str, Mapping[str, Any]] = {  # what a probe likes best (bench/augment_quality.py), and two controls
+    "1x segments shuffled": {"augmenter": "shuffle_segments"},
+    "1x tokens": {"augmenter": "token_replacement"},
+    "1x graph": {"augmenter": "graph"},
+    "1x back-translation": {"augmenter": "back_translation"},
+    "1x synonyms": {"augmenter": "synonym"},
+    "control: duplicates": {"augmenter": "duplicate"},
+    "control: labels shuffled": {"augmenter": "label_shuffle"},
+}
 DESIGN: Mapping[str, Mapping[str, float]] = {  # eight mixes of 300 gold sentences: amounts, times gold
     "gold only": {},
     "1x swaps": {"swaps": 1},
@@ -73,6 +82,16 @@ def _mixed(parts: Mapping[str, float], seeds: Sequence[int]) -> dict[str, Any]:
         return recipe
     used = {name: POOLS[name] for name in parts}
     return recipe | {"ingredients": used, "mix": {"parts": {"gold": 1} | dict(parts)}}
+
+
+def _children(rows: int) -> list[Case]:
+    """Gold, and gold with one child of each sentence by a method, in as many steps."""
+    recipe = _wnut(FEW | {"seeds": FRESH}, rows)
+    cases = [Case("gold only", recipe, test=True)]
+    for name, entry in CHILDREN.items():
+        mix = {"ingredients": {"children": entry}, "mix": {"parts": {"gold": 1, "children": 1}}}
+        cases.append(Case(name, recipe | mix, test=True))
+    return cases
 
 
 def _crossner(domain: str) -> dict[str, Any]:
@@ -124,6 +143,7 @@ STUDIES: Mapping[str, Callable[[], list[Case]]] = {
     "methods-3394": lambda: _by_methods(None),
     "mixes": lambda: [Case(name, _mixed(parts, SEEDS[:2])) for name, parts in DESIGN.items()],
     "best": lambda: [Case(name, _mixed(DESIGN[name], FRESH), test=True) for name in ("gold only", _best_mix())],
+    "children-150": lambda: _children(150),
     "banking77": lambda: [Case("defaults", _banking(), test=True)],
     "weibo": lambda: [Case(name, _weibo(name), test=True) for name in ("all-MiniLM-L6-v2", "multilingual-e5-small")],
     "crossner-ai": lambda: [
