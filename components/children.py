@@ -108,7 +108,7 @@ def _settings(space: Workspace, project: Project, stage: Stage, method: str) -> 
         st.error(told(error), icon=":material/error:")
         return None
     copies, seed = _copies_and_seed()
-    checks = None if AUGMENTERS[method].control else checks_form()
+    checks = None if AUGMENTERS[method].control else checks_form(space)
     return AugmentedIngredient(method, of, params, copies, seed, checks=checks)
 
 

@@ -61,6 +61,15 @@ def _audit(found: Audit) -> None:
                 high=f"{high:.2f}",
             )
         )
+    if found.perplexity is not None:
+        low, _, high = found.perplexity
+        st.caption(
+            t(
+                "Pseudo-perplexity, times that of the sentence: half of them between {low} and {high}.",
+                low=f"{low:.2f}",
+                high=f"{high:.2f}",
+            )
+        )
     if found.labels:
         column = st.column_config
         st.dataframe(

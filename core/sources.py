@@ -12,7 +12,7 @@ from core.errors import CoreError
 from core.formats import guess_task, text_lines
 from core.formats.importing import ImportParams, Source, Split
 from core.formats.protocol import ReadOptions
-from core.models.catalogue import default_for, install
+from core.models.catalogue import install
 from core.params import build, canonical, slug
 from core.project import Project
 from core.recipe import AugmentedIngredient, Data, FileIngredient, Recipe, about
@@ -195,10 +195,11 @@ def keep_named(workspace: Workspace, part: AugmentedIngredient, folder: Path, la
     if decisions is not None and kept(decisions) is None:
         decisions = _held(workspace, Names("file", "core.augment.decisions:read"), decisions, folder)
     checks = part.checks
-    if checks is not None and checks.any and (checks.encoder is None or kept(checks.encoder) is None):
-        name = checks.encoder or default_for(language)
-        held = _held(workspace, Names("model"), name, folder)
-        checks = replace(checks, encoder=f"{held}/{Path(name).name[-_LONGEST:]}")
+    if checks is not None:
+        for field, name in checks.models(language).items():
+            if kept(name) is None:
+                held = _held(workspace, Names("model"), name, folder)
+                checks = replace(checks, **{field: f"{held}/{Path(name).name[-_LONGEST:]}"})
     return replace(part, params=params, decisions=decisions, checks=checks)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from core.augment import make, params_of, resources
@@ -14,6 +15,7 @@ from core.models.catalogue import DEFAULT, install
 from core.models.masked import MaskedModel
 from core.pipeline import staged
 from core.recipe import load
+from core.tasks import task
 from core.tasks.example import OUTSIDE, restore, spans
 from core.workspace import Workspace
 from tests.conftest import HARBOUR
@@ -195,3 +197,46 @@ def test_a_recipe_names_a_model_beside_it(tmp_path: Path, masked: Path):
         == f"model:{next(space.models.iterdir()).name}"
     )
     assert "masked" not in str(spec["params"]["params"])
+
+
+def test_what_it_has_learned_surprises_it_less(masked: Path):
+    model = MaskedModel(masked, "masked")
+    turned = [tuple(reversed(words)) for words in SENTENCES[:3]]
+    known, strange = model.surprise(SENTENCES[:3]), model.surprise(turned)
+    assert (known < 0.5 * strange).all()
+    one = model.surprise(SENTENCES[1:2])
+    assert one == pytest.approx(known[1:2], abs=1e-5)  # whatever stands beside it
+    assert model.surprise([()]).tolist() == [0.0]
+
+
+def test_children_that_read_worse_are_left_out(masked: Path, space: Workspace, tmp_path: Path):
+    (tmp_path / "few.conll").write_text("\n\n".join(HARBOUR.read_text().strip().split("\n\n")[:3]) + "\n")
+    (tmp_path / "dev.conll").write_text("Ib\tO\nslept\tO\n\n")
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "version: 1\ndata: {train: few.conll, dev: dev.conll}\ningredients:\n"
+        "  moved: {augmenter: swap, params: {rate: 0.05}, copies: 3, "
+        f"checks: {{perplexity: 2.5, masked_lm: {masked}}}}}\n"
+    )
+    stage, rejected = staged(space, load(recipe), lambda runs: None)
+    assert rejected["reads_badly"] and len(stage.pools["moved"]) + sum(rejected.values()) == 9
+    parents = {row.id: row.tokens for row in task("tagging").examples(stage.pools["gold"].table)}
+    model, left = MaskedModel(masked, "masked"), stage.pools["moved"].table
+    before = model.surprise([parents[id] for id in left.column("parent").to_pylist()])
+    times = [round(float(one), 4) for one in np.exp(model.surprise(left.column("tokens").to_pylist()) - before)]
+    assert times and max(times) <= 2.5
+    (run, *_) = space.store.list(kind="augment")
+    spec = read_json(space.run_folder(run.id) / "spec.json")
+    assert spec["inputs"]["masked_lm"] == spec["params"]["checks"]["masked_lm"]
+    assert "encoder" not in spec["inputs"]
+    assert space.result(run.id)["audit"]["perplexity"] == pytest.approx(np.quantile(times, (0.25, 0.5, 0.75)), rel=1e-3)
+
+
+def test_an_encoder_without_a_head_for_words_cannot_check(tmp_path: Path, space: Workspace):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        f"version: 1\ndata: {{file: {HARBOUR}}}\ningredients: {{x: {{augmenter: swap, checks: {{perplexity: 2}}}}}}\n"
+    )
+    with pytest.raises(CoreError) as error:
+        load(recipe)
+    assert error.value.code == "perplexity_model"

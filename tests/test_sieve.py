@@ -61,7 +61,9 @@ def test_the_more_is_changed_the_less_similar(gold: Corpus, tmp_path: Path, enco
     for rate in (0.05, 0.5, 1.0):
         some = gold.take(np.arange(30))
         children = pool(some, tmp_path, "deletion", rate=rate)
-        told = judged(some, children, parents(some, children), Checks(similarity=(0, 1)), encoder, lambda: None)
+        told = judged(
+            some, children, parents(some, children), Checks(similarity=(0, 1)), {"encoder": encoder}, lambda: None
+        )
         assert told.similarity is not None and told.agreement is None
         found.append(float(np.median(told.similarity)))
     assert found[0] > found[1] > found[2] and found[0] > 0.9 and found[2] < 0.85
@@ -72,13 +74,13 @@ def test_labels_that_are_wrong_are_doubted(gold: Corpus, tmp_path: Path, encoder
     checks = Checks(agreement=0.3)
     share: list[float] = []
     for children in (right, wrong):
-        told = judged(gold, children, parents(gold, children), checks, encoder, lambda: None)
+        told = judged(gold, children, parents(gold, children), checks, {"encoder": encoder}, lambda: None)
         share.append(float(np.mean([code is not None for code in told.objections(checks)])))
     assert share[0] < 0.2 and share[1] > max(0.45, 2 * share[0])
 
 
 def test_a_child_that_is_its_parent_agrees_as_its_parent_does(gold: Corpus, encoder: Path):
-    told = judged(gold, gold, [*range(len(gold))], BOTH, encoder, lambda: None)
+    told = judged(gold, gold, [*range(len(gold))], BOTH, {"encoder": encoder}, lambda: None)
     assert told.agreement is not None and told.similarity is not None
     assert np.abs(told.agreement).max() == 0 and np.allclose(told.similarity, 1, atol=1e-5)
     assert {*told.objections(BOTH)} == {"too_near"}
@@ -93,7 +95,7 @@ def test_the_first_reason_counts():
 
 def test_who_is_sifted_out_is_counted(gold: Corpus, tmp_path: Path, encoder: Path):
     whole = build_pool(gold, AugmentParams("deletion", {"rate": 0.4}, copies=2), tmp_path, set(), lambda: None)
-    left, told = sifted(gold, whole, BOTH, encoder, lambda: None)
+    left, told = sifted(gold, whole, BOTH, {"encoder": encoder}, lambda: None)
     assert 0 < len(left.corpus) < len(whole.corpus)
     assert len(left.corpus) + len(left.rejected) == 2 * len(gold)
     assert told.similarity is not None and len(told.similarity) == len(left.corpus) and told.similarity.min() >= 0.75
@@ -106,11 +108,13 @@ def test_who_is_sifted_out_is_counted(gold: Corpus, tmp_path: Path, encoder: Pat
 def test_what_people_wrote_is_not_sifted_out(gold: Corpus, tmp_path: Path, encoder: Path):
     whole = build_pool(gold, AugmentParams("swap"), tmp_path, set(), lambda: None)
     nothing = Checks(similarity=(0.0, 0.0))
-    assert len(sifted(gold, whole, nothing, encoder, lambda: None)[0].corpus) == 0
+    assert len(sifted(gold, whole, nothing, {"encoder": encoder}, lambda: None)[0].corpus) == 0
     mine = whole.corpus.table.column("id").to_pylist()[3]
-    left, _ = sifted(gold, whole, nothing, encoder, lambda: None, {mine})
+    left, _ = sifted(gold, whole, nothing, {"encoder": encoder}, lambda: None, {mine})
     assert left.corpus.table.column("id").to_pylist() == [mine]
-    assert len(sifted(gold, whole, Checks(similarity=(0.0, 1.0)), encoder, lambda: None)[0].corpus) == len(whole.corpus)
+    assert len(sifted(gold, whole, Checks(similarity=(0.0, 1.0)), {"encoder": encoder}, lambda: None)[0].corpus) == len(
+        whole.corpus
+    )
 
 
 def test_a_recipe_asks_for_it_and_says_so_again(tmp_path: Path):

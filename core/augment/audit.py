@@ -27,7 +27,8 @@ class OfLabel:
 class Audit:
     """`parents`: rows with a child; `changed`: the share of the children's words that are others, 0..1; `words`:
     different words of the pool, whatever their case; `new_words`: those of them that no parent row has; `labels`: by
-    name, of rows that have mentions; `similarity`: quartiles of the cosine to the parent, where that was checked."""
+    name, of rows that have mentions; `similarity`, `perplexity`: quartiles of the cosine to the parent, and of how many
+    times its pseudo-perplexity, where that was checked."""
 
     rows: int
     parents: int
@@ -36,6 +37,7 @@ class Audit:
     new_words: int
     labels: Mapping[str, OfLabel]
     similarity: tuple[float, float, float] | None = None
+    perplexity: tuple[float, float, float] | None = None
 
 
 def audit(parent: Corpus, pool: Corpus, thought: Judged | None = None) -> Audit:
@@ -51,12 +53,13 @@ def audit(parent: Corpus, pool: Corpus, thought: Judged | None = None) -> Audit:
         words=len(found),
         new_words=len(found - known),
         labels={label: _of_label(before[label], after[label]) for label in sorted({*before, *after})},
-        similarity=None if thought is None or not len(children) else _quartiles(thought.similarity),
+        similarity=_quartiles(None if thought is None else thought.similarity),
+        perplexity=_quartiles(None if thought is None else thought.perplexity),
     )
 
 
 def _quartiles(values: np.ndarray | None) -> tuple[float, float, float] | None:
-    if values is None:
+    if values is None or not len(values):
         return None
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75)).tolist()
     return low, middle, high

@@ -33,7 +33,7 @@ MADE = pa.schema([("changes", pa.list_(CHANGE)), ("method", pa.string()), ("copy
 REJECTED = pa.schema([("parent", ID), ("copy", pa.int32()), ("code", pa.string())])
 REJECTED_FILE = "rejected.arrow"
 AHEAD = 32  # rows that a method is told of at once: two seconds of the slowest
-DECISIONS, ENCODER = "decisions", "encoder"  # roles among a run's inputs: of people, and of the model that checks
+DECISIONS = "decisions"  # the role of people's decisions among a run's inputs; models that check have their field's
 PROGRESS = 1.0  # seconds between two looks at whether somebody cancelled
 
 Born = tuple[int, int, Child]  # position of the parent row, copy, child
@@ -60,16 +60,15 @@ class AugmentParams:
                 params[name] = kept(params[name]) or params[name]
         held = None if self.decisions is None else kept(self.decisions) or self.decisions
         checks = self.checks if self.checks is not None and self.checks.any else None
-        if checks is not None and checks.encoder is not None:
-            checks = replace(checks, encoder=kept(checks.encoder) or checks.encoder)
+        if checks is not None:
+            checks = replace(checks, **{field: kept(name) or name for field, name in checks.models().items()})
         return replace(self, params=params, decisions=held, checks=checks)
 
     def named(self) -> dict[str, str]:
         """What the params name, as inputs of a run: `file:SHA` or `model:IDENTITY` by role."""
         found = {PARAM + name: self.params[name] for name in named_by(self.method) if name in self.params}
         found |= {} if self.decisions is None else {DECISIONS: self.decisions}
-        encoder = None if self.checks is None else self.checks.encoder
-        return found if encoder is None else found | {ENCODER: encoder}
+        return found if self.checks is None else found | self.checks.models()
 
 
 @dataclass(frozen=True)
@@ -143,18 +142,18 @@ def sifted(
     parent: Corpus,
     pool: Pool,
     checks: Checks,
-    encoder: Path,
+    models: Mapping[str, Path],
     check: Callable[[], None],
     exempt: Collection[bytes] = (),
 ) -> tuple[Pool, Judged]:
     """The pool without the children that a model has something against, and what it thinks of those that stay.
 
-    `exempt`: ids of children that people wrote.
+    `models`: folders of those of `Checks.models`; `exempt`: ids of children that people wrote.
     """
     table = pool.corpus.table
     at = {id: place for place, id in enumerate(parent.table.column("id").to_pylist())}
     parents: list[bytes] = table.column("parent").to_pylist()
-    found = judged(parent, pool.corpus, [at[id] for id in parents], checks, encoder, check)
+    found = judged(parent, pool.corpus, [at[id] for id in parents], checks, models, check)
     objections = zip(table.column("id").to_pylist(), found.objections(checks), strict=True)
     codes = [None if id in exempt else code for id, code in objections]
     copies = table.column("copy").to_pylist()
@@ -300,7 +299,8 @@ def run(ctx: RunContext) -> None:
     pool, thought = build_pool(parent, params, ctx.root, forbidden, check, told), None
     if params.checks is not None and len(pool.corpus):
         edited = {id for id, one in (told or {}).items() if one.verdict == "edited"}
-        pool, thought = sifted(parent, pool, params.checks, ctx.input(ENCODER), ctx.check_cancelled, edited)
+        models = {field: ctx.input(field) for field in params.checks.models()}
+        pool, thought = sifted(parent, pool, params.checks, models, ctx.check_cancelled, edited)
     ctx.metric(step=total, total=total)
     corpora.write(pool.corpus, ctx.root / "corpora")
     _write_rejected(pool.rejected, ctx.folder / REJECTED_FILE)

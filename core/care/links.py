@@ -68,7 +68,7 @@ def named(project: Project) -> Iterator[str]:
         if isinstance(part, AugmentedIngredient):
             yield from (part.params[param] for param in named_by(part.augmenter) if part.params.get(param))
             yield from [] if part.decisions is None else [part.decisions]
-            yield from [] if part.checks is None or part.checks.encoder is None else [part.checks.encoder]
+            yield from [] if part.checks is None else part.checks.models().values()
 
 
 def belongings(workspace: Workspace, project: Project, known: Known) -> Belongings:

@@ -89,6 +89,7 @@ def main(arguments: Sequence[str]) -> int:
     root, id, attempt, supervisor, lock, line = arguments
     _die_with(int(supervisor))
     os.putenv("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave their core to others
+    os.putenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # https://docs.nvidia.com/cuda/cublas/#results-reproducibility
     with suppress(OSError):  # where memory runs out, the kernel ends this process and not the app
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
     signal.signal(signal.SIGTERM, lambda number, _: _terminated.append(number))

@@ -1,6 +1,6 @@
-"""A masked language model: which words it expects at a place of a sentence."""
+"""A masked language model: which words it expects at a place of a sentence, and how well it expects a whole one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from core.errors import CoreError
 from core.models.loading import longest_input, tokenizer
 
 _LONGEST = 512  # sub-tokens of a row
+_TOKENS = 4096  # sub-tokens of a batch
 
 
 class MaskedModel:
@@ -52,6 +53,42 @@ class MaskedModel:
             logits = self._network(input_ids=batch, attention_mask=torch.ones_like(batch)).logits[0]
             chances = logits.float().softmax(-1).cpu().numpy()
         return [self._best(chances[place_of[word]], most) if word in place_of else [] for word in at]
+
+    def surprise(self, rows: Sequence[Sequence[str]], check: Callable[[], None] = lambda: None) -> np.ndarray:
+        """The mean negative pseudo-log-likelihood of each row's sub-tokens, each masked in turn, in nats; 0 for a row
+        without any. *Shape:* (rows,), float64. Its exponential is the pseudo-perplexity. `check` is called before each
+        batch and may raise.
+
+        Salazar et al. 2020, "Masked Language Model Scoring", https://arxiv.org/abs/1910.14659.
+        """
+        items = [self._tokenizer.encode([*words], is_pretokenized=True) for words in rows]
+        ids = [np.array(item.ids, dtype=np.int64) for item in items]
+        real = [np.flatnonzero(np.array(item.special_tokens_mask) == 0) for item in items]
+        total = np.zeros(len(rows))
+        by_length: dict[int, list[int]] = {}
+        for row, of in enumerate(ids):
+            by_length.setdefault(len(of), []).append(row)
+        for length, some in sorted(by_length.items()):  # no padding: what is beside a row can't change its figure
+            masked = [(row, place) for row in some for place in real[row].tolist()]
+            for start in range(0, len(masked), step := max(1, _TOKENS // max(1, length))):
+                check()
+                batch = masked[start : start + step]
+                np.add.at(total, [row for row, _ in batch], self._missed(ids, batch))
+        return total / np.maximum([len(places) for places in real], 1)
+
+    def _missed(self, ids: Sequence[np.ndarray], batch: Sequence[tuple[int, int]]) -> np.ndarray:
+        """How unlikely what stands at a place of a row is, that alone being masked. *Shape:* (batch,)."""
+        import torch
+
+        device = next(self._network.parameters()).device
+        rows = torch.from_numpy(np.stack([ids[row] for row, _ in batch])).to(device)
+        at, places = torch.arange(len(batch), device=device), torch.tensor([place for _, place in batch], device=device)
+        there = rows[at, places]
+        with torch.inference_mode():
+            hidden = rows.clone()
+            hidden[at, places] = self._mask
+            logits = self._network(input_ids=hidden, attention_mask=torch.ones_like(hidden)).logits
+            return -logits[at, places].float().log_softmax(-1)[at, there].cpu().numpy().astype(np.float64)
 
     def _best(self, chances: np.ndarray, most: int) -> list[tuple[str, float]]:
         ids, words = self._whole

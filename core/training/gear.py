@@ -1,7 +1,6 @@
 """What a training runs on: device, precision and threads, as they were resolved when the run was submitted."""
 
 import importlib.metadata
-import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -58,11 +57,9 @@ def gear_of(resolved: Mapping[str, Any]) -> Gear:
 
 def _repeatable() -> None:
     """Let a GPU do the same sums in the same order each time: what attention does in one kernel doesn't, going back,
-    and makes a plan for each length of a batch first, which takes longer than a short text. cuBLAS is told by its
-    variable (https://docs.nvidia.com/cuda/cublas/#results-reproducibility), before it begins."""
+    and makes a plan for each length of a batch first, which takes longer than a short text."""
     import torch
 
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cuda.enable_flash_sdp(False)
     torch.backends.cuda.enable_mem_efficient_sdp(False)
     torch.backends.cuda.enable_cudnn_sdp(False)
