@@ -8,6 +8,7 @@ import streamlit as st
 
 from components import children, other_file
 from components.address import choice, keep
+from components.became import became
 from components.children import CHOSEN
 from components.entities import entities, shown
 from components.frame import telling
@@ -199,8 +200,9 @@ def _children_of(space: Workspace, project: Project, found: Standing, pool: Corp
     way = _ALL
     if parent is not None:
         words = {_ALL: t("Some children"), "each": t("One by one, to decide"), "rejected": t("Without a child")}
+        words |= {"became": t("What became what")}
         way = choice(
-            st.segmented_control,
+            st.pills,
             t("How the children are shown"),
             list(words),
             key=_WAY,
@@ -211,6 +213,8 @@ def _children_of(space: Workspace, project: Project, found: Standing, pool: Corp
         review(space, project, pool, parent, name)
     elif parent is not None and way == "rejected":
         _rejected(space, found, parent, name)
+    elif parent is not None and way == "became":
+        became(pool)
     else:
         _sentences(pool, np.arange(len(pool)), f"augment_from_{pool.id[:16]}")
 

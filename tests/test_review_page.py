@@ -42,6 +42,11 @@ def test_children_are_decided_about_with_keys_and_the_pool_follows(tmp_path):
         visitor.settle()
         assert visitor.page.get_by_role("combobox", name="Why").input_value() == "The row has no mention. (33)"
         visitor.see("Sentences 1 to 5 of 11.")
+        visitor.page.get_by_text("What became what").click()
+        visitor.settle()
+        visitor.see("pairs of words; the picture shows the 30 most frequent.")
+        visitor.page.locator(".js-plotly-plot").first.wait_for()
+        visitor.page.screenshot(path=str(tmp_path / "became.png"), full_page=True)
         assert visitor.errors() == []
     found = deciding.decided(space, "newsroom", NAME)
     assert (found.count("rejected"), found.count("edited"), found.taken) == (2, 1, 3)

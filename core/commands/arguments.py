@@ -127,6 +127,13 @@ def _add_augment(commands: object) -> None:
     sub.add_argument(
         "--show", type=int, default=5, metavar="N", help="children to show beside their parents (default 5)"
     )
+    sub.add_argument(
+        "--links",
+        type=int,
+        default=0,
+        metavar="N",
+        help="pairs to show: what words became, the most frequent first",
+    )
 
 
 def _add_compose(commands: object) -> None:

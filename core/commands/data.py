@@ -10,6 +10,7 @@ from typing import Any
 
 from core.augment import check_suits, params_of
 from core.augment.audit import audit
+from core.augment.links import Link, links
 from core.commands.answer import Answer, Setting, delivered
 from core.corpus import Corpus
 from core.errors import CoreError, message
@@ -117,9 +118,17 @@ def augment(args: Namespace, at: Setting) -> Answer:
             write_file(pool, Path(args.out), format=ending if ending in formats else formats[0])
     found = audit(parents, pool)
     data = {"rows": len(pool), "rejected": rejected, "audit": asdict(found), "corpus": pool.id, "out": args.out}
-    shown = _side_by_side(parents, pool, args.show)
+    used = links(pool)[: args.links]
+    data |= {"links": [asdict(one) for one in used]} if args.links else {}
+    shown = "\n\n".join(part for part in (_links(used), _side_by_side(parents, pool, args.show)) if part)
     told = [yields_text(len(pool), rejected, at.language), *([audit_text(found, at.language)] if len(pool) else [])]
     return Answer(data, "\n".join(told) + ("\n\n" + shown if shown else ""))
+
+
+def _links(found: Sequence[Link]) -> str:
+    """What words became, a pair a line."""
+    return "\n".join(plain(f"{one.count:5d}  {one.was} -> {one.now}" + (f"  {one.label}" if one.label else ""))
+                     for one in found)  # fmt: skip
 
 
 def _side_by_side(parents: Corpus, pool: Corpus, count: int) -> str:
