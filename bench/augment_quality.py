@@ -1,6 +1,7 @@
 """What each method is likely to bring: gold alone beside gold and its children, judged by a head over frozen features.
 
     python bench/augment_quality.py [--json] [--quick] [--data weibo] [--sizes 150]      needs PEIBI_DATA
+    python bench/augment_quality.py --read 20 [--data weibo] [--method graph]            children, for people to read
 
 Of the training sentences 50, 150 and 500 are drawn, eight times each. A method makes one child of each sentence, dev's
 texts left out; a linear head is solved over the frozen encoder of the language, once from the sentences alone and once
@@ -28,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from core.augment import available, lacking  # noqa: E402
 from core.augment.audit import audit  # noqa: E402
+from core.augment.markup import written  # noqa: E402
 from core.augment.pool import AugmentParams, build_pool  # noqa: E402
 from core.corpus import Corpus, Schema  # noqa: E402
 from core.errors import CoreError  # noqa: E402
@@ -81,6 +83,11 @@ def of(name: str, split: str, language: str, labels: Sequence[str] = ()) -> Corp
     return Corpus(Schema("tagging", tuple(labels) or found.schema.labels, language), found.table)
 
 
+def usable() -> list[str]:
+    """The methods that need nothing but rows."""
+    return [method for method in available(TASK) if not lacking(method, {})]
+
+
 def drawn(corpus: Corpus, size: int, seed: int) -> Corpus:
     rows = np.random.default_rng(seed).permutation(len(corpus))[:size]
     return Corpus(corpus.schema, corpus.table.take(pa.array(np.sort(rows))))
@@ -104,6 +111,25 @@ def tried(method: str, golds: Sequence[Side], dev: Side, encoder: Encoder, root:
     }  # fmt: skip
 
 
+def to_read(name: str, size: int, number: int, methods: Sequence[str], root: Path) -> None:
+    """Print some children of one draw by each method below their parents, mentions as [words](label)."""
+    language = LANGUAGES[name]
+    train = of(name, "train", language)
+    gold, forbidden = drawn(train, size, 0), contents(of(name, "dev", language, train.schema.labels))
+    parents = {row.id: row for row in TASK.examples(gold.table)}
+    for method in methods:
+        try:
+            pool = build_pool(gold, AugmentParams(method), root, forbidden, lambda: None).corpus
+        except CoreError as error:
+            print(f"{method}: {error}", file=sys.stderr)
+            continue
+        print(f"\n{method}: {len(pool)} children of {len(gold)} sentences")
+        some = drawn(pool, number, 1).table
+        for row, parent in zip(TASK.examples(some), some.column("parent").to_pylist(), strict=True):
+            before = parents[parent]
+            print(f"  {written(before.tokens, before.tags)}\n> {written(row.tokens, row.tags)}")
+
+
 def claims_of(name: str, sizes: Sequence[int], draws: int, root: Path) -> list[dict[str, Any]]:
     language = LANGUAGES[name]
     train = of(name, "train", language)
@@ -115,7 +141,7 @@ def claims_of(name: str, sizes: Sequence[int], draws: int, root: Path) -> list[d
     for size in sizes:
         some = [drawn(train, size, seed) for seed in range(draws)]
         golds = [Side(corpus, encoder.read(corpus.table)) for corpus in some]
-        for method in (method for method in available(TASK) if not lacking(method, {})):
+        for method in usable():
             try:
                 found = tried(method, golds, dev, encoder, root)
             except CoreError as error:  # nothing for this language
@@ -132,10 +158,15 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="50 sentences, three draws")
     parser.add_argument("--data", choices=LANGUAGES, default="wnut17")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="sentences drawn")
+    parser.add_argument("--read", type=int, default=0, metavar="N", help="print N children by each method, of 150")
+    parser.add_argument("--method", help="only this one, to read")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "models").mkdir()
+        if args.read:
+            to_read(args.data, SIZES[1], args.read, [args.method] if args.method else usable(), root)
+            return 0
         claims = claims_of(args.data, SIZES[:1] if args.quick else args.sizes, 3 if args.quick else DRAWS, root)
     tell(claims, args.json)
     return 0

@@ -208,6 +208,7 @@ def _children_of(space: Workspace, project: Project, found: Standing, pool: Corp
             key=_WAY,
             show=words.__getitem__,
             label_visibility="collapsed",
+            wrap=True,
         )
     if parent is not None and way == "each":
         review(space, project, pool, parent, name)
