@@ -868,3 +868,11 @@ def test_bad_params_of_a_run_are_refused(params: dict[str, Any], code: str, tmp_
     with pytest.raises(CoreError) as error:
         run(Context(tmp_path, params, {"of": GOLD}))
     assert error.value.code == code
+
+
+def test_marks_and_numbers_have_no_spelling():
+    """nlpaug's list has "?" misspelt as "Egor"."""
+    row = Example(b"1", ("?", "15", "$", "believe"), (OUTSIDE,) * 4)
+    found = make("spelling", params_of("spelling", {"rate": 1.0}), Resources((row,), "en", Path()))
+    child = found.augment(row, 0, rng_for(0, "spelling", row.id, 0))
+    assert isinstance(child, Child) and child.tokens[:3] == row.tokens[:3] and child.tokens[3] != "believe"

@@ -79,7 +79,7 @@ AUGMENTERS: Mapping[str, Entry] = {
     ),
     "ocr": Entry("core.augment.ocr:Ocr", "core.augment.ocr:OcrParams", 1, keeps_mentions=False),
     "spelling": Entry(
-        "core.augment.spelling:Spelling", "core.augment.spelling:SpellingParams", 1, keeps_mentions=False
+        "core.augment.spelling:Spelling", "core.augment.spelling:SpellingParams", 2, keeps_mentions=False
     ),
     "case": Entry("core.augment.case:Case", "core.augment.case:CaseParams", 1, keeps_mentions=False),
     "spacing": Entry(

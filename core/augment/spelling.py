@@ -3,7 +3,7 @@ SpellingAug), which comes from Belinkov & Bisk 2018, https://arxiv.org/abs/1711.
 
 Departures from nlpaug: the choice is made with our own random numbers; the list is read from right to wrong only
 (nlpaug's default also corrects words that are wrong); the case pattern of every token stays, not only of the first;
-a tenth of the tokens instead of three tenths.
+a tenth of the tokens instead of three tenths; of what has no letter the list is left aside, which makes "Egor" of "?".
 """
 
 from collections.abc import Mapping
@@ -58,4 +58,4 @@ def _mistakes() -> Mapping[str, list[str]]:
 
     book = Mistakes(str(nlpaug_data("word", "spelling", "spelling_en.txt")), include_reverse=False)
     options = {word: sorted(w for w in book.predict(word) or () if w != word and w.isalpha()) for word in book.dict}
-    return {word: found for word, found in options.items() if found}
+    return {word: found for word, found in options.items() if found and any(map(str.isalpha, word))}
