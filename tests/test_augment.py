@@ -876,3 +876,13 @@ def test_marks_and_numbers_have_no_spelling():
     found = make("spelling", params_of("spelling", {"rate": 1.0}), Resources((row,), "en", Path()))
     child = found.augment(row, 0, rng_for(0, "spelling", row.id, 0))
     assert isinstance(child, Child) and child.tokens[:3] == row.tokens[:3] and child.tokens[3] != "believe"
+
+
+@pytest.mark.parametrize("name", ["token_replacement", "shuffle_segments"])
+@pytest.mark.parametrize("scope", get_args(Scope))
+def test_mentions_or_what_is_between_them_can_be_left_as_they_are(name: str, scope: Scope, resources: Resources):
+    touched: set[bool] = set()
+    for row, child in children(name, resources, copies=40, scope=scope, rate=0.5):
+        was = [row.tokens[at] != token for at, token in enumerate(child.tokens)]
+        touched |= {row.tags[at] == OUTSIDE for at, other in enumerate(was) if other}
+    assert touched == {"all": {True, False}, "outside": {True}, "inside": {False}}[scope]

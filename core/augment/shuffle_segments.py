@@ -10,32 +10,36 @@ from dataclasses import dataclass
 from random import Random
 
 from core.augment.edits import Edit, by_chance, edited, outside_runs
-from core.augment.protocol import Child, Example, Rate, Rejected, Resources
+from core.augment.protocol import Child, Example, Rate, Rejected, Resources, Scope
 from core.params import CLOSED
 from core.tasks.example import spans
 
 
 @dataclass(frozen=True)
 class ShuffleSegmentsParams:
-    """`rate`: probability that a segment is shuffled."""
+    """`rate`: probability that a segment is shuffled; `scope`: outside leaves mentions as they are, which a corpus needs
+    whose words are single characters: shuffled, their names are none any more (docs/results.md)."""
 
     __pydantic_config__ = CLOSED
     rate: Rate = 0.3
+    scope: Scope = "all"
 
 
 class ShuffleSegments:
     """Word order changes, but never across the edge of a mention."""
 
     def __init__(self, params: ShuffleSegmentsParams, resources: Resources) -> None:
-        self._rate = params.rate
+        self._params = params
 
     def augment(self, row: Example, copy: int, rng: Random) -> Child | Rejected:
-        mentions = [range(span.start, span.end) for span in spans(row.tags)]
-        segments = sorted([*mentions, *outside_runs(row)], key=lambda segment: segment.start)
+        scope = self._params.scope
+        mentions = [range(span.start, span.end) for span in spans(row.tags)] if scope != "outside" else []
+        between = outside_runs(row) if scope != "inside" else []
+        segments = sorted([*mentions, *between], key=lambda segment: segment.start)
         able = [s for s in segments if len(set(row.tokens[s.start : s.stop])) > 1]
         if not able:
             return Rejected("nothing_to_change")
-        return edited(row, [_shuffled(row, segment, rng) for segment in by_chance(able, self._rate, rng)])
+        return edited(row, [_shuffled(row, segment, rng) for segment in by_chance(able, self._params.rate, rng)])
 
 
 def _shuffled(row: Example, segment: range, rng: Random) -> Edit:

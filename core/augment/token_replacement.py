@@ -10,18 +10,20 @@ from collections import defaultdict
 from dataclasses import dataclass
 from random import Random
 
-from core.augment.edits import by_chance, substituted
+from core.augment.edits import by_chance, in_scope, substituted
 from core.augment.occurrences import Occurrences
-from core.augment.protocol import Child, Example, Rate, Rejected, Resources
+from core.augment.protocol import Child, Example, Rate, Rejected, Resources, Scope
 from core.params import CLOSED
 
 
 @dataclass(frozen=True)
 class TokenReplacementParams:
-    """`rate`: probability that a token is replaced."""
+    """`rate`: probability that a token is replaced; `scope`: outside leaves mentions as they are, which a corpus needs
+    whose words are single characters: of characters of several names no name comes (docs/results.md)."""
 
     __pydantic_config__ = CLOSED
     rate: Rate = 0.3
+    scope: Scope = "all"
 
 
 class TokenReplacement:
@@ -33,16 +35,17 @@ class TokenReplacement:
             for token, tag in zip(row.tokens, row.tags, strict=True):
                 if tag is not None:
                     found[tag].append(token)
-        self._rate = params.rate
+        self._params = params
         self._tokens = {tag: Occurrences(tokens) for tag, tokens in found.items()}
 
     def augment(self, row: Example, copy: int, rng: Random) -> Child | Rejected:
+        allowed = {*in_scope(row, self._params.scope)}
         able = [
             (at, tag)
             for at, (token, tag) in enumerate(zip(row.tokens, row.tags, strict=True))
-            if tag is not None and tag in self._tokens and self._tokens[tag].has_other(token)
+            if at in allowed and tag is not None and tag in self._tokens and self._tokens[tag].has_other(token)
         ]
         if not able:
             return Rejected("nothing_to_change")
-        chosen = by_chance(able, self._rate, rng)
+        chosen = by_chance(able, self._params.rate, rng)
         return substituted(row, {at: self._tokens[tag].other(row.tokens[at], rng) for at, tag in chosen})
