@@ -17,8 +17,8 @@ from core.tasks.example import spans
 
 @dataclass(frozen=True)
 class ShuffleSegmentsParams:
-    """`rate`: probability that a segment is shuffled; `scope`: outside leaves mentions as they are, which a corpus needs
-    whose words are single characters: shuffled, their names are none any more (docs/results.md)."""
+    """`rate`: probability that a segment is shuffled; `scope`: outside leaves mentions as they are, which a corpus of
+    single characters needs: shuffled, its names are none any more (docs/results.md)."""
 
     __pydantic_config__ = CLOSED
     rate: Rate = 0.3
