@@ -27,6 +27,8 @@ SCENES: Mapping[str, str] = {
     "data": "/data?project=newsroom",
     "data-browse": "/data?project=newsroom&view=browse",
     "augment": "/augment?project=newsroom",
+    "augment-each": "/augment?project=newsroom&children=each",
+    "augment-became": "/augment?project=newsroom&children=became",
     "augment-methods": "/augment?project=newsroom&way=compare&sentence=7",
     "mix": "/mix?project=newsroom",
     "runs": "/runs?project=newsroom",
