@@ -7,7 +7,7 @@ from components.checks import checks_words
 from components.given import called
 from components.params_form import FieldWords, kinds_of
 from components.words import percent, raw, t, visible
-from core.augment import AUGMENTERS, params_class, params_for
+from core.augment import AUGMENTERS, draws_on, params_class, params_for
 from core.mix import GOLD
 from core.recipe import AugmentedIngredient
 from core.tasks.protocol import Task
@@ -281,6 +281,8 @@ def settings(part: AugmentedIngredient, task: Task) -> dict[str, str]:
         shown = ", ".join(options.get(one, visible(one)) for one in several) or options.get(str(value))
         found[label] = percent(value) if share else shown or visible(value)
     found |= {raw("Copies"): str(part.copies), raw("Seed"): str(part.seed)}
+    others = draws_on(part.augmenter, part.params)
+    found |= {raw("Also words from"): "; ".join(visible(called(one)) for one in others)} if others else {}
     return found | checks_words(part.checks)
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from core.augment import draws_on
 from core.card import Card
 from core.card_use import snippet
 from core.mix import GOLD
@@ -127,7 +128,9 @@ def _made(part: Origin | None) -> str:
     if part.made is not None:
         params = ", ".join(f"{name} {value}" for name, value in part.made.params.items())
         copies = f"{part.made.copies} tries a row, seed {part.made.seed}"
-        return words(f"{part.made.method} of {part.of} ({', '.join(filter(None, (params, copies)))})")
+        others = draws_on(part.made.method, part.made.params)
+        drawn = f"; also words from {'; '.join(others)}" if others else ""
+        return words(f"{part.made.method} of {part.of} ({', '.join(filter(None, (params, copies)))}){drawn}")
     if part.source is None:
         return "labelled rows"
     mapped = part.source.labels or {}

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import corpus as corpora
-from core.augment import AUGMENTERS, augmenter, lacking, make, params_class, params_of
+from core.augment import AUGMENTERS, augmenter, draws_on, lacking, make, params_class, params_of
 from core.augment.chain import Link
 from core.augment.deletion import Deletion, DeletionParams
 from core.augment.edits import Edit, edited
@@ -886,3 +886,13 @@ def test_mentions_or_what_is_between_them_can_be_left_as_they_are(name: str, sco
         was = [row.tokens[at] != token for at, token in enumerate(child.tokens)]
         touched |= {row.tags[at] == OUTSIDE for at, other in enumerate(was) if other}
     assert touched == {"all": {True, False}, "outside": {True}, "inside": {False}}[scope]
+
+
+def test_whose_words_children_may_take():
+    assert draws_on("synonym", {}) == ["WordNet 3.0, Princeton University (WordNet License)"]
+    assert draws_on("graph", {"triples": "file:ab/own.csv"}) == ["file:ab/own.csv"]
+    assert draws_on("swap", {}) == draws_on("mention_replacement", {}) == []
+    assert [one.split(" ")[0] for one in draws_on("chain", {"methods": ["ocr", "synonym", "keyboard"]})] == [
+        "tables",
+        "WordNet",
+    ]

