@@ -11,6 +11,8 @@ from core.augment import check_named
 from core.augment.protocol import Names
 from core.errors import CoreError
 from core.models.catalogue import BUNDLED, install
+from core.models.endpoints import FILE as ENDPOINTS
+from core.models.endpoints import name_of, named, read
 from core.runs import kept, located
 from core.workspace import Workspace
 
@@ -62,15 +64,39 @@ def _model(space: Workspace, mark: Names, words: FieldWords, key: str) -> str | 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(words.label, help=words.help, key=f"{key}_name", persist_state="session").strip()
         asked = st.button(t("Use this model"), key=f"{key}_use", disabled=not name)
+    if mark.endpoints:
+        _endpoints(space)
     if not asked:
         return None
     try:
+        if mark.outside(name):
+            named(space.root / ENDPOINTS, name_of(name) or "")
+            return name
         check_inside(space, name)
         with st.spinner(t("Making {name} ready", name=name)):
             return f"model:{install(name, space.models, space.root).identity}/{Path(name).name[-_LONGEST:]}"
     except CoreError as error:
         st.error(told(error), icon=":material/error:")
         return None
+
+
+def _endpoints(space: Workspace) -> None:
+    """Which endpoints may be named, or what makes one."""
+    try:
+        known = ", ".join(f"endpoint:{name}" for name in read(space.root / ENDPOINTS))
+    except CoreError as error:
+        st.warning(told(error), icon=":material/warning:")
+        return
+    if known:
+        st.caption(t("Endpoints of this workspace: {names}", names=known))
+    else:
+        place = str(space.root / ENDPOINTS)
+        st.caption(
+            t(
+                "No endpoint is set up. {file} says where one is; the documentation on models has an example.",
+                file=place,
+            )
+        )
 
 
 def check_inside(space: Workspace, name: str) -> None:

@@ -1,6 +1,7 @@
 """A real HTTP server on this machine that speaks, or misspeaks, the protocol of language models."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
@@ -97,3 +98,20 @@ def configured(root: Path, url: str, name: str = "local", **more: object) -> Pat
     path.write_text(f"{name}: {json.dumps({key: value for key, value in data.items() if value is not None})}\n")
     path.chmod(0o600)
     return path
+
+
+def author(asked: Asked) -> Said:
+    """A diligent writer: a new text with what was asked for, another one for each seed."""
+    found = re.search(r"^Example: (.*)$", asked.prompt, re.MULTILINE)
+    assert found, asked.prompt
+    example, n = json.loads(found[1]), asked.body["seed"] % 9973
+    if "labels" in example:
+        told = re.search(r"^Its labels: (\[.*?\])\. All", asked.prompt, re.MULTILINE)
+        assert told
+        return chat(json.dumps({"text": f"Quite another text, number {n}.", "labels": json.loads(told[1])}))
+    least = re.search(r"at least: (.*?)\. Mark", asked.prompt)
+    counts = [one.split(" x ") for one in least[1].split(", ")] if least else []
+    labels = [label for count, label in counts for _ in range(int(count))]
+    mentions = [{"text": f"Zorb {n}-{at}", "label": label} for at, label in enumerate(labels)]
+    text = f"Whoever met {' beside '.join(one['text'] for one in mentions) or 'nobody'} ran {n} miles!"
+    return chat(json.dumps({"text": text, "mentions": mentions}, ensure_ascii=False))

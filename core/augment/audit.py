@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.augment.protocol import Example
+from core.augment.protocol import Example, Spent
 from core.augment.sieve import Judged
 from core.corpus import Corpus
 from core.tasks import task as task_of
@@ -27,7 +27,8 @@ class OfLabel:
 class Audit:
     """`parents`: rows with a child; `changed`: the share of the children's words that are others, 0..1; `words`:
     different words of the pool, whatever their case; `new_words`: those of them that no parent row has; `labels`: by
-    name, of rows that have mentions; `similarity`: quartiles of the cosine to the parent, where that was checked."""
+    name, of rows that have mentions; `similarity`: quartiles of the cosine to the parent, where that was checked;
+    `spent`: what a language model took for it, where one wrote."""
 
     rows: int
     parents: int
@@ -36,9 +37,10 @@ class Audit:
     new_words: int
     labels: Mapping[str, OfLabel]
     similarity: tuple[float, float, float] | None = None
+    spent: Spent | None = None
 
 
-def audit(parent: Corpus, pool: Corpus, thought: Judged | None = None) -> Audit:
+def audit(parent: Corpus, pool: Corpus, thought: Judged | None = None, spent: Spent | None = None) -> Audit:
     """A pool against the corpus that it was made of. `thought`: what a model says of its children."""
     rows = task_of(parent.schema.task).examples(parent.table)
     children = task_of(pool.schema.task).examples(pool.table)
@@ -52,6 +54,7 @@ def audit(parent: Corpus, pool: Corpus, thought: Judged | None = None) -> Audit:
         new_words=len(found - known),
         labels={label: _of_label(before[label], after[label]) for label in sorted({*before, *after})},
         similarity=None if thought is None or not len(children) else _quartiles(thought.similarity),
+        spent=spent,
     )
 
 

@@ -23,6 +23,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from core.augment.cutting import parts, words
 from core.augment.edits import Tagged, by_chance, compared
 from core.augment.protocol import Child, Example, Name, Names, Rate, Rejected, Resources
 from core.augment.translation import Asked, Memory
@@ -42,10 +43,6 @@ _SIGNS = r"[^\w\s\x20-\u024f\u2000-\u206f\u3000-\u303f\uff00-\uffef€]"
 _FIXED = re.compile(rf"{_SHAPES}|[^\x20-\u024f\u2010-\u2027€]", re.IGNORECASE)
 _FIXED_ANY = re.compile(rf"{_SHAPES}|{_SIGNS}", re.IGNORECASE)
 _FIXED_WORDS = re.compile(rf"{_SHAPES}|{_SIGNS}|[\u3040-\u30ff\u3400-\u9fff]", re.IGNORECASE)
-_PARTED = re.compile(r"n['’]t|['’](?:s|m|re|ve|d|ll)", re.IGNORECASE)  # what a corpus may cut off from its word
-_CLITIC = re.compile(rf"^(.+?)({_PARTED.pattern})$", re.IGNORECASE)
-_EDGES = re.compile(r"^([^\w@#$€£&]*)(.*?)([^\w]*)$", re.DOTALL)
-_RUN = re.compile(r"(.)\1*", re.DOTALL)
 _CLOSE = frozenset(".,!?;:%)]}…") | {"'s", "'m", "'re", "'ve", "'d", "'ll", "n't"}
 _OPEN = frozenset("([{$#")
 _DRAW = 32  # bits: which of the ways to say a sentence
@@ -84,7 +81,7 @@ class BackTranslation:
         found = translator(self._language, params.pivots, *models, params.temperature)
         self._memory = Memory(found, resources.cache)
         some = [token for row in resources.examples[:_LOOKED_AT] for token in row.tokens]
-        self._parted = any(map(_PARTED.fullmatch, some))
+        self._parted = parts(some)
         self._fixed = _FIXED if params.there is None else _FIXED_WORDS if _whole_words(some) else _FIXED_ANY
 
     def ahead(self, asked: Sequence[tuple[Example, Random]]) -> None:
@@ -137,8 +134,8 @@ class BackTranslation:
         back = self._back(texts.values(), way)
         new: list[Tagged] = []
         for at, piece in enumerate(pieces):
-            words = self._words(back[texts[at]], piece.words, at == 0, row) if at in texts else ()
-            new += [(word, OUTSIDE) for word in words] if words else piece.tagged
+            said = self._words(back[texts[at]], piece.words, at == 0, row) if at in texts else ()
+            new += [(word, OUTSIDE) for word in said] if said else piece.tagged
         return compared(row, new)
 
     def _whole(self, row: Example, pieces: Sequence["_Piece"], way: "_Way") -> Child | Rejected:
@@ -177,11 +174,7 @@ class BackTranslation:
             if self._fixed is _FIXED_ANY and any(map(unspaced, chunk)):
                 yield from (chunk[start:end] for start, end in tokenise(chunk))
                 continue
-            before, word, after = _EDGES.match(chunk).groups()  # pyright: ignore[reportOptionalMemberAccess]
-            yield from _runs(before)
-            clitic = _CLITIC.match(word) if self._parted and word not in known else None
-            yield from clitic.groups() if clitic else (word,) if word else ()
-            yield from _runs(after)
+            yield from words(chunk, self._parted, known)
 
 
 @dataclass(frozen=True)
@@ -228,11 +221,6 @@ def _whole_words(tokens: Iterable[str]) -> bool:
     """Whether scripts without blanks stand in whole words, which no one can cut again, and not in single characters."""
     found = [token for token in tokens if token and unspaced(token[0])]
     return sum(len(token) == 1 for token in found) * 2 < len(found)
-
-
-def _runs(marks: str) -> Iterator[str]:
-    """Punctuation, the same mark again and again as one word ("...")."""
-    return (run.group() for run in _RUN.finditer(marks))
 
 
 def _movable(piece: _Piece, fewest: int) -> bool:

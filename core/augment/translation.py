@@ -2,17 +2,15 @@
 
 import hashlib
 import os
-import sqlite3
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from core.augment.remembered import Remembered
+
 _BATCH = 64  # texts between two writes to the disk: what a kill can lose
-_FILE = "translations.db"
-_BUSY = 30.0  # seconds that one process waits for another's write
 
 Asked = tuple[str, int]  # a text, and which of the ways to say it: 0, unless translations are drawn
 
@@ -76,12 +74,11 @@ def _engine() -> Any:
 
 
 class Memory:
-    """What a translator has made of texts, kept in one SQLite file beside the workspace's other things that can be
-    made again; several processes may use it."""
+    """What a translator has made of texts, kept on disk."""
 
     def __init__(self, translator: Translator, folder: Path) -> None:
         self._translator = translator
-        self._path = folder / _FILE
+        self._kept = Remembered(folder, "translations")
 
     def there_and_back(self, texts: Iterable[Asked], language: str, pivot: str) -> dict[Asked, str]:
         """Each text as it comes back from the pivot's language; empty where it got lost. What is known isn't asked."""
@@ -93,46 +90,18 @@ class Memory:
 
     def _all(self, asked: Sequence[Asked], source: str, target: str) -> dict[Asked, str]:
         keys = {one: self._key(one, source, target) for one in asked}
-        with closing(self._open()) as db:
-            found: dict[Asked, str] = {}
-            for one, key in keys.items():
-                row = db.execute("SELECT text FROM translations WHERE key = ?", (key,)).fetchone()
-                if row is not None:
-                    found[one] = row[0]
-            missing = [one for one in asked if one not in found]
-            for at in range(0, len(missing), _BATCH):
-                some = missing[at : at + _BATCH]
-                texts, draws = [text for text, _ in some], [draw for _, draw in some]
-                made = self._translator.translate(texts, source, target, draws)
-                found |= dict(zip(some, made, strict=True))
-                new = [(keys[one], text) for one, text in zip(some, made, strict=True)]
-                db.executemany("INSERT OR IGNORE INTO translations VALUES (?, ?)", new)
-                db.commit()
+        held = self._kept.find(keys.values())
+        found = {one: held[key] for one, key in keys.items() if key in held}
+        missing = [one for one in asked if one not in found]
+        for at in range(0, len(missing), _BATCH):
+            some = missing[at : at + _BATCH]
+            texts, draws = [text for text, _ in some], [draw for _, draw in some]
+            made = self._translator.translate(texts, source, target, draws)
+            found |= dict(zip(some, made, strict=True))
+            self._kept.keep({keys[one]: text for one, text in zip(some, made, strict=True)})
         return found
 
     def _key(self, asked: Asked, source: str, target: str) -> bytes:
         text, draw = asked
         about = f"{self._translator.name}\0{source}\0{target}\0{text}" + (f"\0{draw}" if draw else "")
         return hashlib.sha256(about.encode("utf-8", "surrogatepass")).digest()
-
-    def _open(self) -> sqlite3.Connection:
-        """The file, made where somebody has cleaned it up, and anew where it is none any more."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return self._connected()
-        except sqlite3.OperationalError:  # busy, or the disk is full: no reason to give up what is there
-            raise
-        except sqlite3.DatabaseError:
-            self._path.unlink(missing_ok=True)
-            return self._connected()
-
-    def _connected(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=_BUSY)
-        try:
-            db.execute("PRAGMA synchronous = OFF")  # what a power cut loses is translated again
-            db.execute("CREATE TABLE IF NOT EXISTS translations (key BLOB PRIMARY KEY, text TEXT) WITHOUT ROWID")
-            db.commit()
-        except sqlite3.Error:
-            db.close()
-            raise
-        return db

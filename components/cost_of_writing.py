@@ -1,0 +1,41 @@
+"""What a language model will be asked to write a pool, or was, in questions, tokens and money."""
+
+import streamlit as st
+
+from components.words import t, told
+from core.augment.cost import planned
+from core.augment.protocol import Spent
+from core.corpus import Corpus
+from core.errors import CoreError
+from core.recipe import AugmentedIngredient
+from core.workspace import Workspace
+
+
+def told_cost(space: Workspace, parent: Corpus, part: AugmentedIngredient) -> None:
+    """Before anything is asked; nothing for a method that asks nobody."""
+    try:
+        found = planned(part.augmenter, part.params, parent, part.copies, space.root)
+    except CoreError as error:
+        st.error(told(error), icon=":material/error:")
+        return
+    if found is None:
+        return
+    values = {"n": f"{found.questions:,}", "sent": f"{found.tokens_in:,}", "got": f"{found.tokens_out:,}"}
+    text = t("The whole pool asks about {n} questions: {sent} tokens sent, about {got} tokens answered.", **values)
+    if found.cost is not None:
+        text += " " + t("That costs about {cost} {currency}.", cost=f"{found.cost:.2f}", currency=found.currency)
+    st.caption(text)
+
+
+def told_spent(spent: Spent) -> None:
+    """Of a pool that is built."""
+    values = {"writer": spent.writer, "n": f"{spent.answers:,}", "old": f"{spent.remembered:,}"}
+    tokens = {"sent": f"{spent.tokens_in:,}", "got": f"{spent.tokens_out:,}"}
+    text = t(
+        "{writer} wrote {n} answers, of which {old} were there already: {sent} tokens sent, {got} answered.",
+        **values,
+        **tokens,
+    )
+    if spent.cost is not None:
+        text += " " + t("That costs about {cost} {currency}.", cost=f"{spent.cost:.4f}", currency=spent.currency)
+    st.caption(text)
