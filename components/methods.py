@@ -217,7 +217,7 @@ def _translation_words() -> dict[str, FieldWords]:
             t("Model that translates"),
             t(
                 "In place of the embedded translator: a translation model, by its id on a hub, such as "
-                "Helsinki-NLP/opus-mt-en-de, or a folder inside the workspace."
+                "Helsinki-NLP/opus-mt-en-de, or a folder inside the workspace; or an endpoint, such as endpoint:local."
             ),
         ),
         "back": FieldWords(

@@ -254,7 +254,7 @@ def test_chinese_is_translated_as_text_and_cut_into_characters(space: Workspace,
     maker = BackTranslation(
         BackTranslationParams(**params), resources("back_translation", params, rows, "zh", space.root)
     )
-    assert maker._texts(rows[0], random.Random(0)) == ["我们住在", "的老城里。"]  # pyright: ignore
+    assert maker.texts(rows[0], random.Random(0)) == ["我们住在", "的老城里。"]
     assert [*maker._cut("我们在city", ())] == ["我", "们", "在", "city"]  # pyright: ignore
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from core import corpus as corpora
 from core.augment import make, params_of, resources
+from core.augment.back_translation import BackTranslationParams
 from core.augment.cost import planned
 from core.augment.pool import AugmentParams, build_pool
 from core.augment.preview import answer as preview_answer
@@ -361,6 +362,59 @@ def test_a_key_is_in_no_file_that_a_run_leaves(tmp_path: Path, server: Server, c
 def test_a_spec_names_the_endpoint_and_nothing_else_of_it():
     params = AugmentParams("written", ENDPOINT).canonical()
     assert params.params == ENDPOINT and params.named() == {}
+
+
+def interpreter(asked: Asked) -> Said:
+    """German in capitals, English in small letters and with other words; what is in brackets stays."""
+    way, _, text = asked.prompt.partition("\n\n")
+    if "to German" in way:
+        return chat(text.upper())
+    return chat(
+        " ".join({"big": "great", "storm": "gale", "left": "departed from"}.get(w, w) for w in text.lower().split())
+    )
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_an_endpoint_translates_there_and_back_and_is_paid_once(tmp_path: Path, temperature: float):
+    params = {"there": "endpoint:local", "pivot": "de", "rate": 1.0, "temperature": temperature}
+    with serving(interpreter) as server:
+        configured(tmp_path, server.url)
+        told = planned("back_translation", params, GOLD, 2, tmp_path)
+        assert not server.asked
+        found = build_pool(GOLD, AugmentParams("back_translation", params, 2), tmp_path, set(), lambda: None)
+        asked = len(server.asked)
+        again = build_pool(GOLD, AugmentParams("back_translation", params, 2), tmp_path, set(), lambda: None)
+        assert len(server.asked) == asked and again.corpus.id == found.corpus.id
+    assert found.spent is not None and found.spent.answers == asked and again.spent is not None
+    assert (again.spent.answers, again.spent.remembered) == (asked, asked)
+    assert told is not None and told.questions >= asked // 2 and told.cost
+    assert all(one.body["temperature"] == temperature for one in server.asked)
+    assert "English to German" in server.asked[0].prompt
+    rows = {row.id: row for row in ROWS}
+    texts = [" ".join(data["tokens"]) for data in found.corpus.table.to_pylist()]
+    assert any("a great storm ." in text and "New York" in text for text in texts)
+    for data in found.corpus.table.to_pylist():
+        assert sorted(s.label for s in spans(data["tags"])) == sorted(s.label for s in spans(rows[data["parent"]].tags))
+
+
+@pytest.mark.parametrize("answer", ["Sure!\nHere it is: x", "x" * 9000, "", "\u2028".join("ab")])
+def test_what_is_no_translation_is_lost(tmp_path: Path, answer: str):
+    params = {"there": "endpoint:local", "pivot": "de", "rate": 1.0}
+    with serving(lambda asked: chat(answer)) as server:
+        configured(tmp_path, server.url)
+        found = build_pool(GOLD, AugmentParams("back_translation", params), tmp_path, set(), lambda: None)
+    assert server.asked and len(found.corpus) == 0 and {*found.counts} == {"unchanged", "nothing_to_change"}
+
+
+def test_an_endpoint_goes_both_ways_by_itself(tmp_path: Path):
+    configured(tmp_path, "https://example.org/v1")
+    for there, back in (("endpoint:local", "endpoint:local"), (None, "endpoint:local")):
+        params = {"there": there, "back": back}
+        with pytest.raises(CoreError) as error:
+            given = {name: value for name, value in params.items() if value}
+            made = resources("back_translation", {}, ROWS, "en", tmp_path)
+            make("back_translation", BackTranslationParams(**given), made)
+        assert error.value.code == "translator_incomplete"
 
 
 @pytest.fixture(scope="session")

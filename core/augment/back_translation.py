@@ -6,8 +6,9 @@ the sentence is translated whole, each mention between square brackets (Chen et 
 https://arxiv.org/abs/2211.15613), and a child is kept only if every pair of brackets comes back with its mention in
 it; the mention's own spelling is put back.
 
-The translator is the embedded one, or models that are named: with several pivots, each child goes through one of them
-by chance, and at a temperature above 0 what a sentence becomes is drawn, too (`core.augment.translators`).
+The translator is the embedded one, or models or an endpoint that are named: with several pivots, each child goes
+through one of them by chance, and at a temperature above 0 what a sentence becomes is drawn, too
+(`core.augment.translators`).
 
 Departures: addresses, handles, hashtags and masked words are kept like mentions; capitals and full stops that a
 translator adds at the edges are taken back; words are cut as the corpus cuts them ("do n't" or "don't").
@@ -25,10 +26,9 @@ from pydantic import Field
 
 from core.augment.cutting import parts, words
 from core.augment.edits import Tagged, by_chance, compared
-from core.augment.protocol import Child, Example, Name, Names, Rate, Rejected, Resources
+from core.augment.protocol import Child, Example, Name, Names, Rate, Rejected, Resources, Spent
 from core.augment.translation import Asked, Memory
-from core.augment.translators import translator
-from core.errors import CoreError
+from core.augment.translators import ByEndpoint, Named, translator
 from core.params import CLOSED
 from core.tasks.example import OUTSIDE, spans
 from core.tasks.running import unspaced
@@ -53,14 +53,14 @@ _LOOKED_AT = 2000  # rows, to see how a corpus cuts words
 class BackTranslationParams:
     """`rate`: probability that a segment is translated, at least one is; `mode` markers translates whole sentences;
     `there`, `back`: models that translate, in place of the embedded ones, by their hub ids or folders: without `back`
-    the first goes both ways; `temperature` of these: 0 takes the likeliest words."""
+    the first goes both ways, as `endpoint:NAME` does; `temperature` of these: 0 takes the likeliest words."""
 
     __pydantic_config__ = CLOSED
     rate: Rate = 0.5
     mode: Literal["segments", "markers"] = "segments"
     fewest: Annotated[int, Field(ge=1)] = 3  # words of the shortest segment that is translated
     pivot: Annotated[str, Field(pattern="^[a-z]{2,3}(, ?[a-z]{2,3}){0,19}$")] = "pt"  # languages between: de, fr
-    there: Annotated[Name, Names("model")] | None = None
+    there: Annotated[Name, Names("model", endpoints=True)] | None = None
     back: Annotated[Name, Names("model")] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
 
@@ -73,13 +73,12 @@ class BackTranslation:
     """What stands outside mentions is said in other words: those that come back from another language."""
 
     def __init__(self, params: BackTranslationParams, resources: Resources) -> None:
-        if params.there is None and (params.back is not None or params.temperature):
-            raise CoreError("translator_incomplete", {}, "hint_translator_incomplete")
         self._params = params
         self._language = resources.language.partition("-")[0]
-        models = (resources.named.get("there"), resources.named.get("back"))
-        found = translator(self._language, params.pivots, *models, params.temperature)
-        self._memory = Memory(found, resources.cache)
+        who = Named(params.there, params.back, params.temperature)
+        self._translator = translator(self._language, params.pivots, who, resources)
+        mine = isinstance(self._translator, ByEndpoint)
+        self._memory = Memory(self._translator, None if mine else resources.cache)
         some = [token for row in resources.examples[:_LOOKED_AT] for token in row.tokens]
         self._parted = parts(some)
         self._fixed = _FIXED if params.there is None else _FIXED_WORDS if _whole_words(some) else _FIXED_ANY
@@ -89,7 +88,7 @@ class BackTranslation:
         by_pivot: defaultdict[str, list[Asked]] = defaultdict(list)
         for row, rng in asked:
             way = self._way(rng)
-            by_pivot[way.pivot] += [(text, way.draw) for text in self._texts(row, rng)]
+            by_pivot[way.pivot] += [(text, way.draw) for text in self.texts(row, rng)]
         for pivot, texts in by_pivot.items():
             self._memory.there_and_back(texts, self._language, pivot)
 
@@ -102,13 +101,17 @@ class BackTranslation:
             return self._whole(row, pieces, way)
         return self._parts(row, pieces, way, rng)
 
+    def spent(self) -> Spent | None:
+        return self._translator.spent() if isinstance(self._translator, ByEndpoint) else None
+
     def _way(self, rng: Random) -> "_Way":
         """The first random numbers of a child; none where there is one way only."""
         pivots = self._params.pivots
         pivot = rng.choice(pivots) if len(pivots) > 1 else pivots[0]
         return _Way(pivot, rng.getrandbits(_DRAW) if self._params.temperature else 0)
 
-    def _texts(self, row: Example, rng: Random) -> list[str]:
+    def texts(self, row: Example, rng: Random) -> list[str]:
+        """What is translated of a row. `rng`: after `_way` has taken from it."""
         pieces = self._pieces(row)
         if self._params.mode == "markers":
             text = _marked(pieces)

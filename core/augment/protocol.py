@@ -110,8 +110,8 @@ class Spent:
 class Spending(Protocol):
     """An augmenter whose work may cost money."""
 
-    def spent(self) -> Spent:
-        """So far."""
+    def spent(self) -> Spent | None:
+        """So far; None where nobody is asked."""
         ...
 
 

@@ -74,11 +74,11 @@ def _engine() -> Any:
 
 
 class Memory:
-    """What a translator has made of texts, kept on disk."""
+    """What a translator has made of texts, kept on disk; without a `folder`, by the translator itself."""
 
-    def __init__(self, translator: Translator, folder: Path) -> None:
+    def __init__(self, translator: Translator, folder: Path | None) -> None:
         self._translator = translator
-        self._kept = Remembered(folder, "translations")
+        self._kept = None if folder is None else Remembered(folder, "translations")
 
     def there_and_back(self, texts: Iterable[Asked], language: str, pivot: str) -> dict[Asked, str]:
         """Each text as it comes back from the pivot's language; empty where it got lost. What is known isn't asked."""
@@ -90,7 +90,7 @@ class Memory:
 
     def _all(self, asked: Sequence[Asked], source: str, target: str) -> dict[Asked, str]:
         keys = {one: self._key(one, source, target) for one in asked}
-        held = self._kept.find(keys.values())
+        held = {} if self._kept is None else self._kept.find(keys.values())
         found = {one: held[key] for one, key in keys.items() if key in held}
         missing = [one for one in asked if one not in found]
         for at in range(0, len(missing), _BATCH):
@@ -98,7 +98,8 @@ class Memory:
             texts, draws = [text for text, _ in some], [draw for _, draw in some]
             made = self._translator.translate(texts, source, target, draws)
             found |= dict(zip(some, made, strict=True))
-            self._kept.keep({keys[one]: text for one, text in zip(some, made, strict=True)})
+            if self._kept is not None:
+                self._kept.keep({keys[one]: text for one, text in zip(some, made, strict=True)})
         return found
 
     def _key(self, asked: Asked, source: str, target: str) -> bytes:
