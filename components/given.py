@@ -64,8 +64,9 @@ def _model(space: Workspace, mark: Names, words: FieldWords, key: str) -> str | 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(words.label, help=words.help, key=f"{key}_name", persist_state="session").strip()
         asked = st.button(t("Use this model"), key=f"{key}_use", disabled=not name)
-    if mark.endpoints:
-        _endpoints(space)
+    chosen = _endpoint(space, key) if mark.endpoints else None
+    if chosen is not None:
+        return chosen
     if not asked:
         return None
     try:
@@ -80,23 +81,25 @@ def _model(space: Workspace, mark: Names, words: FieldWords, key: str) -> str | 
         return None
 
 
-def _endpoints(space: Workspace) -> None:
-    """Which endpoints may be named, or what makes one."""
+def _endpoint(space: Workspace, key: str) -> str | None:
+    """A button for each endpoint of the workspace, or what makes one. -> that which was pressed"""
     try:
-        known = ", ".join(f"endpoint:{name}" for name in read(space.root / ENDPOINTS))
+        known = read(space.root / ENDPOINTS)
     except CoreError as error:
         st.warning(told(error), icon=":material/warning:")
-        return
-    if known:
-        st.caption(t("Endpoints of this workspace: {names}", names=known))
-    else:
-        place = str(space.root / ENDPOINTS)
-        st.caption(
-            t(
-                "No endpoint is set up. {file} says where one is; the documentation on models has an example.",
-                file=place,
-            )
+        return None
+    if not known:
+        text = t(
+            "No endpoint is set up. {file} says where one is; the documentation on models has an example.",
+            file=str(space.root / ENDPOINTS),
         )
+        st.caption(text)
+    found: str | None = None
+    with st.container(horizontal=True):
+        for name in known:
+            if st.button(t("Use endpoint {name}", name=name), key=f"{key}_endpoint_{name}"):
+                found = f"endpoint:{name}"
+    return found
 
 
 def check_inside(space: Workspace, name: str) -> None:
