@@ -11,7 +11,7 @@ import streamlit as st
 from components import asking
 from components.address import choice
 from components.checks import checks_form, fill_checks
-from components.cost_of_writing import told_cost
+from components.cost_of_writing import agreed, told_cost
 from components.entities import Line, entities, shown
 from components.frame import telling
 from components.given import asked_for
@@ -256,6 +256,8 @@ def _effect(space: Workspace, stage: Stage, part: AugmentedIngredient) -> None:
         "seed": part.seed,
         "held_out": [ids[split] for split in ("dev", "test") if split in ids],
     }
+    if not agreed(part, request):
+        return
     found = asking.asked(space, _PREVIEW, "preview", request, _SECONDS)
     with st.container(height=_HEIGHT, border=True):
         if found.answer is not None:

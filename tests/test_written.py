@@ -344,6 +344,7 @@ def test_a_key_is_in_no_file_that_a_run_leaves(tmp_path: Path, server: Server, c
     args = ("augment", "train.conll", "--method", "written", "--param", "model=endpoint:local", "--workspace", "ws")
     done = core(*args, folder=folder, env=environment())
     assert done.status == 0 and "Whoever" in done.stdout, done.stderr
+    assert "tiny (local) wrote 2 answers" in done.stdout and "0.0001 USD" in done.stdout
     wrong = core(*[a.replace("local", "gone") for a in args], folder=folder, env=environment())
     assert wrong.status == 2 and "endpoints.yaml" in wrong.stderr
     with serving(lambda asked: Said(json.dumps({"error": {"code": KEY}}).encode(), 401)) as hostile:

@@ -57,6 +57,8 @@ def test_an_endpoint_writes_an_ingredient_and_its_cost_is_told(open_page: Any, s
     gold = len(standing(space, projects.load(space, "newsroom")).stage.pools["gold"])  # pyright: ignore
     assert f"asks about {gold:,} questions" in text and "USD" in text
     assert "$example" in at.text_area(key="augment_written_prompt").value
+    assert "only when you say so" in text and not server.asked
+    at.button(key="augment_ask").click().run()
     at.text_input(key="augment_written_domain").set_value("shipping").run()
     at.slider(key="augment_written_rate").set_value(0.1).run()
     at.button(key="augment_add").click().run()

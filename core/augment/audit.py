@@ -58,6 +58,16 @@ def audit(parent: Corpus, pool: Corpus, thought: Judged | None = None, spent: Sp
     )
 
 
+def spent_line(spent: Spent) -> str:
+    """For a log: who wrote, how many answers, what they took."""
+    cost = "" if spent.cost is None else f", {spent.cost:.4f} {spent.currency}"
+    new = spent.answers - spent.remembered
+    return (
+        f"{spent.writer}: {spent.answers} answers ({new} new), {spent.tokens_in} tokens in, {spent.tokens_out} out"
+        f"{cost}; prompt {spent.prompt}"
+    )
+
+
 def _quartiles(values: np.ndarray | None) -> tuple[float, float, float] | None:
     if values is None:
         return None

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from core import corpus as corpora
 from core.augment import Entry, augmenter, check_suits, make, named_by, params_of, resources
-from core.augment.audit import audit
+from core.augment.audit import audit, spent_line
 from core.augment.decisions import Decision, Decisions, mark
 from core.augment.decisions import read as read_decisions
 from core.augment.edits import compared
@@ -313,16 +313,6 @@ def run(ctx: RunContext) -> None:
         ctx.note(spent_line(pool.spent))
     found = {"rows": len(pool.corpus), "rejected": pool.counts, "audit": asdict(audited)}
     ctx.finish({"corpus": pool.corpus.id, **found, "issues": []})
-
-
-def spent_line(spent: Spent) -> str:
-    """For a log: who wrote, how many answers, what they took."""
-    cost = "" if spent.cost is None else f", {spent.cost:.4f} {spent.currency}"
-    new = spent.answers - spent.remembered
-    return (
-        f"{spent.writer}: {spent.answers} answers ({new} new), {spent.tokens_in} tokens in, {spent.tokens_out} out"
-        f"{cost}; prompt {spent.prompt}"
-    )
 
 
 def rejected_rows(folder: Path, parent: Corpus, code: str) -> np.ndarray:
