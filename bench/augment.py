@@ -111,8 +111,8 @@ def translated(rows: Sequence[Example], cache: Path) -> list[dict[str, Any]]:
         return time.perf_counter() - began
 
     one = half / timed(alone)
-    new = timed(lambda: memory.there_and_back(texts[half:], "en", "pt"))
-    again = timed(lambda: memory.there_and_back(texts[half:], "en", "pt"))
+    new = timed(lambda: memory.there_and_back([(text, 0) for text in texts[half:]], "en", "pt"))
+    again = timed(lambda: memory.there_and_back([(text, 0) for text in texts[half:]], "en", "pt"))
     many = (len(texts) - half) / new
     detail = {"one_thread_per_s": round(one, 1), "all_cores_per_s": round(many, 1), "sentences": half}
     return [

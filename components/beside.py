@@ -255,4 +255,5 @@ def _shown(project: Project, row: Row, code: str, column: made.Column, data: Map
     ops, words = diff.diff(child), kinds()
     counts = {kind: count for kind, count in diff.counts(ops).items() if count and kind != "kept"}
     end = ", ".join(f"{count} {words[kind]}" for kind, count in counts.items())
-    return Column(_title(code), diff.stretches(row, child, ops), note, end or raw("no word changed"), row.labels)
+    labels = row.labels if child.labels is None else child.labels
+    return Column(_title(code), diff.stretches(row, child, ops), note, end or raw("no word changed"), labels)

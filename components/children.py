@@ -11,6 +11,7 @@ import streamlit as st
 from components import asking
 from components.address import choice
 from components.checks import checks_form, fill_checks
+from components.cost_of_writing import agreed, told_cost
 from components.entities import Line, entities, shown
 from components.frame import telling
 from components.given import asked_for
@@ -109,11 +110,15 @@ def _settings(space: Workspace, project: Project, stage: Stage, method: str) -> 
         return None
     copies, seed = _copies_and_seed()
     checks = None if AUGMENTERS[method].control else checks_form(space)
-    return AugmentedIngredient(method, of, params, copies, seed, checks=checks)
+    part = AugmentedIngredient(method, of, params, copies, seed, checks=checks)
+    told_cost(space, stage.pools[of], part)
+    return part
 
 
 def _needs(method: str) -> str:
     """What a method can't work without, and doesn't have yet."""
+    if any(mark.endpoints for mark in named_by(method).values()):
+        return t("This method needs a model or an endpoint. Name one above.")
     if "model" in {mark.kind for mark in named_by(method).values()}:
         return t("This method needs a model. Name one above; none of this kind comes with Peibi.")
     return t("This method needs a file. Add it above.")
@@ -251,6 +256,8 @@ def _effect(space: Workspace, stage: Stage, part: AugmentedIngredient) -> None:
         "seed": part.seed,
         "held_out": [ids[split] for split in ("dev", "test") if split in ids],
     }
+    if not agreed(part, request):
+        return
     found = asking.asked(space, _PREVIEW, "preview", request, _SECONDS)
     with st.container(height=_HEIGHT, border=True):
         if found.answer is not None:
@@ -293,4 +300,5 @@ def _child(row: browse.Row, data: Mapping[str, Any], number: int) -> Line:
     child = child_of(data)
     if isinstance(child, Rejected):
         return Line([], raw("rejected"), said_raw(child.code), indent=True)
-    return Line(browse.child_segments(row, child), raw("child {n}", n=number), indent=True, labels=row.labels)
+    labels = row.labels if child.labels is None else child.labels
+    return Line(browse.child_segments(row, child), raw("child {n}", n=number), indent=True, labels=labels)

@@ -11,6 +11,8 @@ from core.augment import check_named
 from core.augment.protocol import Names
 from core.errors import CoreError
 from core.models.catalogue import BUNDLED, install
+from core.models.endpoints import FILE as ENDPOINTS
+from core.models.endpoints import name_of, named, read
 from core.runs import kept, located
 from core.workspace import Workspace
 
@@ -62,15 +64,42 @@ def _model(space: Workspace, mark: Names, words: FieldWords, key: str) -> str | 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(words.label, help=words.help, key=f"{key}_name", persist_state="session").strip()
         asked = st.button(t("Use this model"), key=f"{key}_use", disabled=not name)
+    chosen = _endpoint(space, key) if mark.endpoints else None
+    if chosen is not None:
+        return chosen
     if not asked:
         return None
     try:
+        if mark.outside(name):
+            named(space.root / ENDPOINTS, name_of(name) or "")
+            return name
         check_inside(space, name)
         with st.spinner(t("Making {name} ready", name=name)):
             return f"model:{install(name, space.models, space.root).identity}/{Path(name).name[-_LONGEST:]}"
     except CoreError as error:
         st.error(told(error), icon=":material/error:")
         return None
+
+
+def _endpoint(space: Workspace, key: str) -> str | None:
+    """A button for each endpoint of the workspace, or what makes one. -> that which was pressed"""
+    try:
+        known = read(space.root / ENDPOINTS)
+    except CoreError as error:
+        st.warning(told(error), icon=":material/warning:")
+        return None
+    if not known:
+        text = t(
+            "No endpoint is set up. {file} says where one is; the documentation on models has an example.",
+            file=str(space.root / ENDPOINTS),
+        )
+        st.caption(text)
+    found: str | None = None
+    with st.container(horizontal=True):
+        for name in known:
+            if st.button(t("Use endpoint {name}", name=name), key=f"{key}_endpoint_{name}"):
+                found = f"endpoint:{name}"
+    return found
 
 
 def check_inside(space: Workspace, name: str) -> None:

@@ -40,8 +40,8 @@ METHODS: Mapping[str, Method] = {  # words
         "Shuffled segments", "Words change their order, but only within a name or within the text between two names."
     ),
     "back_translation": Method(
-        "Back-translation", "What stands outside names is translated into another language and back. English and "
-        "Portuguese, without a network."
+        "Back-translation", "What stands outside names is translated into another language and back: English through "
+        "Portuguese without a network, or whatever translation models that you name know."
     ),
     "synonym": Method("Synonym replacement", "Words outside names become synonyms from WordNet. English only."),
     "neighbours": Method(
@@ -59,6 +59,11 @@ METHODS: Mapping[str, Method] = {  # words
         "Words a model expects",
         "Words outside names become words that a masked language model expects there, or such words are put in. It "
         "needs such a model.",
+    ),
+    "written": Method(
+        "Written by a language model",
+        "A language model writes a new sentence for each of yours, with the same labels. Its answers are checked, "
+        "and what is not as asked is dropped. It needs a model or an endpoint.",
     ),
     "swap": Method("Word swaps", "Two words outside names change places, never across a name."),
     "deletion": Method("Word deletion", "Words outside names are left out."),
@@ -90,6 +95,8 @@ SOURCES: Mapping[str, str] = {  # Markdown
     "insertion": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "masked_lm": "[Wu et al. 2019](https://arxiv.org/abs/1812.06705), "
     "[Garg & Ramakrishnan 2020](https://arxiv.org/abs/2004.01970)",
+    "written": "[Schick & Schütze 2021](https://arxiv.org/abs/2104.07540), "
+    "[Yoo et al. 2021](https://arxiv.org/abs/2104.08826), [Ye et al. 2022](https://arxiv.org/abs/2202.07922)",
     "swap": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "deletion": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "keyboard": "[Belinkov & Bisk 2018](https://arxiv.org/abs/1711.02173)",
@@ -111,6 +118,7 @@ RATES: Mapping[str, Setting] = {  # words
     "graph": Setting("Words changed", "Changed words per word of the sentence; at least one."),
     "insertion": Setting("Words inserted", "Inserted words per word of the sentence; at least one."),
     "masked_lm": Setting("Words changed", "Words replaced or put in, per word of the sentence; at least one."),
+    "written": Setting("Sentences asked for", "The chance of each sentence to have a new one written beside it."),
     "swap": Setting("Pairs swapped", "Swapped pairs per word of the sentence; at least one."),
     "deletion": Setting("Words deleted", "The chance of each word outside names to be deleted; at least one is."),
     "keyboard": Setting("Words with a slip", "The chance of each word to be changed; at least one is."),
@@ -140,6 +148,7 @@ def what(method: str) -> str:
 def field_words(method: str) -> Mapping[str, FieldWords]:
     """What the settings of a method are called, by field."""
     words = {**_name_words(), **_noise_words(), **_translation_words(), **_graph_words(), **_model_words()}
+    words |= _writing_words() if method == "written" else {}
     rate = {"rate": FieldWords(t(RATES[method].label), t(RATES[method].help))} if method in RATES else {}
     return words | rate
 
@@ -197,7 +206,27 @@ def _translation_words() -> dict[str, FieldWords]:
             ),
             {"segments": t("Stretches"), "markers": t("Whole sentences")},
         ),
-        "pivot": FieldWords(t("Language between"), t("The language that a sentence goes through: pt, Portuguese.")),
+        "pivot": FieldWords(
+            t("Language between"),
+            t(
+                "The language that a sentence goes through: pt, Portuguese. Of several, such as de, fr, each child "
+                "takes one."
+            ),
+        ),
+        "there": FieldWords(
+            t("Model that translates"),
+            t(
+                "In place of the embedded translator: a translation model, by its id on a hub, such as "
+                "Helsinki-NLP/opus-mt-en-de, or a folder inside the workspace; or an endpoint, such as endpoint:local."
+            ),
+        ),
+        "back": FieldWords(
+            t("Model that translates back"), t("Without one, the first goes both ways: it must know many languages.")
+        ),
+        "temperature": FieldWords(
+            t("Temperature"),
+            t("0 takes the likeliest words; above that they are drawn, so that more copies say it in more ways."),
+        ),
     }
 
 
@@ -257,6 +286,35 @@ def _model_words() -> dict[str, FieldWords]:
             t("What happens"), None, {"replace": t("Words are replaced"), "insert": t("Words are put in")}
         ),
         "likeliest": FieldWords(t("Words to draw from"), t("How many words may come to stand at one place.")),
+    }
+
+
+def _writing_words() -> dict[str, FieldWords]:
+    return {
+        "model": FieldWords(
+            t("Model or endpoint"),
+            t(
+                "A language model: its id on a hub, such as google/gemma-3-270m-it, or a folder inside the workspace. "
+                "Or an endpoint that endpoints.yaml in the workspace names, such as endpoint:local."
+            ),
+        ),
+        "label": FieldWords(
+            t("Labels"),
+            t(
+                "Separated by commas. Empty: those of the sentence. Of names, these are asked for besides; of whole "
+                "texts, in place of the text's own."
+            ),
+        ),
+        "style": FieldWords(t("Style"), t("Goes into the question, such as: terse, as in a chat.")),
+        "domain": FieldWords(t("Domain"), t("Goes into the question, such as: shipping news.")),
+        "temperature": FieldWords(t("Temperature"), t("More makes answers differ more, and more of them unusable.")),
+        "prompt": FieldWords(
+            t("Prompt"),
+            t(
+                "$example, $wanted, $labels, $language, $style and $domain are filled in for each sentence; what form "
+                "the answer has is added where $form is missing."
+            ),
+        ),
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from components.cost_of_writing import told_spent
 from components.words import percent, raw, said_raw, t, visible
 from core.augment.audit import Audit
 from core.corpus import Corpus
@@ -24,6 +25,8 @@ def outcome(pool: Corpus, tried: int, copies: int, rejected: Mapping[str, int], 
     )
     if audited is not None and len(pool):
         _audit(audited)
+    if audited is not None and audited.spent is not None:
+        told_spent(audited.spent)
     if rejected:
         column = st.column_config
         st.dataframe(

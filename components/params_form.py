@@ -15,6 +15,7 @@ from core.yaml_text import parse
 
 _STEPS = 100  # of a slider from end to end
 _SIDE_BY_SIDE = 4  # options that stand beside each other in a narrow form; of more, one is picked from a list
+_TALL = 220  # pixels of a field for several lines
 _SLIDER = 50  # the widest range of whole numbers that is a slider
 
 
@@ -143,9 +144,9 @@ def _widget(kind: Kind, words: FieldWords, key: str, default: Any) -> Any:
         return _one_of(kind, words, common)
     if kind.type in (int, float):
         return _number(kind, words, common)
-    if kind.type is str:
+    if kind.type is str and "\n" not in str(default):
         return st.text_input(words.label, **common)
-    return st.text_area(words.label, height=100, **common)
+    return st.text_area(words.label, height=_TALL if kind.type is str else 100, **common)
 
 
 def _one_of(kind: Kind, words: FieldWords, common: Mapping[str, Any]) -> Any:

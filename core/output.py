@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from core.augment.audit import Audit
+from core.augment.protocol import Spent
 from core.errors import CoreError, Issue, Value, message
 from core.mix import Realised
 from core.mixing import FEWEST_STEPS
@@ -237,6 +238,15 @@ def audit_text(found: Audit, language: str = "en") -> str:
         values = {"label": label, "parents": of.parents, "children": of.children, "forms": of.forms, "new": of.new}
         lines.append("  " + message("line_audit_label", values, language))
     return "\n".join(lines)
+
+
+def spent_text(spent: Spent, language: str = "en") -> str:
+    """What a language model took for a pool."""
+    values: dict[str, Value] = {"writer": spent.writer, "answers": spent.answers, "old": spent.remembered}
+    values |= {"sent": spent.tokens_in, "got": spent.tokens_out}
+    if spent.cost is None:
+        return message("line_spent", values, language)
+    return message("line_spent_cost", values | {"cost": f"{spent.cost:.4f}", "currency": spent.currency}, language)
 
 
 def yields_text(rows: int, rejected: Mapping[str, int], language: str = "en") -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core import corpus as corpora
 from core import estimate as estimates
+from core.augment.protocol import Spent
 from core.corpus import Corpus
 from core.errors import CoreError, Issue
 from core.estimate import Wanted
@@ -18,6 +19,7 @@ from core.known import Asked, Sizes
 from core.mix import GOLD, Mix, Realised, realised
 from core.models.catalogue import install
 from core.models.fit import unknown_issue
+from core.params import build
 from core.recipe import AugmentedIngredient, Recipe, about
 from core.runs import RunSpec
 from core.scores import Scores
@@ -172,6 +174,8 @@ def _augment(workspace: Workspace, recipe: Recipe, stage: Stage, submit: Submitt
                 result = result_of(workspace, run, watch)
             stage.pools[name] = corpora.read(workspace.corpus_path(result["corpus"]))
             rejected.update(result["rejected"])
+            if result.get("audit", {}).get("spent"):
+                stage.spent[name] = build(Spent, result["audit"]["spent"], "spent")
             del left[name]
     stage.pools = {name: stage.pools[name] for name in [GOLD, *order] if name in stage.pools}
     return dict(rejected)

@@ -188,7 +188,7 @@ def keep_named(workspace: Workspace, part: AugmentedIngredient, folder: Path, la
     params = dict(part.params)
     for name, mark in named_by(part.augmenter).items():
         given = params.get(name)
-        if isinstance(given, str) and kept(given) is None:
+        if isinstance(given, str) and kept(given) is None and not mark.outside(given):
             held = _held(workspace, mark, given, folder)
             params[name] = f"{held}/{Path(given).name[-_LONGEST:]}"
     decisions = part.decisions

@@ -6,6 +6,7 @@ from typing import Any
 
 from core import corpus as corpora
 from core.augment.pool import AugmentParams
+from core.augment.protocol import Spent
 from core.corpus import Corpus
 from core.errors import Action, CoreError, Issue
 from core.mix import GOLD, Mix, Part, plan
@@ -21,11 +22,12 @@ from core.workspace import Workspace
 
 @dataclass
 class Stage:
-    """What the stages before training hand on."""
+    """What the stages before training hand on. `spent`: what language models took for ingredients that they wrote."""
 
     imported: Mapping[str, Any]
     pools: dict[str, Corpus] = field(default_factory=dict[str, Corpus])  # gold and every ingredient
     issues: list[Issue] = field(default_factory=list[Issue])
+    spent: dict[str, Spent] = field(default_factory=dict[str, Spent])
 
 
 def imported(workspace: Workspace, result: Mapping[str, Any]) -> Stage:

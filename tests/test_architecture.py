@@ -12,7 +12,7 @@ CORE = ROOT / "core"
 SPINE = ("errors", "params", "corpus", "mix", "runs", "scores")
 TIERS = (
     SPINE,
-    ("tasks", "evaluation"),
+    ("tasks", "evaluation", "yaml_text"),
     ("formats", "models"),
     ("augment", "training"),
     ("forecast",),
@@ -21,7 +21,6 @@ TIERS = (
     ("jobs",),
     (
         *(
-            "yaml_text",
             "recipe",
             "recipe_text",
             "room",

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -34,6 +35,7 @@ from core.runs import Cancelled, RunSpec, located
 from core.tasks import task
 from core.tasks.running import Running, spliced
 from core.tasks.tagging import OUTSIDE, TABLE, content, spans, text_content
+from tests.language_server import author, configured, serving
 
 TAGGING = task("tagging")
 OUTSIDE_ONLY = ("synonym", "neighbours", "graph", "insertion", "swap", "deletion")
@@ -53,7 +55,10 @@ SENTENCES = (
     "李/B-PER _明/I-PER _住/O _在/O _北/B-LOC _京/I-LOC _。/O",
 )
 MODEL = f"model:{'0' * 64}"
-GIVEN: dict[str, dict[str, Any]] = {"masked_lm": {"model": MODEL}}  # what a method can't do without
+GIVEN: dict[str, dict[str, Any]] = {  # what a method can't do without
+    "masked_lm": {"model": MODEL},
+    "written": {"model": "endpoint:local"},
+}
 PARAMS: dict[str, Any] = {name: params_of(name, GIVEN.get(name, {})) for name in AUGMENTERS}
 
 
@@ -86,17 +91,19 @@ ROWS = TAGGING.examples(GOLD.table)
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory: pytest.TempPathFactory, masked_model: Path, tables: Path) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory, masked_model: Path, tables: Path) -> Generator[Path]:
     """A workspace, as far as methods need one."""
     root = tmp_path_factory.mktemp("root")
     (root / "cache").symlink_to(tables)
     shutil.copytree(masked_model, root / located(MODEL))
-    return root
+    with serving(author) as server:
+        configured(root, server.url)
+        yield root
 
 
 @pytest.fixture(scope="session")
 def resources(root: Path) -> Resources:
-    return Resources(ROWS, "en", root / "cache", {"model": root / located(MODEL)})
+    return Resources(ROWS, "en", root / "cache", {"model": root / located(MODEL)}, root / "endpoints.yaml")
 
 
 words = st.sampled_from(

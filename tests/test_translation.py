@@ -25,15 +25,25 @@ SENTENCES = (
 class Upper:
     """Capitals there, small letters back: what it was asked is noted."""
 
-    pairs = frozenset({("en", "xx"), ("xx", "en")})
+    told = ("en-xx", "xx-en")
     name = "upper-1"
 
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
+    def known(self, source: str, target: str) -> bool:
+        return f"{source}-{target}" in self.told
+
+    def translate(self, texts: Sequence[str], source: str, target: str, draws: Sequence[int]) -> list[str]:
         self.asked += texts
         return [text.upper() if target == "xx" else text.lower() for text in texts]
+
+
+def back(memory: Memory, *texts: str) -> dict[str, str]:
+    """Each text as it comes back, of a translator that knows one way to say it."""
+    return {
+        text: found for (text, _), found in memory.there_and_back([(text, 0) for text in texts], "en", "xx").items()
+    }
 
 
 def made(mode: str, cache: Path, sentences: tuple[str, ...] = SENTENCES) -> list[tuple[Example, Child | Rejected]]:
@@ -102,45 +112,45 @@ def test_brackets_of_its_own_do_not_confuse_a_sentence(tmp_path: Path):
 
 def test_what_was_translated_once_is_not_asked_again(tmp_path: Path):
     upper = Upper()
-    assert Memory(upper, tmp_path).there_and_back(["A b", "c", "A b", " "], "en", "xx") == {"A b": "a b", "c": "c"}
+    assert back(Memory(upper, tmp_path), "A b", "c", "A b", " ") == {"A b": "a b", "c": "c"}
     assert upper.asked == ["A b", "c", "A B", "C"]
-    assert Memory(upper, tmp_path).there_and_back(["c", "d"], "en", "xx") == {"c": "c", "d": "d"}
+    assert back(Memory(upper, tmp_path), "c", "d") == {"c": "c", "d": "d"}
     assert upper.asked[4:] == ["d", "D"]
 
 
 def test_a_translator_that_dies_loses_no_finished_batch(tmp_path: Path):
     class Dying(Upper):
-        def translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
+        def translate(self, texts: Sequence[str], source: str, target: str, draws: Sequence[int]) -> list[str]:
             if len(self.asked) >= 64:
                 raise KeyboardInterrupt
-            return super().translate(texts, source, target)
+            return super().translate(texts, source, target, draws)
 
     texts = [f"text {n}" for n in range(100)]
     with pytest.raises(KeyboardInterrupt):
-        Memory(Dying(), tmp_path).there_and_back(texts, "en", "xx")
+        back(Memory(Dying(), tmp_path), *texts)
     upper = Upper()
-    Memory(upper, tmp_path).there_and_back(texts, "en", "xx")
+    back(Memory(upper, tmp_path), *texts)
     assert upper.asked[:36] == texts[64:]
 
 
 def test_a_memory_that_is_cleaned_up_or_damaged_begins_anew(tmp_path: Path):
     upper, folder = Upper(), tmp_path / "cache"
     memory = Memory(upper, folder)
-    assert memory.there_and_back(["a"], "en", "xx") == {"a": "a"}
+    assert back(memory, "a") == {"a": "a"}
     (folder / "translations.db").unlink()  # as a clean-up does, while the process goes on
     folder.rmdir()
-    assert memory.there_and_back(["a"], "en", "xx") == {"a": "a"} and upper.asked == ["a", "A"] * 2
+    assert back(memory, "a") == {"a": "a"} and upper.asked == ["a", "A"] * 2
     (folder / "translations.db").write_bytes(b"no database at all" * 100)
-    assert memory.there_and_back(["a"], "en", "xx") == {"a": "a"} and upper.asked == ["a", "A"] * 3
+    assert back(memory, "a") == {"a": "a"} and upper.asked == ["a", "A"] * 3
 
 
 def test_another_translator_has_a_memory_of_its_own(tmp_path: Path):
     class Other(Upper):
         name = "other-1"
 
-    Memory(Upper(), tmp_path).there_and_back(["a"], "en", "xx")
+    back(Memory(Upper(), tmp_path), "a")
     other = Other()
-    Memory(other, tmp_path).there_and_back(["a"], "en", "xx")
+    back(Memory(other, tmp_path), "a")
     assert other.asked == ["a", "A"]
     with sqlite3.connect(tmp_path / "translations.db") as db:
         assert db.execute("SELECT count(*) FROM translations").fetchone() == (4,)
@@ -177,5 +187,5 @@ def test_a_way_that_nobody_knows_is_refused(tmp_path: Path, language: str, pivot
 
 
 def test_the_embedded_translator_gives_texts_in_their_order():
-    found = Embedded().translate(["How are you today?", "Good night."], "en", "pt")
+    found = Embedded().translate(["How are you today?", "Good night."], "en", "pt", [0, 0])
     assert len(found) == 2 and "oite" in found[1] and all(found)

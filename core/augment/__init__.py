@@ -9,6 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from core.augment.protocol import Ahead, Augmenter, Example, Names, Resources, Scope
 from core.errors import CoreError
+from core.models.endpoints import FILE as ENDPOINTS
 from core.params import build, unknown_key
 from core.runs import kept, located
 from core.tasks.protocol import Task
@@ -84,6 +85,13 @@ AUGMENTERS: Mapping[str, Entry] = {
     ),
     "masked_lm": Entry(
         "core.augment.masked_lm:MaskedLm", "core.augment.masked_lm:MaskedLmParams", 1, keeps_mentions=True
+    ),
+    "written": Entry(
+        "core.augment.written:Written",
+        "core.augment.written:WrittenParams",
+        1,
+        keeps_mentions=False,
+        adds_mentions=True,
     ),
     "swap": Entry("core.augment.swap:Swap", "core.augment.swap:SwapParams", 1, keeps_mentions=True),
     "deletion": Entry("core.augment.deletion:Deletion", "core.augment.deletion:DeletionParams", 1, keeps_mentions=True),
@@ -210,14 +218,14 @@ def resources(name: str, params: Mapping[str, Any], rows: Sequence[Example], lan
     they name.
     """
     named: dict[str, Path] = {}
-    for param in named_by(name):
-        if params.get(param) is not None:
+    for param, mark in named_by(name).items():
+        if params.get(param) is not None and not mark.outside(params[param]):
             reference = kept(params[param])
             place = None if reference is None else root / located(reference)
             if place is None or not place.exists():
                 raise CoreError("named_gone", {"name": params[param], "param": param}, "hint_named_gone")
             named[param] = place
-    return Resources(rows, language, root / "cache", named)
+    return Resources(rows, language, root / "cache", named, root / ENDPOINTS)
 
 
 def make(name: str, params: object, resources: Resources) -> Augmenter:

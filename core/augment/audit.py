@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.augment.protocol import Example
+from core.augment.protocol import Example, Spent
 from core.augment.sieve import Judged
 from core.corpus import Corpus
 from core.tasks import task as task_of
@@ -28,7 +28,7 @@ class Audit:
     """`parents`: rows with a child; `changed`: the share of the children's words that are others, 0..1; `words`:
     different words of the pool, whatever their case; `new_words`: those of them that no parent row has; `labels`: by
     name, of rows that have mentions; `similarity`, `perplexity`: quartiles of the cosine to the parent, and of how many
-    times its pseudo-perplexity, where that was checked."""
+    times its pseudo-perplexity, where that was checked; `spent`: what a language model took for it, where one wrote."""
 
     rows: int
     parents: int
@@ -38,9 +38,10 @@ class Audit:
     labels: Mapping[str, OfLabel]
     similarity: tuple[float, float, float] | None = None
     perplexity: tuple[float, float, float] | None = None
+    spent: Spent | None = None
 
 
-def audit(parent: Corpus, pool: Corpus, thought: Judged | None = None) -> Audit:
+def audit(parent: Corpus, pool: Corpus, thought: Judged | None = None, spent: Spent | None = None) -> Audit:
     """A pool against the corpus that it was made of. `thought`: what a model says of its children."""
     rows = task_of(parent.schema.task).examples(parent.table)
     children = task_of(pool.schema.task).examples(pool.table)
@@ -55,6 +56,17 @@ def audit(parent: Corpus, pool: Corpus, thought: Judged | None = None) -> Audit:
         labels={label: _of_label(before[label], after[label]) for label in sorted({*before, *after})},
         similarity=_quartiles(None if thought is None else thought.similarity),
         perplexity=_quartiles(None if thought is None else thought.perplexity),
+        spent=spent,
+    )
+
+
+def spent_line(spent: Spent) -> str:
+    """For a log: who wrote, how many answers, what they took."""
+    cost = "" if spent.cost is None else f", {spent.cost:.4f} {spent.currency}"
+    new = spent.answers - spent.remembered
+    return (
+        f"{spent.writer}: {spent.answers} answers ({new} new), {spent.tokens_in} tokens in, {spent.tokens_out} out"
+        f"{cost}; prompt {spent.prompt}"
     )
 
 

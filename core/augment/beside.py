@@ -154,7 +154,8 @@ def _tell(desk: _Desk, made: _Made | CoreError, rows: Sequence[int]) -> None:
     """Which rows come next, for methods that are quicker with many."""
     desk.turn.check()
     if isinstance(made, _Made):
-        look_ahead(made.method, made.params, [desk.parent.examples[row] for row in rows], 0)
+        with desk.turn.loading():
+            look_ahead(made.method, made.params, [desk.parent.examples[row] for row in rows], 0)
 
 
 def _column(desk: _Desk, made: _Made | CoreError, row: int) -> dict[str, Any]:
@@ -162,7 +163,10 @@ def _column(desk: _Desk, made: _Made | CoreError, row: int) -> dict[str, Any]:
     whatever rows are looked at with it."""
     if isinstance(made, CoreError):
         return {"problem": made.to_json()}
-    desk.turn.check()
     parent = desk.parent
-    child = born(parent.task, made.method, made.params, parent.examples[row], 0, desk.forbidden, parent.contents)
+    try:
+        _tell(desk, made, [row])
+        child = born(parent.task, made.method, made.params, parent.examples[row], 0, desk.forbidden, parent.contents)
+    except CoreError as error:  # of an endpoint that doesn't answer
+        return {"problem": error.to_json()}
     return {"child": child_json(child)}

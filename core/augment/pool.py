@@ -14,11 +14,11 @@ from pydantic import Field
 
 from core import corpus as corpora
 from core.augment import Entry, augmenter, check_suits, make, named_by, params_of, resources
-from core.augment.audit import audit
+from core.augment.audit import audit, spent_line
 from core.augment.decisions import Decision, Decisions, mark
 from core.augment.decisions import read as read_decisions
 from core.augment.edits import compared
-from core.augment.protocol import Ahead, Augmenter, Child, Example, Name, Names, Rejected, rng_for
+from core.augment.protocol import Ahead, Augmenter, Child, Example, Name, Names, Rejected, Spending, Spent, rng_for
 from core.augment.sieve import Checks, Judged, judged
 from core.corpus import ID, Corpus, digest_parts, pc
 from core.formats.leakage import contents
@@ -66,7 +66,8 @@ class AugmentParams:
 
     def named(self) -> dict[str, str]:
         """What the params name, as inputs of a run: `file:SHA` or `model:IDENTITY` by role."""
-        found = {PARAM + name: self.params[name] for name in named_by(self.method) if name in self.params}
+        given = {name: mark for name, mark in named_by(self.method).items() if name in self.params}
+        found = {PARAM + name: self.params[name] for name, mark in given.items() if not mark.outside(self.params[name])}
         found |= {} if self.decisions is None else {DECISIONS: self.decisions}
         return found if self.checks is None else found | self.checks.models()
 
@@ -86,6 +87,7 @@ class Pool:
 
     corpus: Corpus
     rejected: Sequence[RejectedChild]
+    spent: Spent | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -135,7 +137,8 @@ def build_pool(
             else:
                 children.append((at, copy, child))
                 seen.add(task.text_content(child.tokens))
-    return Pool(Corpus(parent.schema, _table(parent, rows, children, params)), rejected)
+    spent = method.spent() if isinstance(method, Spending) else None
+    return Pool(Corpus(parent.schema, _table(parent, rows, children, params)), rejected, spent)
 
 
 def sifted(
@@ -159,7 +162,7 @@ def sifted(
     copies = table.column("copy").to_pylist()
     out = [RejectedChild(id, n, code) for id, n, code in zip(parents, copies, codes, strict=True) if code is not None]
     stay = np.array([code is None for code in codes], dtype=bool)
-    return Pool(pool.corpus.take(np.flatnonzero(stay)), [*pool.rejected, *out]), found.take(stay)
+    return Pool(pool.corpus.take(np.flatnonzero(stay)), [*pool.rejected, *out], pool.spent), found.take(stay)
 
 
 def look_ahead(method: Augmenter, params: AugmentParams, rows: Sequence[Example], copy: int) -> None:
@@ -207,6 +210,7 @@ def _as_decided(
         return by_hand
     if not {span.label for span in spans(by_hand.tags)} <= {*labels}:
         return Rejected("invalid_tags")
+    by_hand = replace(by_hand, labels=made.labels)
     return _unfit(row, by_hand, task.text_content(by_hand.tokens), forbidden, seen) or by_hand
 
 
@@ -304,7 +308,10 @@ def run(ctx: RunContext) -> None:
     ctx.metric(step=total, total=total)
     corpora.write(pool.corpus, ctx.root / "corpora")
     _write_rejected(pool.rejected, ctx.folder / REJECTED_FILE)
-    found = {"rows": len(pool.corpus), "rejected": pool.counts, "audit": asdict(audit(parent, pool.corpus, thought))}
+    audited = audit(parent, pool.corpus, thought, pool.spent)
+    if pool.spent is not None:
+        ctx.note(spent_line(pool.spent))
+    found = {"rows": len(pool.corpus), "rejected": pool.counts, "audit": asdict(audited)}
     ctx.finish({"corpus": pool.corpus.id, **found, "issues": []})
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -87,7 +88,7 @@ def answer(root: Path, request: Mapping[str, Any], turn: Turn) -> dict[str, Any]
         method = kept_method(path, params.method, canonical_json(params.params), root)
     with turn.loading():
         forbidden = frozenset[bytes]().union(*(kept_contents(path) for path in held_out))
-    found = _previewed(parent, method, asked.rows, params, forbidden, turn.check)
+    found = _previewed(parent, method, asked.rows, params, forbidden, turn.check, turn.loading)
     return {"rows": [_row_json(item) for item in found]}
 
 
@@ -98,10 +99,12 @@ def _previewed(
     params: AugmentParams,
     forbidden: AbstractSet[bytes],
     check: Callable[[], None],
+    ahead: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> list[Previewed]:
     """In the order of the pool, copy by copy: which of two equal children is the duplicate depends on it.
 
-    `check` is called before each child and may raise.
+    `check` is called before each child and may raise; `ahead` is around what is done for many of them at once, and kept
+    for later.
     """
     for row in rows:
         if not 0 <= row < len(parent.examples):
@@ -112,7 +115,8 @@ def _previewed(
         for at, (row, made) in enumerate(children.items()):
             check()
             if at % AHEAD == 0:
-                look_ahead(method, params, [parent.examples[other] for other in [*children][at : at + AHEAD]], copy)
+                with ahead():
+                    look_ahead(method, params, [parent.examples[one] for one in [*children][at : at + AHEAD]], copy)
             child = born(parent.task, method, params, parent.examples[row], copy, held_out, seen)
             made.append(child)
             if isinstance(child, Child):
@@ -156,7 +160,9 @@ def kept_contents(path: Path) -> frozenset[bytes]:
 
 
 def child_json(child: Child | Rejected) -> dict[str, Any]:
-    return {"rejected": child.code} if isinstance(child, Rejected) else asdict(child)
+    if isinstance(child, Rejected):
+        return {"rejected": child.code}
+    return {name: value for name, value in asdict(child).items() if value is not None}
 
 
 def child_of(data: Mapping[str, Any]) -> Child | Rejected:
@@ -164,7 +170,9 @@ def child_of(data: Mapping[str, Any]) -> Child | Rejected:
     if "rejected" in data:
         return Rejected(data["rejected"])
     changes = tuple(Change(one["start"], one["end"], tuple(one["was"])) for one in data["changes"])
-    return Child(tuple(data["tokens"]), tuple(data["tags"]), changes)
+    labels = data.get("labels")
+    own = None if labels is None else tuple(labels)
+    return Child(tuple(data["tokens"]), tuple(data["tags"]), changes, data.get("text"), own)
 
 
 def _row_json(item: Previewed) -> dict[str, Any]:

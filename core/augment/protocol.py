@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
+from core.models.endpoints import name_of
 from core.tasks.example import Change, Child, Example, restore
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "Rejected",
     "Resources",
     "Scope",
+    "Spending",
+    "Spent",
     "restore",
     "rng_for",
 ]
@@ -37,11 +40,17 @@ class Names:
 
     In a recipe it is what a person writes; in the spec of a run, and in a project, what the workspace keeps:
     `file:SHA` or `model:IDENTITY`, in a project with a name after a slash. `reader`: "module:function", called with the
-    path of a file and its name for messages before it is taken; it raises CoreError.
+    path of a file and its name for messages before it is taken; it raises CoreError. `endpoints`: instead of a model it
+    may name an endpoint of the workspace's file of them, `endpoint:NAME`, which stays as it is.
     """
 
     kind: Literal["file", "model"]
     reader: str = ""
+    endpoints: bool = False
+
+    def outside(self, value: object) -> bool:
+        """Whether a value names an endpoint, of which the workspace keeps nothing."""
+        return self.endpoints and isinstance(value, str) and name_of(value) is not None
 
 
 Name = Annotated[str, Field(min_length=1, max_length=500)]
@@ -57,12 +66,14 @@ class Rejected:
 @dataclass(frozen=True)
 class Resources:
     """What an augmenter is built from beside its params: the rows of the parent corpus, their language, a folder for
-    what is expensive to make and can be made again, and the files and models that its params name, by param."""
+    what is expensive to make and can be made again, the files and models that its params name, by param, and the file
+    that says what endpoints are."""
 
     examples: Sequence[Example]
     language: str
     cache: Path
     named: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    endpoints: Path | None = None
 
 
 class Augmenter(Protocol):
@@ -77,6 +88,30 @@ class Ahead(Protocol):
 
     def ahead(self, asked: Sequence[tuple[Example, Random]]) -> None:
         """`asked`: rows with the random numbers that `augment` will be given for them, as they are at the beginning."""
+        ...
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a method had from language models. `answers`: different ones; `remembered`: those of them that were on disk
+    already; tokens and cost are of all of them. `cost`: in `currency`; None: not known."""
+
+    answers: int
+    remembered: int
+    tokens_in: int
+    tokens_out: int
+    cost: float | None = None
+    currency: str = ""
+    writer: str = ""  # the model, and the endpoint that it answers at
+    prompt: str = ""  # the first digits of the sha256 of what all questions have in common
+
+
+@runtime_checkable
+class Spending(Protocol):
+    """An augmenter whose work may cost money."""
+
+    def spent(self) -> Spent | None:
+        """So far; None where nobody is asked."""
         ...
 
 

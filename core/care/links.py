@@ -66,7 +66,8 @@ def named(project: Project) -> Iterator[str]:
     model:IDENTITY/NAME, paths, ids."""
     for part in project.ingredients.values():
         if isinstance(part, AugmentedIngredient):
-            yield from (part.params[param] for param in named_by(part.augmenter) if part.params.get(param))
+            given = ((mark, part.params.get(param)) for param, mark in named_by(part.augmenter).items())
+            yield from (str(value) for mark, value in given if value and not mark.outside(value))
             yield from [] if part.decisions is None else [part.decisions]
             yield from [] if part.checks is None else part.checks.models().values()
 

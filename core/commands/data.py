@@ -24,11 +24,12 @@ from core.output import (
     issue_json,
     issues_text,
     plain,
+    spent_text,
     table,
     yields_text,
 )
 from core.params import build
-from core.pipeline import pools_of
+from core.pipeline import staged
 from core.recipe import AugmentedIngredient, Data, FileIngredient, Recipe
 from core.runs import POOL
 from core.sources import Gold, check_roles, gold_spec, keep_source, likely_task, name_gold
@@ -109,19 +110,20 @@ def augment(args: Namespace, at: Setting) -> Answer:
         folder=Path.cwd(), file=args.source, project="augment", task=task, language=args.language,
         ingredients={"children": children} if held_out else {of: FileIngredient(args.source), "children": children},
     )  # fmt: skip
-    pools, rejected = pools_of(at.workspace, recipe, at.watch)
-    pool, parents = pools["children"], pools[of]
+    stage, rejected = staged(at.workspace, recipe, at.watch)
+    pool, parents = stage.pools["children"], stage.pools[of]
     if args.out:
         with _writing(args.out):
             formats = [*WRITERS[task_of(task).rows]]
             ending = Path(args.out).suffix.removeprefix(".")
             write_file(pool, Path(args.out), format=ending if ending in formats else formats[0])
-    found = audit(parents, pool)
+    found = audit(parents, pool, spent=stage.spent.get("children"))
     data = {"rows": len(pool), "rejected": rejected, "audit": asdict(found), "corpus": pool.id, "out": args.out}
     used = links(pool)[: args.links]
     data |= {"links": [asdict(one) for one in used]} if args.links else {}
     shown = "\n\n".join(part for part in (_links(used), _side_by_side(parents, pool, args.show)) if part)
     told = [yields_text(len(pool), rejected, at.language), *([audit_text(found, at.language)] if len(pool) else [])]
+    told += [] if found.spent is None else [spent_text(found.spent, at.language)]
     return Answer(data, "\n".join(told) + ("\n\n" + shown if shown else ""))
 
 

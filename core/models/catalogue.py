@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import CoreError
-from core.models import started
+from core.models import marian, started
 from core.models.checks import check_folder, manifest_of, model_files, sha256_of
 
 DEFAULT = "all-MiniLM-L6-v2"
 MULTILINGUAL = "multilingual-e5-small"
 _HUB_SECONDS = 10.0
+_CODE = Path(__file__).resolve().parents[2]  # the folder that holds the package `core`
 _IDENTITY = re.compile(r"model:([0-9a-f]{64})")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?")
 
@@ -200,7 +201,7 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     repository, _, revision = name.partition("@")
-    patterns = ["*.safetensors", "*.json", "vocab.txt", "merges.txt", "*.model"]
+    patterns = ["*.safetensors", "*.json", "vocab.txt", "merges.txt", "*.model", "*.spm", "chat_template.jinja"]
     try:
         # asked first and with a limit: the download itself would wait without end for a hub that never answers
         found = huggingface_hub.HfApi().model_info(repository, revision=revision or None, timeout=_HUB_SECONDS)
@@ -260,8 +261,9 @@ def _convert_tokenizer(source: Path, folder: Path) -> None:
         ".backend_tokenizer.save(sys.argv[2])"
     )
     target = folder / "tokenizer.json"
-    command = [sys.executable, "-c", code, str(source), str(target)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    way = ["-m", "core.models.marian"] if marian.brought(source) else ["-c", code]
+    command = [sys.executable, *way, str(source.absolute()), str(target.absolute())]
+    done = subprocess.run(command, cwd=_CODE, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode or not target.exists():
         raise CoreError("tokenizer_missing", {"model": source.name}, "hint_tokenizer")
 

@@ -22,6 +22,10 @@ TEXT_FILES = frozenset(
         "sentencepiece.bpe.model",
         "spiece.model",
         "tokenizer.model",
+        "source.spm",
+        "target.spm",
+        "generation_config.json",
+        "chat_template.jinja",
         "model.safetensors.index.json",
         "start.json",
     }
@@ -30,7 +34,7 @@ _PICKLES = frozenset(
     {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".npy", ".npz", ".msgpack"}
 )
 _CODE_KEYS = ("auto_map", "trust_remote_code", "custom_pipelines")
-_TOKENIZER = "tokenizer_config.json"
+_ALSO_READ = ("tokenizer_config.json", "generation_config.json")
 _HEADER_CAP = 100_000_000
 
 
@@ -52,14 +56,15 @@ def sha256_of(path: Path) -> str:
 
 
 def check_folder(folder: Path, name: str) -> None:
-    """Refuse a folder that is no encoder in safetensors, or that brings pickles or code.
+    """Refuse a folder that is no model in safetensors, or that brings pickles or code.
 
     Raises CoreError `model_config_missing`, `model_no_weights`, `model_pickle`, `model_code`, `model_bad_config`,
     `model_bad_weights`; `name` is how the user called the model.
     """
     _refuse_code(_config(folder, name), name)
-    if (folder / _TOKENIZER).is_file():
-        _refuse_code(_object(folder / _TOKENIZER, name), name)
+    for also in _ALSO_READ:
+        if (folder / also).is_file():
+            _refuse_code(_object(folder / also, name), name)
     weights = sorted(folder.glob("*.safetensors"))
     pickles = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in _PICKLES)
     if not weights:

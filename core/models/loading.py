@@ -44,6 +44,18 @@ def tokenizer(folder: Path) -> Any:
     return Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
+def running_tokenizer(folder: Path) -> Any:
+    """The same for running text: byte-level ones, told that words come one by one, put no blank before it any more."""
+    from tokenizers import Tokenizer
+
+    data = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    first = data.get("pre_tokenizer") or {}
+    for part in (first, *first.get("pretokenizers", [])):
+        if part.get("type") == "ByteLevel":
+            part["add_prefix_space"] = False
+    return Tokenizer.from_str(json.dumps(data))
+
+
 def pad_id(folder: Path) -> int:
     """The sub-token that fills batches up."""
     found = json.loads((folder / "config.json").read_text()).get("pad_token_id")

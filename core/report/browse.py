@@ -13,7 +13,8 @@ from core.corpus import Corpus, pc
 from core.tasks import task
 from core.tasks.example import Span, spans
 from core.tasks.protocol import Task
-from core.tasks.running import Running, spliced
+from core.tasks.running import Running, placed, spliced
+from core.tasks.running import joined as running_text
 
 _UNSPACED = ("ja", "zh")  # languages in whose texts blanks say nothing: tokens are joined and searched without any
 
@@ -162,7 +163,7 @@ def segments(
     Each mention is one segment, each change outside mentions another, and all that is between them is plain. What was
     replaced is told once, where the change starts; a mention with a change in it tells how it read as a whole.
     """
-    running = _joined(tokens)
+    running = running_text(tokens)
     if text is not None and starts is not None and ends is not None:
         running = Running(text, tuple(starts), tuple(ends))
     out: list[Segment] = []
@@ -189,13 +190,13 @@ def child_segments(parent: Row, child: Child) -> list[Segment]:
 def running_of(parent: Row, child: Child) -> Running:
     """The text of a child; its joined tokens where that of the parent isn't known."""
     if parent.text is None or parent.starts is None or parent.ends is None:
-        return _joined(child.tokens)
+        return placed(child.tokens, child.text) if child.text is not None else running_text(child.tokens)
     return spliced(Running(parent.text, parent.starts, parent.ends), child)
 
 
 def joined(tokens: Sequence[str]) -> str:
     """Tokens as a text, spaced as augmentation spaces them."""
-    return _joined(tokens).text
+    return running_text(tokens).text
 
 
 def _row(kind: Task, position: int, row: Mapping[str, Any], values: Sequence[str] | None) -> Row:
@@ -203,12 +204,6 @@ def _row(kind: Task, position: int, row: Mapping[str, Any], values: Sequence[str
     where = (None, None, None) if view.running is None else (view.running.text, view.running.starts, view.running.ends)
     changes = tuple(Change(c["start"], c["end"], tuple(c["was"])) for c in row.get("changes") or ())
     return Row(position, view.tokens, view.tags, *where, changes, view.labels)
-
-
-def _joined(tokens: Sequence[str]) -> Running:
-    """Tokens as a text: the first one, and the others inserted behind it, so spaced as augmentation spaces them."""
-    first = Running("".join(tokens[:1]), (0,) * len(tokens[:1]), tuple(len(token) for token in tokens[:1]))
-    return spliced(first, Child(tuple(tokens), (), (Change(1, len(tokens), ()),)))
 
 
 def _marked(length: int, mentions: Sequence[Span], changes: Sequence[Change]) -> Iterator[_Marked]:

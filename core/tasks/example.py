@@ -22,11 +22,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Example:
-    """One row: its id and its tokens with IOB2 tags (None: masked, untouchable)."""
+    """One row: its id and its tokens with IOB2 tags (None: masked, untouchable). `labels`: of the row as a whole, where
+    its task has such; None: they aren't known, or not all of them."""
 
     id: bytes
     tokens: tuple[str, ...]
     tags: tuple[str | None, ...]
+    labels: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Child:
-    """A changed row. `changes` are in order and don't overlap: with them the parent's tokens can be had back."""
+    """A changed row. `changes` are in order and don't overlap: with them the parent's tokens can be had back.
+
+    A row that was written anew may have a `text` of its own, in which its tokens stand in order with nothing but blanks
+    between them, and `labels` of its own; None: those of its parent.
+    """
 
     tokens: tuple[str, ...]
     tags: tuple[str | None, ...]
     changes: tuple[Change, ...]
+    text: str | None = None
+    labels: tuple[str, ...] | None = None
 
 
 def spans(tags: Sequence[str | None]) -> list[Span]:

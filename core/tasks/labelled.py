@@ -59,21 +59,21 @@ def texts(table: pa.Table, blanks: bool) -> pa.ChunkedArray:
 
 def examples(table: pa.Table) -> list[Example]:
     """No word is part of a mention: any may be touched."""
-    ids = table.column("id").to_pylist()
+    ids, labels = (table.column(name).to_pylist() for name in ("id", "labels"))
     return [
-        Example(row_id, tuple(tokens), (OUTSIDE,) * len(tokens))
-        for row_id, tokens in zip(ids, words(table), strict=True)
+        Example(row_id, tuple(tokens), (OUTSIDE,) * len(tokens), None if of is None or None in of else tuple(of))
+        for row_id, tokens, of in zip(ids, words(table), labels, strict=True)
     ]
 
 
 def children(parent: pa.Table, born: Sequence[tuple[int, Child]]) -> dict[str, list[Any]]:
-    """A child keeps the labels of its parent."""
+    """A child keeps the labels of its parent, unless it has its own."""
     labels = parent.column("labels").to_pylist()
     known = [Running(text, *_sides(bounds)) for text, bounds in _bounds(parent)]
     made = [spliced(known[at], child) for at, child in born]
     return {
         "text": [found.text for found in made],
-        "labels": [labels[at] for at, _ in born],
+        "labels": [labels[at] if child.labels is None else sorted(child.labels) for at, child in born],
         "starts": [found.starts for found in made],
         "ends": [found.ends for found in made],
     }

@@ -36,6 +36,8 @@ def spliced(parent: Running, child: Child) -> Running:
     """
     if not parent.starts:
         return parent
+    if child.text is not None:
+        return placed(child.tokens, child.text, parent.text[: parent.starts[0]], parent.text[parent.ends[-1] :])
     gaps = _gaps(parent, child)
     pieces: list[str] = [parent.text[: parent.starts[0]]]
     starts: list[int] = []
@@ -49,6 +51,23 @@ def spliced(parent: Running, child: Child) -> Running:
         length = ends[-1]
     pieces.append(parent.text[parent.ends[-1] :])
     return Running("".join(pieces), tuple(starts), tuple(ends))
+
+
+def placed(tokens: Sequence[str], text: str, before: str = "", after: str = "") -> Running:
+    """Where tokens stand in a text that has them in order. `before`, `after`: what stands around it."""
+    starts: list[int] = []
+    at = 0
+    for token in tokens:
+        starts.append(text.index(token, at))
+        at = starts[-1] + len(token)
+    moved = tuple(start + len(before) for start in starts)
+    return Running(before + text + after, moved, tuple(a + len(b) for a, b in zip(moved, tokens, strict=True)))
+
+
+def joined(tokens: Sequence[str]) -> Running:
+    """Tokens as a text: the first one, and the others inserted behind it, so spaced as augmentation spaces them."""
+    first = Running("".join(tokens[:1]), (0,) * len(tokens[:1]), tuple(len(token) for token in tokens[:1]))
+    return spliced(first, Child(tuple(tokens), (), (Change(1, len(tokens), ()),)))
 
 
 def _gaps(parent: Running, child: Child) -> list[str | None]:
@@ -91,9 +110,10 @@ def _joined(left: str, right: str) -> bool:
 
 
 def _default(left: str, right: str) -> str:
-    return "" if left and right and _unspaced(left[-1]) and _unspaced(right[0]) else " "
+    return "" if left and right and unspaced(left[-1]) and unspaced(right[0]) else " "
 
 
-def _unspaced(character: str) -> bool:
+def unspaced(character: str) -> bool:
+    """Whether a character is of a script without spaces."""
     point = ord(character)
     return any(first <= point <= last for first, last in _UNSPACED)
