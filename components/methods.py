@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from components.attack import attack_words
 from components.checks import checks_words
 from components.given import called
 from components.params_form import FieldWords, kinds_of
@@ -60,6 +61,14 @@ METHODS: Mapping[str, Method] = {  # words
         "Words outside names become words that a masked language model expects there, or such words are put in. It "
         "needs such a model.",
     ),
+    "attack": Method(
+        "Attack on a trained run", "Words outside names become words that stand near them, one after the other, until "
+        "a trained run is wrong about the sentence. Only where that succeeds is there a child."
+    ),
+    "rockner": Method(
+        "Other names in other words", "Each name becomes another one with the same label, and words around it become "
+        "other words; on request, only what a trained run is wrong about."
+    ),
     "swap": Method("Word swaps", "Two words outside names change places, never across a name."),
     "deletion": Method("Word deletion", "Words outside names are left out."),
     "keyboard": Method("Keyboard slips", "Characters become their neighbours on the keyboard."),
@@ -90,6 +99,8 @@ SOURCES: Mapping[str, str] = {  # Markdown
     "insertion": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "masked_lm": "[Wu et al. 2019](https://arxiv.org/abs/1812.06705), "
     "[Garg & Ramakrishnan 2020](https://arxiv.org/abs/2004.01970)",
+    "attack": "[Jin et al. 2020](https://arxiv.org/abs/1907.11932)",
+    "rockner": "[Lin et al. 2021](https://arxiv.org/abs/2109.05620)",
     "swap": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "deletion": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "keyboard": "[Belinkov & Bisk 2018](https://arxiv.org/abs/1711.02173)",
@@ -111,6 +122,8 @@ RATES: Mapping[str, Setting] = {  # words
     "graph": Setting("Words changed", "Changed words per word of the sentence; at least one."),
     "insertion": Setting("Words inserted", "Inserted words per word of the sentence; at least one."),
     "masked_lm": Setting("Words changed", "Words replaced or put in, per word of the sentence; at least one."),
+    "attack": Setting("Words replaced, at most", "Replaced words per word of the sentence; at least one."),
+    "rockner": Setting("Words replaced", "Replaced words outside names, per word of the sentence; at least one."),
     "swap": Setting("Pairs swapped", "Swapped pairs per word of the sentence; at least one."),
     "deletion": Setting("Words deleted", "The chance of each word outside names to be deleted; at least one is."),
     "keyboard": Setting("Words with a slip", "The chance of each word to be changed; at least one is."),
@@ -141,7 +154,7 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
     """What the settings of a method are called, by field."""
     words = {**_name_words(), **_noise_words(), **_translation_words(), **_graph_words(), **_model_words()}
     rate = {"rate": FieldWords(t(RATES[method].label), t(RATES[method].help))} if method in RATES else {}
-    return words | rate
+    return {**words, **rate, **attack_words(method)}
 
 
 def _name_words() -> dict[str, FieldWords]:

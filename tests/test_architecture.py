@@ -52,6 +52,7 @@ TIERS = (
             "cost",
             "trust",
             "robustness",
+            "attack",
             "gold_curve",
             "repeats",
             "settle",

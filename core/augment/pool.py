@@ -18,7 +18,7 @@ from core.augment.audit import audit
 from core.augment.decisions import Decision, Decisions, mark
 from core.augment.decisions import read as read_decisions
 from core.augment.edits import compared
-from core.augment.protocol import Ahead, Augmenter, Child, Example, Name, Names, Rejected, rng_for
+from core.augment.protocol import Ahead, Attempt, Augmenter, Child, Example, Name, Names, Rejected, rng_for
 from core.augment.sieve import Checks, Judged, judged
 from core.corpus import ID, Corpus, digest_parts, pc
 from core.formats.leakage import contents
@@ -83,10 +83,12 @@ class RejectedChild:
 
 @dataclass(frozen=True)
 class Pool:
-    """The children that passed, and those that did not: together as many as rows times copies."""
+    """The children that passed, and those that did not: together as many as rows times copies; and what attacks on a
+    model came to, whatever became of their children."""
 
     corpus: Corpus
     rejected: Sequence[RejectedChild]
+    attempts: Sequence[Attempt] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -115,12 +117,13 @@ def build_pool(
     task = task_of(parent.schema.task)
     rows = task.examples(parent.table)
     check_suits(params.method, task)
-    given = resources(params.method, params.params, rows, parent.schema.language, root)
+    given = resources(params.method, params.params, rows, parent.schema.language, root, task.name)
     method = make(params.method, params_of(params.method, params.params), given)
     seen = {task.text_content(row.tokens) for row in rows}
     step, told = _step(params), decisions or {}
     children: list[Born] = []
     rejected: list[RejectedChild] = []
+    attempts: list[Attempt] = []
     for copy in range(params.copies):
         for at, row in enumerate(rows):
             check()
@@ -128,6 +131,7 @@ def build_pool(
                 look_ahead(method, params, rows[at : at + AHEAD], copy)
             decision = told.get(_id(row, step, copy)) if told else None
             child = born(task, method, params, row, copy, forbidden, seen)
+            attempts += [] if child.attempt is None else [child.attempt]
             if decision is not None and isinstance(child, Child):
                 seen.add(task.text_content(child.tokens))  # what was rejected or edited doesn't come back as another
                 child = _as_decided(task, row, child, decision, parent.schema.labels, forbidden, seen)
@@ -136,7 +140,7 @@ def build_pool(
             else:
                 children.append((at, copy, child))
                 seen.add(task.text_content(child.tokens))
-    return Pool(Corpus(parent.schema, _table(parent, rows, children, params)), rejected)
+    return Pool(Corpus(parent.schema, _table(parent, rows, children, params)), rejected, attempts)
 
 
 def sifted(
@@ -160,7 +164,8 @@ def sifted(
     copies = table.column("copy").to_pylist()
     out = [RejectedChild(id, n, code) for id, n, code in zip(parents, copies, codes, strict=True) if code is not None]
     stay = np.array([code is None for code in codes], dtype=bool)
-    return Pool(pool.corpus.take(np.flatnonzero(stay)), [*pool.rejected, *out]), found.take(stay)
+    left = replace(pool, corpus=pool.corpus.take(np.flatnonzero(stay)), rejected=[*pool.rejected, *out])
+    return left, found.take(stay)
 
 
 def look_ahead(method: Augmenter, params: AugmentParams, rows: Sequence[Example], copy: int) -> None:
@@ -186,7 +191,8 @@ def born(
     entry = augmenter(params.method)
     if entry.control:
         return Rejected("overlaps_held_out") if content in forbidden else made
-    return _objection(row, made, entry, content, forbidden, seen) or made
+    against = _objection(row, made, entry, content, forbidden, seen)
+    return made if against is None else replace(against, attempt=made.attempt)
 
 
 def _as_decided(
@@ -304,7 +310,8 @@ def run(ctx: RunContext) -> None:
     ctx.metric(step=total, total=total)
     corpora.write(pool.corpus, ctx.root / "corpora")
     _write_rejected(pool.rejected, ctx.folder / REJECTED_FILE)
-    found = {"rows": len(pool.corpus), "rejected": pool.counts, "audit": asdict(audit(parent, pool.corpus, thought))}
+    told_of = audit(parent, pool.corpus, thought, pool.attempts)
+    found = {"rows": len(pool.corpus), "rejected": pool.counts, "audit": asdict(told_of)}
     ctx.finish({"corpus": pool.corpus.id, **found, "issues": []})
 
 

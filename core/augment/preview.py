@@ -122,7 +122,8 @@ def _previewed(
 
 def _method(parent: Parent, name: str, params: Mapping[str, Any], root: Path) -> Augmenter:
     check_suits(name, parent.task)
-    return make(name, params_of(name, params), resources(name, params, parent.examples, parent.language, root))
+    given = resources(name, params, parent.examples, parent.language, root, parent.task.name)
+    return make(name, params_of(name, params), given)
 
 
 def stored(root: Path, corpus_id: str) -> Path:
@@ -156,7 +157,9 @@ def kept_contents(path: Path) -> frozenset[bytes]:
 
 
 def child_json(child: Child | Rejected) -> dict[str, Any]:
-    return {"rejected": child.code} if isinstance(child, Rejected) else asdict(child)
+    if isinstance(child, Rejected):
+        return {"rejected": child.code}
+    return {name: value for name, value in asdict(child).items() if name != "attempt"}
 
 
 def child_of(data: Mapping[str, Any]) -> Child | Rejected:

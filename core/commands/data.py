@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.augment import check_suits, params_of
-from core.augment.audit import audit
+from core.augment.audit import Audit, audit
 from core.commands.answer import Answer, Setting, delivered
 from core.corpus import Corpus
 from core.errors import CoreError, message
@@ -27,11 +27,11 @@ from core.output import (
     yields_text,
 )
 from core.params import build
-from core.pipeline import pools_of
+from core.pipeline import staged
 from core.recipe import AugmentedIngredient, Data, FileIngredient, Recipe
 from core.runs import POOL
-from core.sources import Gold, check_roles, gold_spec, keep_source, likely_task, name_gold
-from core.stage import issue_of
+from core.sources import Gold, check_roles, gold_spec, keep_named, keep_source, likely_task, name_gold
+from core.stage import augment_spec, issue_of
 from core.tasks import task as task_of
 from core.yaml_text import parse
 
@@ -108,21 +108,26 @@ def augment(args: Namespace, at: Setting) -> Answer:
         folder=Path.cwd(), file=args.source, project="augment", task=task, language=args.language,
         ingredients={"children": children} if held_out else {of: FileIngredient(args.source), "children": children},
     )  # fmt: skip
-    pools, rejected = pools_of(at.workspace, recipe, at.watch)
-    pool, parents = pools["children"], pools[of]
+    stage, rejected = staged(at.workspace, recipe, at.watch)
+    pool, parents = stage.pools["children"], stage.pools[of]
+    made = augment_spec(keep_named(at.workspace, children, recipe.folder, recipe.language), stage)
     if args.out:
         with _writing(args.out):
             formats = [*WRITERS[task_of(task).rows]]
             ending = Path(args.out).suffix.removeprefix(".")
             write_file(pool, Path(args.out), format=ending if ending in formats else formats[0])
-    found = audit(parents, pool)
+    told_of = at.workspace.result(made.id).get("audit")  # earlier pools have none
+    found = audit(parents, pool) if told_of is None else build(Audit, told_of, "audit")
     data = {"rows": len(pool), "rejected": rejected, "audit": asdict(found), "corpus": pool.id, "out": args.out}
-    shown = _side_by_side(parents, pool, args.show)
-    told = [yields_text(len(pool), rejected, at.language), *([audit_text(found, at.language)] if len(pool) else [])]
+    shown = side_by_side(parents, pool, args.show)
+    told = [
+        yields_text(len(pool), rejected, at.language),
+        *([audit_text(found, at.language)] if len(pool) or found.attack else []),
+    ]
     return Answer(data, "\n".join(told) + ("\n\n" + shown if shown else ""))
 
 
-def _side_by_side(parents: Corpus, pool: Corpus, count: int) -> str:
+def side_by_side(parents: Corpus, pool: Corpus, count: int) -> str:
     """The first children, what changed marked as [was -> is]."""
     task = task_of(pool.schema.task)
     tokens = dict(zip(parents.table.column("id").to_pylist(), task.words(parents.table), strict=True))

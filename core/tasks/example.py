@@ -5,10 +5,14 @@ A word's tag is in the scheme IOB2; of a task without mentions every word is O.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.tasks.iob2 import OUTSIDE
 
-__all__ = ["OUTSIDE", "Change", "Child", "Example", "Span", "restore", "spans", "valid_iob2"]
+if TYPE_CHECKING:
+    from core.tasks.running import Running
+
+__all__ = ["OUTSIDE", "Attempt", "Change", "Child", "Example", "Span", "restore", "spans", "valid_iob2"]
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,16 @@ class Span:
 
 @dataclass(frozen=True)
 class Example:
-    """One row: its id and its tokens with IOB2 tags (None: masked, untouchable)."""
+    """One row: its id and its tokens with IOB2 tags (None: masked, untouchable).
+
+    Of a row that is labelled as a whole: its `labels` (None: not known), and its text with the places of its tokens.
+    """
 
     id: bytes
     tokens: tuple[str, ...]
     tags: tuple[str | None, ...]
+    labels: tuple[str | None, ...] | None = ()
+    running: "Running | None" = None
 
 
 @dataclass(frozen=True)
@@ -39,12 +48,30 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """What an attack on a model came to. `queries`: rows that the model was asked about; `before`, `after`: what is
+    right, predicted and gold of the row, and of what was made of it (of the row again where the attack failed);
+    `beaten`: whether the model was right before and is wrong after; `changed`, `words`: others, and all, after."""
+
+    queries: int
+    before: tuple[int, int, int]
+    after: tuple[int, int, int]
+    beaten: bool = False
+    changed: int = 0
+    words: int = 0
+
+
+@dataclass(frozen=True)
 class Child:
-    """A changed row. `changes` are in order and don't overlap: with them the parent's tokens can be had back."""
+    """A changed row. `changes` are in order and don't overlap: with them the parent's tokens can be had back.
+
+    `attempt`: of a child that was made against a model.
+    """
 
     tokens: tuple[str, ...]
     tags: tuple[str | None, ...]
     changes: tuple[Change, ...]
+    attempt: Attempt | None = None
 
 
 def spans(tags: Sequence[str | None]) -> list[Span]:
