@@ -106,8 +106,8 @@ def attack_words_of(name: str, found: Attacked) -> str:
     median, mean = found.queries
     return t(
         "**{name}** was right about {right} of {rows} sentences, and then wrong about {beaten} of these ({success}). "
-        "F1 of all: {before} before, {after} after. Questions for a sentence: {median} in the middle, {mean} on average; "
-        "where it was fooled, {changed} of the words are others.",
+        "F1 of all: {before} before, {after} after. Questions for a sentence: {median} in the middle, {mean} on "
+        "average; where it was fooled, {changed} of the words are others.",
         name=name,
         right=found.right,
         rows=found.rows,

@@ -23,8 +23,8 @@ _WHOLE_TEXTS: Mapping[str, str] = {  # words
         "Words become words that a masked language model expects there, or such words are put in. It needs such a "
         "model."
     ),
-    "Words outside names become words that stand near them, one after the other, until a trained run is wrong about the "
-    "sentence. Only where that succeeds is there a child.": (
+    "Words outside names become words that stand near them, one after the other, until a trained run is wrong about "
+    "the sentence. Only where that succeeds is there a child.": (
         "Words become words that stand near them, one after the other, until a trained run is wrong about the text. "
         "Only where that succeeds is there a child."
     ),

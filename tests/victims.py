@@ -34,7 +34,7 @@ def learned(
         **sizes, id2label=dict(enumerate(classes)), label2id={one: at for at, one in enumerate(classes)}
     )
     torch.manual_seed(0)
-    network: Any = getattr(transformers, "BertFor" + task.head.partition("AutoModelFor")[2])(config)
+    network: Any = getattr(transformers, "BertFor" + task.head.partition("AutoModelFor")[2])(config).eval()
     table = task.changed([(row, same(row)) for row in rows])
     pieces, targets = task.pieces(table, tokenizer(folder), 64), task.targets(table, labels)
     longest = int(pieces.lengths.max())
