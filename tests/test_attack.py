@@ -224,11 +224,16 @@ def test_other_names_in_other_words_are_kept_where_the_model_is_wrong(tagger: Pa
         around = [word for word, tag in zip(child.tokens, child.tags, strict=True) if tag == OUTSIDE]
         assert len(around) == 8 and around != ["says", "that", "people", "buy", "a", "quick", "car", "in"]
     asked = victim(tagger, "tagging")
-    made = tried(method(tagger, words, name="rockner", tries=3))
-    assert any(isinstance(child, Child) for child in made) and made[2] == Rejected("no_mentions")
-    for row, child in zip(ROWS, made, strict=True):
-        if isinstance(child, Child):
-            assert child.attempt is not None and child.attempt.queries == 4 and asked.held(row, [child]).wrong[0]
+    against, chosen = method(tagger, words, name="rockner", tries=6, mentions=0.5), 0
+    assert against.augment(ROWS[2], 0, Random(0)) == Rejected("no_mentions")
+    plain = make("rockner", params_of("rockner", {"mentions": 0.5}), Resources(ROWS, "en", words))
+    for copy in range(6):
+        made, same_rng = against.augment(ROWS[1], copy, Random(copy)), Random(copy)
+        held = asked.held(ROWS[1], [plain.augment(ROWS[1], copy, same_rng) for _ in range(6)])
+        assert isinstance(made, Child) and made.attempt is not None and made.attempt.queries == 7
+        assert asked.held(ROWS[1], [made]).faults[0] == held.faults.max() > 0
+        chosen += held.faults.min() < held.faults.max()
+    assert chosen
 
 
 # What it comes to
