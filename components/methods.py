@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from components.attack import attack_words
 from components.checks import checks_words
 from components.given import called
 from components.params_form import FieldWords, kinds_of
@@ -65,6 +66,16 @@ METHODS: Mapping[str, Method] = {  # words
         "A language model writes a new sentence for each of yours, with the same labels. Its answers are checked, "
         "and what is not as asked is dropped. It needs a model or an endpoint.",
     ),
+    "attack": Method(
+        "Attack on a trained run",
+        "Words outside names become words that stand near them, one after the other, until "
+        "a trained run is wrong about the sentence. Only where that succeeds is there a child.",
+    ),
+    "rockner": Method(
+        "Other names in other words",
+        "Each name becomes another one with the same label, and words around it become "
+        "other words; on request, only what a trained run is wrong about.",
+    ),
     "swap": Method("Word swaps", "Two words outside names change places, never across a name."),
     "deletion": Method("Word deletion", "Words outside names are left out."),
     "keyboard": Method("Keyboard slips", "Characters become their neighbours on the keyboard."),
@@ -97,6 +108,8 @@ SOURCES: Mapping[str, str] = {  # Markdown
     "[Garg & Ramakrishnan 2020](https://arxiv.org/abs/2004.01970)",
     "written": "[Schick & Schütze 2021](https://arxiv.org/abs/2104.07540), "
     "[Yoo et al. 2021](https://arxiv.org/abs/2104.08826), [Ye et al. 2022](https://arxiv.org/abs/2202.07922)",
+    "attack": "[Jin et al. 2020](https://arxiv.org/abs/1907.11932)",
+    "rockner": "[Lin et al. 2021](https://arxiv.org/abs/2109.05620)",
     "swap": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "deletion": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "keyboard": "[Belinkov & Bisk 2018](https://arxiv.org/abs/1711.02173)",
@@ -119,6 +132,8 @@ RATES: Mapping[str, Setting] = {  # words
     "insertion": Setting("Words inserted", "Inserted words per word of the sentence; at least one."),
     "masked_lm": Setting("Words changed", "Words replaced or put in, per word of the sentence; at least one."),
     "written": Setting("Sentences asked for", "The chance of each sentence to have a new one written beside it."),
+    "attack": Setting("Words replaced, at most", "Replaced words per word of the sentence; at least one."),
+    "rockner": Setting("Words replaced", "Replaced words outside names, per word of the sentence; at least one."),
     "swap": Setting("Pairs swapped", "Swapped pairs per word of the sentence; at least one."),
     "deletion": Setting("Words deleted", "The chance of each word outside names to be deleted; at least one is."),
     "keyboard": Setting("Words with a slip", "The chance of each word to be changed; at least one is."),
@@ -150,7 +165,7 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
     words = {**_name_words(), **_noise_words(), **_translation_words(), **_graph_words(), **_model_words()}
     words |= _writing_words() if method == "written" else {}
     rate = {"rate": FieldWords(t(RATES[method].label), t(RATES[method].help))} if method in RATES else {}
-    return words | rate
+    return {**words, **rate, **attack_words(method)}
 
 
 def _name_words() -> dict[str, FieldWords]:

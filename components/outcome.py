@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from components.attack import attack_words_of
 from components.cost_of_writing import told_spent
 from components.words import percent, raw, said_raw, t, visible
 from core.augment.audit import Audit
@@ -23,6 +24,8 @@ def outcome(pool: Corpus, tried: int, copies: int, rejected: Mapping[str, int], 
             share=percent(len(pool) / tried if tried else 0),
         )
     )
+    if audited is not None and audited.attack is not None:
+        st.caption(attack_words_of(raw("The attacked run"), audited.attack))
     if audited is not None and len(pool):
         _audit(audited)
     if audited is not None and audited.spent is not None:

@@ -23,6 +23,17 @@ _WHOLE_TEXTS: Mapping[str, str] = {  # words
         "Words become words that a masked language model expects there, or such words are put in. It needs such a "
         "model."
     ),
+    "Words outside names become words that stand near them, one after the other, until a trained run is wrong about "
+    "the sentence. Only where that succeeds is there a child.": (
+        "Words become words that stand near them, one after the other, until a trained run is wrong about the text. "
+        "Only where that succeeds is there a child."
+    ),
+    "One repeat of each mix is attacked on {n} sentences of dev at most: words outside names become words that stand "
+    "near them, one after the other, until it is wrong about the sentence or nothing is left to try. Test is never "
+    "attacked.": (
+        "One repeat of each mix is attacked on {n} texts of dev at most: words become words that stand near them, one "
+        "after the other, until it is wrong about the text or nothing is left to try. Test is never attacked."
+    ),
     "Synonyms of words in the sentence are put in at other places, never inside a name. English only.": (
         "Synonyms of words in the text are put in at other places. English only."
     ),

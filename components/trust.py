@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from components.address import choice
+from components.attack import attacked
 from components.comparison import Chosen
 from components.pictures import picture
 from components.robustness import tried
@@ -31,6 +32,8 @@ def trust(space: Workspace, project: Project, chosen: Chosen, other: Group) -> N
     _thresholds(space, chosen, groups)
     st.subheader(t("How does it bear noise and new names?"), anchor=False)
     tried(space, chosen, groups)
+    st.subheader(t("How easily is it fooled?"), anchor=False)
+    attacked(space, groups)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

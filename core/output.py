@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from core.augment.audit import Audit
+from core.augment.audit import Attacked, Audit
 from core.augment.protocol import Spent
 from core.errors import CoreError, Issue, Value, message
 from core.mix import Realised
@@ -230,6 +230,15 @@ def run_lines(outcome: Outcome, language: str = "en") -> str:
     return table(rows, right=(1, 3))
 
 
+def attack_text(found: Attacked, language: str = "en") -> str:
+    """What attacks on a model came to."""
+    median, mean = found.queries
+    values: dict[str, Value] = {"rows": found.rows, "right": found.right, "beaten": found.beaten}
+    values |= {"success": f"{found.success:.1%}", "median": f"{median:g}", "mean": f"{mean:.1f}"}
+    values |= {"changed": f"{found.changed:.1%}", "before": f"{found.before:.3f}", "after": f"{found.after:.3f}"}
+    return "\n".join(message(code, values, language) for code in ("line_attack", "line_attack_cost", "line_attack_f1"))
+
+
 def audit_text(found: Audit, language: str = "en") -> str:
     """What a pool is made of."""
     values: dict[str, Value] = {"parents": found.parents, "changed": f"{found.changed:.0%}"}
@@ -237,6 +246,7 @@ def audit_text(found: Audit, language: str = "en") -> str:
     for label, of in found.labels.items():
         values = {"label": label, "parents": of.parents, "children": of.children, "forms": of.forms, "new": of.new}
         lines.append("  " + message("line_audit_label", values, language))
+    lines += [] if found.attack is None else [attack_text(found.attack, language)]
     return "\n".join(lines)
 
 

@@ -189,7 +189,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         max_position_embeddings=128,
     )
     BertModel(config).save_pretrained(folder, safe_serialization=True)
-    _wordpiece(vocabulary).save(str(folder / "tokenizer.json"))
+    wordpiece(vocabulary).save(str(folder / "tokenizer.json"))
     return folder
 
 
@@ -207,7 +207,7 @@ def masked_model(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> 
     return folder
 
 
-def _wordpiece(vocabulary: Sequence[str]) -> Any:
+def wordpiece(vocabulary: Sequence[str]) -> Any:
     """A lower-casing WordPiece tokeniser, as BERT's."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 

@@ -51,6 +51,7 @@ TIERS = (
             "cost",
             "trust",
             "robustness",
+            "attack",
             "gold_curve",
             "repeats",
             "settle",

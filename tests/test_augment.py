@@ -36,9 +36,11 @@ from core.tasks import task
 from core.tasks.running import Running, spliced
 from core.tasks.tagging import OUTSIDE, TABLE, content, spans, text_content
 from tests.language_server import author, configured, serving
+from tests.victims import learned
 
 TAGGING = task("tagging")
-OUTSIDE_ONLY = ("synonym", "neighbours", "graph", "insertion", "swap", "deletion")
+OUTSIDE_ONLY = ("synonym", "neighbours", "graph", "insertion", "swap", "deletion", "attack")
+FAILED = ("already_wrong", "attack_failed")  # of an attack
 NOISE = ("keyboard", "ocr", "spelling")
 
 # token/tag, "?" for a masked token; "_" before a token: nothing stands between it and the one before it
@@ -54,10 +56,11 @@ SENTENCES = (
     "secret/?",
     "李/B-PER _明/I-PER _住/O _在/O _北/B-LOC _京/I-LOC _。/O",
 )
-MODEL = f"model:{'0' * 64}"
+MODEL, VICTIM = f"model:{'0' * 64}", f"model:{'1' * 64}"
 GIVEN: dict[str, dict[str, Any]] = {  # what a method can't do without
     "masked_lm": {"model": MODEL},
     "written": {"model": "endpoint:local"},
+    "attack": {"model": VICTIM},
 }
 PARAMS: dict[str, Any] = {name: params_of(name, GIVEN.get(name, {})) for name in AUGMENTERS}
 
@@ -96,14 +99,20 @@ def root(tmp_path_factory: pytest.TempPathFactory, masked_model: Path, tables: P
     root = tmp_path_factory.mktemp("root")
     (root / "cache").symlink_to(tables)
     shutil.copytree(masked_model, root / located(MODEL))
+    strange = [Example(b"", ("zzz",) * n, ("B-ORG",) * n) for n in (1, 2, 5)]  # so it takes new words for names
+    learned(root / located(VICTIM), "tagging", ROWS, GOLD.schema.labels, strange)
     with serving(author) as server:
         configured(root, server.url)
         yield root
 
 
-@pytest.fixture(scope="session")
-def resources(root: Path) -> Resources:
-    return Resources(ROWS, "en", root / "cache", {"model": root / located(MODEL)}, root / "endpoints.yaml")
+@pytest.fixture
+def resources(root: Path, request: pytest.FixtureRequest) -> Resources:
+    """What a method is built from; of one that a test goes by, with the model that it can't do without."""
+    told = getattr(request.node, "callspec", None)
+    model = GIVEN.get("" if told is None else told.params.get("name", ""), {}).get("model", MODEL)
+    named = {} if model.startswith("endpoint:") else {"model": root / located(model)}
+    return Resources(ROWS, "en", root / "cache", named, root / "endpoints.yaml")
 
 
 words = st.sampled_from(
@@ -185,7 +194,7 @@ class TestContract:
             if isinstance(child, Child):
                 assert_holds(name, row, child)
             else:
-                assert child.code in ("nothing_to_change", "no_mentions", "no_other_mention", "unchanged")
+                assert child.code in ("nothing_to_change", "no_mentions", "no_other_mention", "unchanged", *FAILED)
 
         holds()
 

@@ -12,6 +12,7 @@ from core.errors import CoreError
 from core.models.endpoints import FILE as ENDPOINTS
 from core.params import build, unknown_key
 from core.runs import kept, located
+from core.tasks import DEFAULT
 from core.tasks.protocol import Task
 
 
@@ -118,6 +119,14 @@ AUGMENTERS: Mapping[str, Entry] = {
         keeps_mentions=False,
         needs="mentions",  # of a row with one label, what is compared with dev and test is its text without spaces
     ),
+    "attack": Entry("core.augment.attack:Attack", "core.augment.attack:AttackParams", 1, keeps_mentions=True),
+    "rockner": Entry(
+        "core.augment.rockner:Rockner",
+        "core.augment.rockner:RocknerParams",
+        1,
+        keeps_mentions=False,
+        needs="mentions",
+    ),
     "chain": Entry("core.augment.chain:Chain", "core.augment.chain:ChainParams", 1, keeps_mentions=False),
     "duplicate": Entry(
         "core.augment.duplicate:Duplicate",
@@ -211,8 +220,15 @@ def check_named(mark: Names, path: Path, name: str) -> None:
         _named(mark.reader)(path, name)
 
 
-def resources(name: str, params: Mapping[str, Any], rows: Sequence[Example], language: str, root: Path) -> Resources:
-    """What a method is built from, for the rows of a corpus in the workspace `root`.
+def resources(
+    name: str,
+    params: Mapping[str, Any],
+    rows: Sequence[Example],
+    language: str,
+    root: Path,
+    task: str = DEFAULT,
+) -> Resources:
+    """What a method is built from, for the rows of a corpus of a task in the workspace `root`.
 
     `params`: those that differ from their default. Raises CoreError `named_gone` where the workspace doesn't keep what
     they name.
@@ -225,7 +241,7 @@ def resources(name: str, params: Mapping[str, Any], rows: Sequence[Example], lan
             if place is None or not place.exists():
                 raise CoreError("named_gone", {"name": params[param], "param": param}, "hint_named_gone")
             named[param] = place
-    return Resources(rows, language, root / "cache", named, root / ENDPOINTS)
+    return Resources(rows, language, root / "cache", named, root / ENDPOINTS, task)
 
 
 def make(name: str, params: object, resources: Resources) -> Augmenter:

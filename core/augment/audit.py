@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.augment.protocol import Example, Spent
+from core.augment.protocol import Attempt, Example, Spent
 from core.augment.sieve import Judged
 from core.corpus import Corpus
 from core.tasks import task as task_of
@@ -21,6 +21,30 @@ class OfLabel:
     children: int
     forms: int
     new: int
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What attacks on a model came to, over all children that were tried.
+
+    `rows`: of which the model was asked; `right`: about which it was right; `beaten`: about which it was right and then
+    wrong; `queries`: the median and the mean of what an attack asked, over rows that it was right about; `changed`: the
+    mean share of words that are others where it was beaten, 0..1; `before`, `after`: micro F1 of the rows, and of what
+    was made of them, rows without a child as they are. Of rows with one label each F1 is accuracy.
+    """
+
+    rows: int
+    right: int
+    beaten: int
+    queries: tuple[float, float]
+    changed: float
+    before: float
+    after: float
+
+    @property
+    def success(self) -> float:
+        """The share of the rows that the model was right about on which it was beaten, 0..1."""
+        return self.beaten / max(1, self.right)
 
 
 @dataclass(frozen=True)
@@ -39,10 +63,18 @@ class Audit:
     similarity: tuple[float, float, float] | None = None
     perplexity: tuple[float, float, float] | None = None
     spent: Spent | None = None
+    attack: Attacked | None = None
 
 
-def audit(parent: Corpus, pool: Corpus, thought: Judged | None = None, spent: Spent | None = None) -> Audit:
-    """A pool against the corpus that it was made of. `thought`: what a model says of its children."""
+def audit(
+    parent: Corpus,
+    pool: Corpus,
+    thought: Judged | None = None,
+    spent: Spent | None = None,
+    attempts: Sequence[Attempt] = (),
+) -> Audit:
+    """A pool against the corpus that it was made of. `thought`: what a model says of its children; `spent`: what who
+    wrote them took for it; `attempts`: what it took to make them, where that was an attack."""
     rows = task_of(parent.schema.task).examples(parent.table)
     children = task_of(pool.schema.task).examples(pool.table)
     known, found = _words(rows), _words(children)
@@ -57,6 +89,7 @@ def audit(parent: Corpus, pool: Corpus, thought: Judged | None = None, spent: Sp
         similarity=_quartiles(None if thought is None else thought.similarity),
         perplexity=_quartiles(None if thought is None else thought.perplexity),
         spent=spent,
+        attack=attacked(attempts) if attempts else None,
     )
 
 
@@ -68,6 +101,28 @@ def spent_line(spent: Spent) -> str:
         f"{spent.writer}: {spent.answers} answers ({new} new), {spent.tokens_in} tokens in, {spent.tokens_out} out"
         f"{cost}; prompt {spent.prompt}"
     )
+
+
+def attacked(attempts: Sequence[Attempt]) -> Attacked:
+    """What some attacks came to, at least one."""
+    right = [one for one in attempts if _f1([one.before]) == 1]
+    beaten = [one for one in attempts if one.beaten]
+    queries = [one.queries for one in right] or [0]
+    return Attacked(
+        rows=len(attempts),
+        right=len(right),
+        beaten=len(beaten),
+        queries=(float(np.median(queries)), float(np.mean(queries))),
+        changed=float(np.mean([one.changed / one.words for one in beaten])) if beaten else 0.0,
+        before=_f1([one.before for one in attempts]),
+        after=_f1([one.after for one in attempts]),
+    )
+
+
+def _f1(found: Sequence[tuple[int, int, int]]) -> float:
+    """Micro F1 of what is right, predicted and gold; 1 where nothing is to be found and nothing was."""
+    right, predicted, gold = np.sum(found, axis=0).tolist()
+    return 2 * right / (predicted + gold) if predicted + gold else 1.0
 
 
 def _quartiles(values: np.ndarray | None) -> tuple[float, float, float] | None:

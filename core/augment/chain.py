@@ -33,6 +33,7 @@ Link = Literal[
     "spelling",
     "case",
     "spacing",
+    "rockner",
 ]
 
 

@@ -18,7 +18,19 @@ from core.augment.audit import audit, spent_line
 from core.augment.decisions import Decision, Decisions, mark
 from core.augment.decisions import read as read_decisions
 from core.augment.edits import compared
-from core.augment.protocol import Ahead, Augmenter, Child, Example, Name, Names, Rejected, Spending, Spent, rng_for
+from core.augment.protocol import (
+    Ahead,
+    Attempt,
+    Augmenter,
+    Child,
+    Example,
+    Name,
+    Names,
+    Rejected,
+    Spending,
+    Spent,
+    rng_for,
+)
 from core.augment.sieve import Checks, Judged, judged
 from core.corpus import ID, Corpus, digest_parts, pc
 from core.formats.leakage import contents
@@ -83,11 +95,13 @@ class RejectedChild:
 
 @dataclass(frozen=True)
 class Pool:
-    """The children that passed, and those that did not: together as many as rows times copies."""
+    """The children that passed, and those that did not: together as many as rows times copies; and what attacks on a
+    model came to, whatever became of their children."""
 
     corpus: Corpus
     rejected: Sequence[RejectedChild]
     spent: Spent | None = None
+    attempts: Sequence[Attempt] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -116,12 +130,13 @@ def build_pool(
     task = task_of(parent.schema.task)
     rows = task.examples(parent.table)
     check_suits(params.method, task)
-    given = resources(params.method, params.params, rows, parent.schema.language, root)
+    given = resources(params.method, params.params, rows, parent.schema.language, root, task.name)
     method = make(params.method, params_of(params.method, params.params), given)
     seen = {task.text_content(row.tokens) for row in rows}
     step, told = _step(params), decisions or {}
     children: list[Born] = []
     rejected: list[RejectedChild] = []
+    attempts: list[Attempt] = []
     for copy in range(params.copies):
         for at, row in enumerate(rows):
             check()
@@ -129,6 +144,7 @@ def build_pool(
                 look_ahead(method, params, rows[at : at + AHEAD], copy)
             decision = told.get(_id(row, step, copy)) if told else None
             child = born(task, method, params, row, copy, forbidden, seen)
+            attempts += [] if child.attempt is None else [child.attempt]
             if decision is not None and isinstance(child, Child):
                 seen.add(task.text_content(child.tokens))  # what was rejected or edited doesn't come back as another
                 child = _as_decided(task, row, child, decision, parent.schema.labels, forbidden, seen)
@@ -138,7 +154,7 @@ def build_pool(
                 children.append((at, copy, child))
                 seen.add(task.text_content(child.tokens))
     spent = method.spent() if isinstance(method, Spending) else None
-    return Pool(Corpus(parent.schema, _table(parent, rows, children, params)), rejected, spent)
+    return Pool(Corpus(parent.schema, _table(parent, rows, children, params)), rejected, spent, attempts)
 
 
 def sifted(
@@ -162,7 +178,8 @@ def sifted(
     copies = table.column("copy").to_pylist()
     out = [RejectedChild(id, n, code) for id, n, code in zip(parents, copies, codes, strict=True) if code is not None]
     stay = np.array([code is None for code in codes], dtype=bool)
-    return Pool(pool.corpus.take(np.flatnonzero(stay)), [*pool.rejected, *out], pool.spent), found.take(stay)
+    left = replace(pool, corpus=pool.corpus.take(np.flatnonzero(stay)), rejected=[*pool.rejected, *out])
+    return left, found.take(stay)
 
 
 def look_ahead(method: Augmenter, params: AugmentParams, rows: Sequence[Example], copy: int) -> None:
@@ -188,7 +205,8 @@ def born(
     entry = augmenter(params.method)
     if entry.control:
         return Rejected("overlaps_held_out") if content in forbidden else made
-    return _objection(row, made, entry, content, forbidden, seen) or made
+    against = _objection(row, made, entry, content, forbidden, seen)
+    return made if against is None else replace(against, attempt=made.attempt)
 
 
 def _as_decided(
@@ -308,7 +326,7 @@ def run(ctx: RunContext) -> None:
     ctx.metric(step=total, total=total)
     corpora.write(pool.corpus, ctx.root / "corpora")
     _write_rejected(pool.rejected, ctx.folder / REJECTED_FILE)
-    audited = audit(parent, pool.corpus, thought, pool.spent)
+    audited = audit(parent, pool.corpus, thought, pool.spent, pool.attempts)
     if pool.spent is not None:
         ctx.note(spent_line(pool.spent))
     found = {"rows": len(pool.corpus), "rejected": pool.counts, "audit": asdict(audited)}

@@ -126,7 +126,8 @@ def _previewed(
 
 def _method(parent: Parent, name: str, params: Mapping[str, Any], root: Path) -> Augmenter:
     check_suits(name, parent.task)
-    return make(name, params_of(name, params), resources(name, params, parent.examples, parent.language, root))
+    given = resources(name, params, parent.examples, parent.language, root, parent.task.name)
+    return make(name, params_of(name, params), given)
 
 
 def stored(root: Path, corpus_id: str) -> Path:
@@ -162,7 +163,8 @@ def kept_contents(path: Path) -> frozenset[bytes]:
 def child_json(child: Child | Rejected) -> dict[str, Any]:
     if isinstance(child, Rejected):
         return {"rejected": child.code}
-    return {name: value for name, value in asdict(child).items() if value is not None}
+    told = {name: value for name, value in asdict(child).items() if value is not None and name != "attempt"}
+    return told
 
 
 def child_of(data: Mapping[str, Any]) -> Child | Rejected:

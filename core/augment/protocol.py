@@ -10,10 +10,12 @@ from typing import Annotated, Literal, Protocol, runtime_checkable
 from pydantic import Field
 
 from core.models.endpoints import name_of
-from core.tasks.example import Change, Child, Example, restore
+from core.tasks import DEFAULT
+from core.tasks.example import Attempt, Change, Child, Example, restore
 
 __all__ = [
     "Ahead",
+    "Attempt",
     "Augmenter",
     "Change",
     "Child",
@@ -58,22 +60,24 @@ Name = Annotated[str, Field(min_length=1, max_length=500)]
 
 @dataclass(frozen=True)
 class Rejected:
-    """Why there is no child."""
+    """Why there is no child; `attempt`: of an attack on a model."""
 
     code: str
+    attempt: Attempt | None = None
 
 
 @dataclass(frozen=True)
 class Resources:
     """What an augmenter is built from beside its params: the rows of the parent corpus, their language, a folder for
-    what is expensive to make and can be made again, the files and models that its params name, by param, and the file
-    that says what endpoints are."""
+    what is expensive to make and can be made again, the files and models that its params name, by param, the file that
+    says what endpoints are, and the name of their task."""
 
     examples: Sequence[Example]
     language: str
     cache: Path
     named: Mapping[str, Path] = field(default_factory=dict[str, Path])
     endpoints: Path | None = None
+    task: str = DEFAULT
 
 
 class Augmenter(Protocol):

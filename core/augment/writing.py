@@ -63,7 +63,7 @@ class Asking:
         self._told, self._language = told, language
         self._whole = any(row.labels for row in rows)  # whether rows have labels, or mentions have
         mentions = [(span.label, row.tokens[span.start : span.end]) for row in rows for span in spans(row.tags)]
-        of_rows = {label for row in rows for label in row.labels or ()}
+        of_rows = {label for row in rows for label in row.stated or ()}
         self._known = sorted(known or (of_rows if self._whole else {label for label, _ in mentions}))
         self._names = {tokens for _, tokens in mentions}
         self._longest = max(map(len, self._names), default=0)
@@ -79,7 +79,7 @@ class Asking:
 
     def prompt(self, row: Example) -> str | Rejected:
         """The prompt for a new row beside this one; Rejected where nothing can be asked for."""
-        if not row.tokens or None in row.tags or row.labels is None:
+        if not row.tokens or None in row.tags or row.stated is None:
             return Rejected("nothing_to_change")
         text = joined(row.tokens).text
         if len(text) > _LONGEST:
@@ -128,7 +128,7 @@ class Asking:
         return ", ".join(self._known)
 
     def _labels(self, row: Example) -> list[str]:
-        return [*(self._told.labels or row.labels or ())]
+        return [*(self._told.labels or row.stated or ())]
 
     def _counts(self, row: Example) -> Counter[str]:
         """Mentions that a new row has at least: as many of each label as its parent, and one of each that is asked."""
@@ -138,7 +138,7 @@ class Asking:
     def _shown(self, row: Example, text: str) -> Mapping[str, Any]:
         """A row in the form in which answers are."""
         if self._whole:
-            return {"text": text, "labels": [*(row.labels or ())]}
+            return {"text": text, "labels": [*(row.stated or ())]}
         at = joined(row.tokens)
         mentions = [(at.text[at.starts[s.start] : at.ends[s.end - 1]], s.label) for s in spans(row.tags)]
         return {"text": text, "mentions": [{"text": name, "label": label} for name, label in mentions]}

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "sample": "core.commands.compare:sample",
     "score": "core.commands.models:score_file",
     "trust": "core.commands.trust:trust",
+    "attack": "core.commands.attack:attack",
     "board": "core.commands.board:list_board",
     "list": "core.commands.runs:list_runs",
     "show": "core.commands.runs:show",

@@ -1,11 +1,13 @@
-"""The arguments of the commands that compare: `compare`, `trust`, `settle`, `confirm`, `tune`, `curve`."""
+"""The arguments of the commands that compare: `compare`, `trust`, `attack`, `settle`, `confirm`, `tune`, `curve`."""
 
+from core.commands.attack import add_attack
 from core.commands.options import command, detach, numbers, rule, share
 
 
 def add_comparing(commands: object) -> None:
     _add_compare(commands)
     _add_trust(commands)
+    add_attack(commands)
     _add_settle(commands)
     _add_tune(commands)
     _add_curve(commands)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.augment import check_suits, params_of
-from core.augment.audit import audit
+from core.augment.audit import Audit, audit
 from core.augment.links import Link, links
 from core.commands.answer import Answer, Setting, delivered
 from core.corpus import Corpus
@@ -32,8 +32,8 @@ from core.params import build
 from core.pipeline import staged
 from core.recipe import AugmentedIngredient, Data, FileIngredient, Recipe
 from core.runs import POOL
-from core.sources import Gold, check_roles, gold_spec, keep_source, likely_task, name_gold
-from core.stage import issue_of
+from core.sources import Gold, check_roles, gold_spec, keep_named, keep_source, likely_task, name_gold
+from core.stage import augment_spec, issue_of
 from core.tasks import task as task_of
 from core.yaml_text import parse
 
@@ -112,18 +112,23 @@ def augment(args: Namespace, at: Setting) -> Answer:
     )  # fmt: skip
     stage, rejected = staged(at.workspace, recipe, at.watch)
     pool, parents = stage.pools["children"], stage.pools[of]
+    made = augment_spec(keep_named(at.workspace, children, recipe.folder, recipe.language), stage)
     if args.out:
         with _writing(args.out):
             formats = [*WRITERS[task_of(task).rows]]
             ending = Path(args.out).suffix.removeprefix(".")
             write_file(pool, Path(args.out), format=ending if ending in formats else formats[0])
-    found = audit(parents, pool, spent=stage.spent.get("children"))
+    told_of = at.workspace.result(made.id).get("audit")  # earlier pools have none
+    found = audit(parents, pool) if told_of is None else build(Audit, told_of, "audit")
     data = {"rows": len(pool), "rejected": rejected, "audit": asdict(found), "corpus": pool.id, "out": args.out}
     used = links(pool)[: args.links]
     data |= {"links": [asdict(one) for one in used]} if args.links else {}
-    shown = "\n\n".join(part for part in (_links(used), _side_by_side(parents, pool, args.show)) if part)
-    told = [yields_text(len(pool), rejected, at.language), *([audit_text(found, at.language)] if len(pool) else [])]
-    told += [] if found.spent is None else [spent_text(found.spent, at.language)]
+    shown = "\n\n".join(part for part in (_links(used), side_by_side(parents, pool, args.show)) if part)
+    told = [
+        yields_text(len(pool), rejected, at.language),
+        *([audit_text(found, at.language)] if len(pool) or found.attack else []),
+        *([] if found.spent is None else [spent_text(found.spent, at.language)]),
+    ]
     return Answer(data, "\n".join(told) + ("\n\n" + shown if shown else ""))
 
 
@@ -133,7 +138,7 @@ def _links(found: Sequence[Link]) -> str:
                      for one in found)  # fmt: skip
 
 
-def _side_by_side(parents: Corpus, pool: Corpus, count: int) -> str:
+def side_by_side(parents: Corpus, pool: Corpus, count: int) -> str:
     """The first children, what changed marked as [was -> is]."""
     task = task_of(pool.schema.task)
     tokens = dict(zip(parents.table.column("id").to_pylist(), task.words(parents.table), strict=True))

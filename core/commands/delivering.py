@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.commands.answer import Answer, Setting, trained
-from core.commands.options import command
+from core.commands.options import command, count
 from core.errors import CoreError, message
 from core.mix import GOLD
 from core.output import plain, size_text
@@ -40,7 +40,7 @@ def add_delivering(commands: object) -> None:
     _run(sub)
     sub.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1: reached from this machine only")
     sub.add_argument("--port", type=_port, default=_PORT, metavar="N", help=f"default {_PORT}; 0: any that is free")
-    sub.add_argument("--threads", type=_count, metavar="N", help="of the processor (default: as trainings have)")
+    sub.add_argument("--threads", type=count, metavar="N", help="of the processor (default: as trainings have)")
     sub.add_argument("--idle-exit", type=_seconds, metavar="SECONDS", help="end when nobody has asked for so long")
     sub.add_argument("--allow-network", action="store_true", help="let --host be an address that others reach: whoever "
                      "does can use it, unencrypted")  # fmt: skip
@@ -57,12 +57,6 @@ def add_delivering(commands: object) -> None:
 
 def _run(sub: ArgumentParser) -> None:
     sub.add_argument("run", metavar="RUN", help="a train run's id or the beginning of it")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"a whole number above 0 is expected, not {text!r}")
-    return int(text)
 
 
 def _port(text: str) -> int:

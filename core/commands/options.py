@@ -28,6 +28,12 @@ def rule(sub: ArgumentParser) -> None:
                      "or tag (default strict; docs/verdicts.md)")  # fmt: skip
 
 
+def count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"a whole number above 0 is expected, not {text!r}")
+    return int(text)
+
+
 def share(text: str) -> float:
     try:
         value = float(text)

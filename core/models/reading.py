@@ -32,10 +32,10 @@ class Encoder:
     def __init__(self, folder: Path, task: Task) -> None:
         import torch
 
-        torch.manual_seed(0)  # of a head, which is not used
         self._task, self._tokenizer = task, loading.tokenizer(folder)
         self._pad, self._length = loading.pad_id(folder), loading.longest_input(folder, _LONGEST)
-        network: Any = loading.network(folder, task.head, task.classes(("none",)))
+        with torch.random.fork_rng():  # of a head, which is not used
+            network: Any = loading.network(folder, task.head, task.classes(("none",)))
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._network = network.base_model.eval().to(self._device)
 

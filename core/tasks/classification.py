@@ -64,6 +64,7 @@ class Classification:
     text_content = staticmethod(labelled.text_content)
     examples = staticmethod(labelled.examples)
     children = staticmethod(labelled.children)
+    changed = staticmethod(labelled.changed)
     view = staticmethod(labelled.view)
     unlabelled = staticmethod(labelled.unlabelled)
     answer = staticmethod(labelled.answer)

@@ -5,10 +5,14 @@ A word's tag is in the scheme IOB2; of a task without mentions every word is O.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.tasks.iob2 import OUTSIDE
 
-__all__ = ["OUTSIDE", "Change", "Child", "Example", "Span", "restore", "spans", "valid_iob2"]
+if TYPE_CHECKING:
+    from core.tasks.running import Running
+
+__all__ = ["OUTSIDE", "Attempt", "Change", "Child", "Example", "Span", "restore", "spans", "valid_iob2"]
 
 
 @dataclass(frozen=True)
@@ -22,13 +26,22 @@ class Span:
 
 @dataclass(frozen=True)
 class Example:
-    """One row: its id and its tokens with IOB2 tags (None: masked, untouchable). `labels`: of the row as a whole, where
-    its task has such; None: they aren't known, or not all of them."""
+    """One row: its id and its tokens with IOB2 tags (None: masked, untouchable).
+
+    Of a row that is labelled as a whole: its `labels` (None: not known), and its text with the places of its tokens.
+    """
 
     id: bytes
     tokens: tuple[str, ...]
     tags: tuple[str | None, ...]
-    labels: tuple[str, ...] | None = ()
+    labels: tuple[str | None, ...] | None = ()
+    running: "Running | None" = None
+
+    @property
+    def stated(self) -> tuple[str, ...] | None:
+        """Its labels as a whole; None where they are not known, or not all of them."""
+        found = tuple(label for label in self.labels or () if label is not None)
+        return None if self.labels is None or len(found) < len(self.labels) else found
 
 
 @dataclass(frozen=True)
@@ -41,11 +54,25 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """What an attack on a model came to. `queries`: rows that the model was asked about; `before`, `after`: what is
+    right, predicted and gold of the row, and of what was made of it (of the row again where the attack failed);
+    `beaten`: whether the model was right before and is wrong after; `changed`, `words`: others, and all, after."""
+
+    queries: int
+    before: tuple[int, int, int]
+    after: tuple[int, int, int]
+    beaten: bool = False
+    changed: int = 0
+    words: int = 0
+
+
+@dataclass(frozen=True)
 class Child:
     """A changed row. `changes` are in order and don't overlap: with them the parent's tokens can be had back.
 
     A row that was written anew may have a `text` of its own, in which its tokens stand in order with nothing but blanks
-    between them, and `labels` of its own; None: those of its parent.
+    between them, and `labels` of its own; None: those of its parent. `attempt`: of one that was made against a model.
     """
 
     tokens: tuple[str, ...]
@@ -53,6 +80,7 @@ class Child:
     changes: tuple[Change, ...]
     text: str | None = None
     labels: tuple[str, ...] | None = None
+    attempt: Attempt | None = None
 
 
 def spans(tags: Sequence[str | None]) -> list[Span]:

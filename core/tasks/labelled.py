@@ -60,10 +60,12 @@ def texts(table: pa.Table, blanks: bool) -> pa.ChunkedArray:
 def examples(table: pa.Table) -> list[Example]:
     """No word is part of a mention: any may be touched."""
     ids, labels = (table.column(name).to_pylist() for name in ("id", "labels"))
-    return [
-        Example(row_id, tuple(tokens), (OUTSIDE,) * len(tokens), None if of is None or None in of else tuple(of))
-        for row_id, tokens, of in zip(ids, words(table), labels, strict=True)
-    ]
+    found: list[Example] = []
+    for row_id, of, (text, bounds) in zip(ids, labels, _bounds(table), strict=True):
+        tokens = tuple(text[start:end] for start, end in bounds)
+        known = None if of is None else tuple(of)
+        found.append(Example(row_id, tokens, (OUTSIDE,) * len(tokens), known, Running(text, *_sides(bounds))))
+    return found
 
 
 def children(parent: pa.Table, born: Sequence[tuple[int, Child]]) -> dict[str, list[Any]]:
@@ -77,6 +79,13 @@ def children(parent: pa.Table, born: Sequence[tuple[int, Child]]) -> dict[str, l
         "starts": [found.starts for found in made],
         "ends": [found.ends for found in made],
     }
+
+
+def changed(born: Sequence[tuple[Example, Child]]) -> pa.Table:
+    """A row whose text isn't known reads as its words with blanks between."""
+    texts = [" ".join(child.tokens) if row.running is None else spliced(row.running, child).text for row, child in born]
+    columns = {"text": texts, "labels": [row.labels for row, _ in born]}
+    return pa.table({name: pa.array(values, COLUMNS[name]) for name, values in columns.items()})
 
 
 def view(row: Mapping[str, Any], values: Sequence[str] | None = None) -> View:

@@ -160,6 +160,11 @@ class Task(Protocol):
         """`columns` and `made` of rows that augmenters made. `born`: position of the parent row, child."""
         ...
 
+    def changed(self, born: Sequence[tuple[Example, Child]]) -> pa.Table:
+        """Rows as they were changed, with the columns that `pieces`, `targets` and `counter` read, before they are part
+        of a corpus. `born`: parent row, child."""
+        ...
+
     def view(self, row: Mapping[str, Any], values: Sequence[str] | None = None) -> View:
         """A row as it is shown. `row`: by column; `values`: what was predicted, in place of gold."""
         ...

@@ -88,6 +88,11 @@ def children(parent: pa.Table, born: Sequence[tuple[int, Child]]) -> dict[str, l
     }
 
 
+def changed(born: Sequence[tuple[Example, Child]]) -> pa.Table:
+    columns = {"tokens": [child.tokens for _, child in born], "tags": [child.tags for _, child in born]}
+    return pa.table({name: pa.array(values, COLUMNS[name]) for name, values in columns.items()})
+
+
 def view(row: Mapping[str, Any], values: Sequence[str] | None = None) -> View:
     text, starts, ends = (row[name] for name in _RUNNING)
     running = None

@@ -70,6 +70,7 @@ class Tagging:
     text_content = staticmethod(tagged.text_content)
     examples = staticmethod(tagged.examples)
     children = staticmethod(tagged.children)
+    changed = staticmethod(tagged.changed)
     view = staticmethod(tagged.view)
     unlabelled = staticmethod(tagged.unlabelled)
     answer = staticmethod(tagged.answer)
