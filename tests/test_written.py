@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from core import corpus as corpora
+from core import project as projects
+from core.archive import contents
 from core.augment import make, params_of, resources
 from core.augment.back_translation import BackTranslationParams
 from core.augment.cost import planned
@@ -20,14 +22,16 @@ from core.augment.preview import answer as preview_answer
 from core.augment.preview import child_of
 from core.augment.protocol import Child, Example, Rejected, rng_for
 from core.augment.writing import Asking, Sentence, Told
+from core.care import links
 from core.corpus import Corpus, Schema
 from core.errors import CoreError, message
 from core.models import chat as client
 from core.models.catalogue import install
 from core.models.causal import CausalModel
 from core.pipeline import staged
-from core.recipe import load
+from core.recipe import AugmentedIngredient, load
 from core.runs import located
+from core.sources import keep_named
 from core.tasks.example import spans
 from core.workspace import Workspace
 from tests.conftest import environment
@@ -495,3 +499,18 @@ def test_a_recipe_names_an_endpoint(tmp_path: Path, server: Server):
     assert len(stage.pools["new"]) == 2 and result["audit"]["spent"]["answers"] == 2
     assert all("Domain: harbours" in one.prompt for one in server.asked)
     assert located(f"model:{'0' * 64}") and run.state == "succeeded"
+
+
+def test_an_endpoint_of_a_project_is_no_file_and_leaves_with_it_as_a_name(tmp_path: Path):
+    space = Workspace.open(tmp_path / "ws")
+    configured(space.root, "https://example.org/v1")
+    space.name_corpus("x", {"sources": {}, "inputs": {}})
+    project = projects.create(space, "p", "corpus:x")
+    part = keep_named(space, AugmentedIngredient("written", params=ENDPOINT), tmp_path, "en")
+    assert part.params == ENDPOINT
+    project = projects.edit(space, project.slug, projects.with_ingredient("new", part), {"event": "ingredient"})
+    assert [*links.named(project)] == [] and not links.belongings(space, project, links.Known(space)).models
+    found = contents.contents(space, project, weights=False, models=True)
+    texts = b"".join(entry.data for entry in found.entries if entry.data)
+    assert b"endpoint:local" in texts and KEY.encode() not in texts
+    assert not any("endpoints" in entry.name for entry in found.entries)
