@@ -287,7 +287,7 @@ def test_a_run_for_other_rows_is_refused(trained: tuple[Workspace, Project]):
     folder = started.install(groups(space, project.slug)[0].finished[0], space.models)
     with pytest.raises(CoreError) as error:
         TrainedModel(folder, task("classification"), "x")
-    assert error.value.code == "model_other_task"
+    assert error.value.code == "model_other_task" and str(error.value.values["model"]).startswith("run:")
 
 
 def test_the_command_and_the_page(trained: tuple[Workspace, Project], words: Path, tmp_path: Path):

@@ -54,6 +54,7 @@ class TrainedModel:
         import torch
 
         start = started.start_of(folder)
+        name = name if start is None else f"run:{start.run}"
         if start is not None and task_of(start.task).rows != task.rows:
             raise CoreError("model_other_task", {"model": name, "task": start.task, "asked": task.name})
         self._task = task if start is None else task_of(start.task)
