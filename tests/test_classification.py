@@ -280,8 +280,7 @@ def test_methods_that_need_mentions_do_not_suit():
     assert available(task("tagging")) == [*AUGMENTERS]
     for name in BOTH:
         missing = {*AUGMENTERS} - {*available(task(name))}
-        needing = {"mention_replacement", "token_replacement", "shuffle_segments", "spacing", "rockner"}
-        assert missing == needing | {"label_shuffle"}
+        assert missing == {"mention_replacement", "token_replacement", "shuffle_segments", "rockner", "spacing"}
 
 
 @pytest.mark.parametrize("name", [name for name in available(SINGLE) if not lacking(name, {})])
@@ -300,7 +299,7 @@ class TestMethods:
             tokens = tuple(row["text"][s:e] for s, e in zip(row["starts"], row["ends"], strict=True))
             changes = tuple(Change(c["start"], c["end"], tuple(c["was"])) for c in row["changes"])
             assert restore(Child(tokens, ("O",) * len(tokens), changes)) == tuple(words[row["parent"]])
-            assert row["labels"] == parent["labels"] and row["origin"] == parent["id"]
+            assert (row["labels"] == parent["labels"]) == (name != "label_shuffle") and row["origin"] == parent["id"]
             lead = len(parent["text"]) - len(parent["text"].lstrip())
             assert row["text"][:lead] == parent["text"][:lead] and "".join(row["text"].split()) == "".join(tokens)
             assert SINGLE.text_content(tokens) == SINGLE.text_content(
@@ -720,3 +719,17 @@ def test_the_sample_opens_ready_to_run(tmp_path):
 def test_both_names_are_tasks():
     assert {*BOTH} < {*TASKS} and (SINGLE.objective, MULTI.objective) == ("softmax", "sigmoid")
     assert SINGLE.settled([table_of([["a"], None])]) == "classification" and MULTI.settled([]) == "multilabel"
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_shuffled_labels_are_those_of_another_text(name: str, root: Path):
+    labels = [["lost"], ["car"], None, ["card"]] if name == "classification" else [["lost", "car"], [], ["card"], None]
+    gold = corpus_of(labels, TEXTS, name)
+    pool = build_pool(gold, AugmentParams("label_shuffle", copies=3), root, set(), lambda: None)
+    assert pool.counts == {"one_label": 3} and len(pool.corpus) == 9
+    of = {row["id"]: row for row in gold.table.to_pylist()}
+    stated = {tuple(sorted(one)) for one in labels if one is not None}
+    for row in pool.corpus.table.to_pylist():
+        parent = of[row["parent"]]
+        assert row["text"] == parent["text"] and row["labels"] != parent["labels"]
+        assert tuple(row["labels"]) in stated

@@ -140,7 +140,6 @@ AUGMENTERS: Mapping[str, Entry] = {
         "core.augment.label_shuffle:LabelShuffleParams",
         1,
         keeps_mentions=True,
-        needs="mentions",
         control=True,
     ),
 }
