@@ -11,6 +11,7 @@ from components import asking, children, facts
 from components.address import keep, several
 from components.asking import Asked
 from components.columns import Column, beside, kinds
+from components.cost_of_writing import asks_outside
 from components.methods import ingredient, title
 from components.words import raw, said_raw, t, visible
 from core.augment import available, lacking
@@ -33,6 +34,8 @@ _HAVING, _FEWEST, _MOST, _REJECTED = "having", "fewest", "most", "rejected"  # i
 _OWN = "ingredient:"  # before the name of an ingredient, among the codes of methods
 _KNOWN = "beside_known"  # session key: (what is looked at, the answers so far by column)
 _SEARCHED = "beside_searched"  # session key: (where a search began, which way, the row that it found, for what)
+_PRESSED = "beside_pressed"  # session key: the sentence, and the seed, about which endpoints may be asked
+_UNASKED: Mapping[str, Any] = {"unasked": True}  # of a column
 _QUESTION = "beside_question"  # session key: the question to the warm process
 _SECONDS = 20.0  # that an answer may take
 _FIRST, _MOST_COLUMNS = 3, 6  # columns at first, and at most
@@ -132,20 +135,50 @@ def _compare(
         seed = children.seed_field("S")
     columns = [_column(project, code, seed) for code in codes]
     base = {"corpus": parent.id, "held_out": [ids[split] for split in ("dev", "test") if split in ids]}
-    if rejected:
-        answers, asked, place = _searched(space, base, columns, positions, place)
+    here = (place.row, seed)
+    free = [not asks_outside(column.method, column.params) or _said_so(here, rejected) for column in columns]
+    quiet = [column for column, there in zip(columns, free, strict=True) if there]
+    if not quiet:
+        answers, asked = [], None
+    elif rejected:
+        answers, asked, place = _searched(space, base, quiet, positions, place)
     else:
-        answers, asked = _answers(space, {**base, "rows": [place.row]}, columns)
+        answers, asked = _answers(space, {**base, "rows": [place.row]}, quiet)
     with steps:
         _steps(place, len(positions), len(parent))
     if answers is not None:
         [row] = browse.page(parent, np.array([place.row]), 0, 1)
-        shown = [_shown(project, row, *one) for one in zip(codes, columns, answers, strict=True)]
+        each = iter(answers)
+        data = [next(each) if there else _UNASKED for there in free]
+        shown = [_shown(project, row, *one) for one in zip(codes, columns, data, strict=True)]
+        if not all(free) and not rejected:
+            _offer(here)
         beside(_original(row), shown, parent.schema.labels, key="beside_columns")
     if asked is not None and asked.problem is not None:
         asking.problem(_QUESTION, asked.problem)
     elif asked is not None and asked.open:
         asking.waiting(space, _QUESTION)
+
+
+def _said_so(here: tuple[int, int], searching: bool) -> bool:
+    """Whether endpoints are asked about this sentence: it may cost money, so no step does it, and no search ever."""
+    return not searching and st.session_state.get(_PRESSED) == here
+
+
+def _offer(here: tuple[int, int]) -> None:
+    """The button that asks endpoints about a sentence under a seed."""
+    st.button(
+        t("Ask the endpoints about this sentence"),
+        key="beside_ask",
+        icon=":material/chat:",
+        on_click=_press,
+        args=(here,),
+        help=t("It may cost money, so it is only done when you say so."),
+    )
+
+
+def _press(here: tuple[int, int]) -> None:
+    st.session_state[_PRESSED] = here
 
 
 def _column(project: Project, code: str, seed: int) -> made.Column:
@@ -242,6 +275,8 @@ def _shown(project: Project, row: Row, code: str, column: made.Column, data: Map
     note = ""
     if code.startswith(_OWN):
         note = raw("{method}, seed {seed}", method=title(column.method), seed=column.seed)
+    if data is _UNASKED:
+        return Column(_title(code), note=note, mark=raw("not asked"), said=raw("An endpoint writes it."))
     if not data:
         return Column(_title(code), note=note, mark=raw("not there yet"))
     if "problem" in data:

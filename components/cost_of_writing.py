@@ -34,13 +34,15 @@ def told_cost(space: Workspace, parent: Corpus, part: AugmentedIngredient) -> No
     st.caption(text)
 
 
+def asks_outside(method: str, params: Mapping[str, Any]) -> bool:
+    """Whether an endpoint answers, which may cost money."""
+    return any(mark.outside(params.get(name)) for name, mark in named_by(method).items())
+
+
 def agreed(part: AugmentedIngredient, request: Mapping[str, Any]) -> bool:
     """Whether a preview may be asked for: where an endpoint answers, only after a press, as it may cost money."""
-    marks = named_by(part.augmenter).items()
-    if not any(mark.outside(part.params.get(name)) for name, mark in marks):
-        return True
     about = digest(dict(request))
-    if st.session_state.get(_AGREED) == about:
+    if not asks_outside(part.augmenter, part.params) or st.session_state.get(_AGREED) == about:
         return True
     st.info(
         t("The endpoint is asked for a preview only when you say so, as it may cost money."), icon=":material/info:"

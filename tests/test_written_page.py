@@ -1,5 +1,6 @@
 """The page Augment with a language model: what it asks for, what it costs, and what is said where there is none."""
 
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 
 from core import project as projects
 from core.launch import standing
+from core.project import with_ingredient
+from core.recipe import AugmentedIngredient
 from core.sample import open_sample
 from core.submit import wait
 from core.workspace import Workspace
@@ -70,3 +73,21 @@ def test_an_endpoint_writes_an_ingredient_and_its_cost_is_told(open_page: Any, s
     at = open_page(space.root, "augment", project="newsroom", ingredient="written by a language model")
     text = said(at)
     assert "tiny (local) wrote" in text and KEY not in text
+
+
+def test_no_step_beside_other_methods_asks_an_endpoint(open_page: Any, space: Workspace, server: Server):
+    configured(space.root, server.url)
+    part = AugmentedIngredient("written", params={"model": "endpoint:local"})
+    projects.edit(space, "newsroom", with_ingredient("new", part), {"event": "ingredient", "name": "new"})
+    place = {"project": "newsroom", "way": "compare", "beside": ["ingredient:new", "swap"]}
+    at = open_page(space.root, "augment", **place)
+    at.button(key="beside_next").click().run()
+    assert not server.asked
+    at.button(key="beside_ask").click().run()
+    deadline = time.monotonic() + 60
+    while not server.asked and time.monotonic() < deadline:
+        time.sleep(0.2)
+        at.run()
+    assert len(server.asked) == 1 and not [one for one in at.button if one.key == "beside_ask"]
+    at.button(key="beside_next").click().run()
+    assert at.button(key="beside_ask") and len(server.asked) == 1
