@@ -92,7 +92,7 @@ def method(folder: Path, words: Path, rows: Sequence[Example] = ROWS, name: str 
     given = {"model" if name == "attack" else "against": MODEL, **params}
     kind = "tagging" if rows[0].running is None else "classification"
     named = {next(iter(given)): folder}
-    return make(name, params_of(name, given), Resources(rows, "en", words, named, kind))
+    return make(name, params_of(name, given), Resources(rows, "en", words, named, task=kind))
 
 
 def tried(maker: Any, rows: Sequence[Example] = ROWS, copy: int = 0) -> list[Child | Rejected]:
@@ -207,8 +207,9 @@ def test_texts_are_attacked_as_they_read(kind: str, words: Path, tmp_path: Path)
     for row in pool.corpus.table.to_pylist():
         assert row["labels"] == parents[row["parent"]]["labels"] and row["text"] != parents[row["parent"]]["text"]
     unknown = [Example(b"u", ("big", "car"), (OUTSIDE,) * 2, None)]
-    [made] = [make("attack", params_of("attack", params.params), Resources(rows, "en", words, {"model": folder}, kind))
-              .augment(one, 0, Random(0)) for one in unknown]  # fmt: skip
+    given = Resources(rows, "en", words, {"model": folder}, task=kind)
+    attack = make("attack", params_of("attack", params.params), given)
+    [made] = [attack.augment(one, 0, Random(0)) for one in unknown]
     assert made == Rejected("nothing_to_change")
 
 

@@ -25,7 +25,7 @@ from core.augment import AUGMENTERS, lacking
 from core.augment.pool import AugmentParams, build_pool
 from core.augment.preview import answer as preview_answer
 from core.augment.preview import preview
-from core.augment.protocol import Child
+from core.augment.protocol import Child, Rejected
 from core.corpus import Corpus
 from core.errors import CoreError
 from core.formats import ReadOptions, read
@@ -570,7 +570,7 @@ def test_a_child_that_repeats_a_held_out_row_is_rejected(root: Path):
     pool = build_pool(GOLD, params, root, set(), lambda: None)
     forbidden = contents(pool.corpus)
     (again,) = preview(GOLD, [0], params, root, forbidden)
-    assert [vars(found) for found in again.children] == [{"code": "overlaps_held_out"}]
+    assert [*again.children] == [Rejected("overlaps_held_out")]
 
 
 class Patient:
