@@ -52,6 +52,7 @@ TIERS = (
             "trust",
             "robustness",
             "attack",
+            "forecasting",
             "gold_curve",
             "repeats",
             "settle",

@@ -7,6 +7,7 @@ COMMANDS: Mapping[str, str] = {
     "import": "core.commands.data:import_files",
     "augment": "core.commands.data:augment",
     "compose": "core.commands.mix:compose",
+    "forecast": "core.commands.forecast:forecast",
     "train": "core.commands.recipes:train",
     "compare": "core.commands.compare:compare_mixes",
     "settle": "core.commands.settle:settle",

@@ -51,6 +51,7 @@ def parser() -> ArgumentParser:
     _add_import(commands)
     _add_augment(commands)
     _add_compose(commands)
+    _add_forecast(commands)
     _add_train(commands)
     _add_projects(commands)
     add_comparing(commands)
@@ -144,6 +145,14 @@ def _add_compose(commands: object) -> None:
     sub.add_argument("recipe", nargs="?", metavar="RECIPE", help="a YAML file, see docs/recipe.md")
     sub.add_argument("--project", metavar="NAME", help="a project of the workspace, instead of a recipe")
     sub.add_argument("--mix", metavar="NAME", help="one of the project's named mixes (default: the one last saved)")
+
+
+def _add_forecast(commands: object) -> None:
+    sub = command(
+        commands, "forecast", "what a mix is likely to do to each label, beside gold only, before it is trained",
+        "A rank hint that no training has confirmed yet. Pools and states that are missing are made first.",
+    )  # fmt: skip
+    sub.add_argument("recipe", metavar="RECIPE", help="a YAML file, see docs/recipe.md")
 
 
 def _add_train(commands: object) -> None:

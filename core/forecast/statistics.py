@@ -16,7 +16,7 @@ The formulas are those of the project's evidence; ridge regression: Hoerl & Kenn
 https://doi.org/10.1080/00401706.1970.10488634.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,16 +49,19 @@ class Statistics:
 
 
 @dataclass(frozen=True)
-class Solved:
-    """A head over a mix. `weights`: *Shape:* (width + 1, classes); `inverse`: of the matrix that was inverted, for
-    `towards`."""
+class Parts:
+    """The statistics of several ingredients, one after the other. *Shapes:* grams (parts, width + 1, width + 1),
+    moments (parts, width + 1, classes), rows (parts,)."""
 
-    weights: np.ndarray
-    inverse: np.ndarray
+    names: tuple[str, ...]
+    grams: np.ndarray
+    moments: np.ndarray
+    rows: np.ndarray
 
-    def towards(self, other: Statistics) -> np.ndarray:
-        """How the head moves with the share of an ingredient. *Shape:* as `weights`."""
-        return self.inverse @ (other.moment - other.gram @ self.weights)
+    @staticmethod
+    def of(found: Mapping[str, Statistics]) -> "Parts":
+        grams, moments = (np.stack([getattr(one, side) for one in found.values()]) for side in ("gram", "moment"))
+        return Parts(tuple(found), grams, moments, np.array([one.rows for one in found.values()]))
 
 
 def scale_of(states: np.ndarray) -> Scale:
@@ -68,10 +71,13 @@ def scale_of(states: np.ndarray) -> Scale:
 
 
 def class_weights(targets: np.ndarray, classes: int) -> np.ndarray:
-    """How much a word of each class counts: the inverse root of how often gold has it, 1 in the mean over gold's words.
+    """How much a word of each class counts: the inverse root of how often gold has it, 1 in the mean over gold's words;
+    1 where a word may have several classes.
 
-    `targets`: *Shape:* (words,), negative where nothing is known. -> (classes,), float64
+    `targets`: as of `statistics`. -> (classes,), float64
     """
+    if targets.ndim > 1:
+        return np.ones(classes)
     counts = np.bincount(targets[targets >= 0], minlength=classes).astype(float)
     weight = 1 / np.sqrt(np.maximum(counts, 1))
     return weight * counts.sum() / max(float((weight * counts).sum()), 1e-12)
@@ -80,42 +86,50 @@ def class_weights(targets: np.ndarray, classes: int) -> np.ndarray:
 def statistics(states: np.ndarray, targets: np.ndarray, rows: int, weight: np.ndarray, scale: Scale) -> Statistics:
     """Of an ingredient's words.
 
-    `states`: *Shape:* (words, width), may be memory-mapped; `targets`: (words,), negative where nothing is known;
-    `weight`: (classes,).
+    `states`: *Shape:* (words, width), may be memory-mapped; `targets`: (words,) classes, negative where nothing is
+    known, or (words, classes) 0, 1 or NaN: a word counts where all of it is known; `weight`: (classes,).
     """
     width, classes = states.shape[1] + 1, len(weight)
     gram, moment = np.zeros((width, width)), np.zeros((width, classes))
     for start in range(0, len(targets), _BLOCK):
         part = targets[start : start + _BLOCK]
-        known = part >= 0
+        known = part >= 0 if part.ndim == 1 else ~np.isnan(part).any(axis=1)
         phi = scale(np.asarray(states[start : start + _BLOCK])[known])
-        counted = phi * weight[part[known]].astype(np.float32)[:, None]
+        hot = np.eye(classes, dtype=np.float32)[part[known]] if part.ndim == 1 else part[known].astype(np.float32)
+        counted = phi * (weight[part[known]].astype(np.float32)[:, None] if part.ndim == 1 else np.float32(1))
         gram += counted.T @ phi
-        moment += counted.T @ np.eye(classes, dtype=np.float32)[part[known]]
+        moment += counted.T @ hot
     return Statistics(gram / max(1, rows), moment / max(1, rows), rows)
 
 
-def effective(drawn: Mapping[str, int], rows: Mapping[str, int]) -> float:
-    """How many different rows a mix is worth. `drawn`: rows that it draws; `rows`: that an ingredient has."""
-    whole = sum(drawn.values())
-    parts = [(n / whole) ** 2 / min(rows[name], n) for name, n in drawn.items() if n]
-    return 1 / sum(parts) if parts else 0.0
+def effective(drawn: np.ndarray, rows: np.ndarray) -> float:
+    """How many different rows a mix is worth. `drawn`: rows that it draws of each part; `rows`: that there are."""
+    used = drawn > 0
+    parts = (drawn[used] / drawn.sum()) ** 2 / np.minimum(rows[used], drawn[used])
+    return float(1 / parts.sum()) if used.any() else 0.0
 
 
-def solve(parts: Mapping[str, Statistics], drawn: Mapping[str, int], penalty: float = PENALTY) -> Solved:
-    """The head over a mix. `drawn`: rows that it draws of each ingredient, at least one row in all."""
-    names = [name for name, n in drawn.items() if n]
-    shares = _shares(names, drawn)
-    gram = np.tensordot(shares, np.stack([parts[name].gram for name in names]), axes=1)
-    moment = np.tensordot(shares, np.stack([parts[name].moment for name in names]), axes=1)
-    size = effective({name: drawn[name] for name in names}, {name: parts[name].rows for name in names})
-    ridge = np.full(len(gram), penalty / size)
+def solve(parts: Parts, drawn: Mapping[str, int], penalty: float = PENALTY) -> np.ndarray:
+    """The head over a mix. `drawn`: rows that it draws of each ingredient, one at least in all. *Shape:* (width + 1,
+    classes)."""
+    matrix, moment = _sums(parts, drawn, penalty)
+    return np.linalg.solve(matrix, moment)
+
+
+def towards(parts: Parts, drawn: Mapping[str, int], penalty: float = PENALTY) -> np.ndarray:
+    """How the head over a mix moves with the share of each ingredient. *Shape:* (parts, width + 1, classes)."""
+    matrix, moment = _sums(parts, drawn, penalty)
+    inverse = np.linalg.inv(matrix)
+    weights = inverse @ moment
+    return np.stack([inverse @ (parts.moments[at] - parts.grams[at] @ weights) for at in range(len(parts.names))])
+
+
+def _sums(parts: Parts, drawn: Mapping[str, int], penalty: float) -> tuple[np.ndarray, np.ndarray]:
+    """What is inverted, and what it is multiplied by."""
+    amounts = np.array([drawn.get(name, 0) for name in parts.names], dtype=float)
+    shares = amounts / amounts.sum()
+    matrix, moment = (np.tensordot(shares, side, axes=1) for side in (parts.grams, parts.moments))
+    ridge = np.full(len(matrix), penalty / effective(amounts, parts.rows))
     ridge[-1] = 1e-6  # the bias is free
-    gram[np.diag_indices(len(gram))] += ridge
-    inverse = np.linalg.inv(gram)
-    return Solved(inverse @ moment, inverse)
-
-
-def _shares(names: Sequence[str], drawn: Mapping[str, int]) -> np.ndarray:
-    whole = sum(drawn[name] for name in names)
-    return np.array([drawn[name] / whole for name in names])
+    matrix[np.diag_indices(len(matrix))] += ridge
+    return matrix, moment

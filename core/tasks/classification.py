@@ -146,6 +146,19 @@ class Classification:
         of_labels = tally(truth.row, truth.label, height, width)
         return count
 
+    def totals(self, gold: pa.Table, labels: Sequence[str]) -> Callable[[np.ndarray], np.ndarray]:
+        height, width, truth = len(gold), len(labels), _flat(gold.column("labels"), labels)
+        of_gold, of_labels = _key(truth, width), np.bincount(truth.label, minlength=width)
+
+        def total(values: np.ndarray) -> np.ndarray:
+            one = (np.arange(height), values.argmax(axis=1))
+            row, label = np.nonzero(values >= _HALF) if self._several else one
+            row, label = _scored(truth, of_gold, _Flat(row, label, truth.known, truth.open), width)
+            hit = np.isin(row * width + label, of_gold)
+            return np.stack([np.bincount(label[some], minlength=width) for some in (hit, slice(None))] + [of_labels])
+
+        return total
+
     def pairs(self, gold: pa.Table, predicted: Values, labels: Sequence[str]) -> Matches:
         """Equal labels of a row belong together; where each row has one, so do its gold and its predicted label."""
         width, truth = len(labels), _flat(gold.column("labels"), labels)

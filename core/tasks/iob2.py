@@ -50,14 +50,23 @@ def classes(labels: Sequence[str]) -> tuple[str, ...]:
     return (OUTSIDE, *(prefix + label for label in labels for prefix in ("B-", "I-")))
 
 
+def begun(codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """The codes with an I- that continues nothing as the B- of its label. *Shape:* (tokens,)."""
+    lost = (codes > 0) & (codes % 2 == 0) & ~_continues(codes, offsets)
+    return codes - lost
+
+
 def entities(codes: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(start, end, label) of all entities in flat codes, strict IOB2. *Shapes:* (entities,) each."""
-    begins = codes % 2 == 1
+    starts = np.flatnonzero(codes % 2 == 1)
+    breaks = np.append(np.flatnonzero(~_continues(codes, offsets)), len(codes))  # tokens that continue nothing
+    ends = breaks[np.searchsorted(breaks, starts, side="right")]
+    return starts, ends, (codes[starts] - 1) // 2
+
+
+def _continues(codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Whether a token is an I- after a token of the same label in the same row. *Shape:* (tokens,), bool."""
     first = np.zeros(len(codes), dtype=bool)
     first[offsets[:-1][offsets[:-1] < len(codes)]] = True  # an empty row at the end has no token
     previous = np.concatenate((np.zeros(1, dtype=codes.dtype), codes[:-1]))
-    same = (codes > 0) & (codes % 2 == 0) & ((previous == codes) | (previous == codes - 1)) & ~first
-    starts = np.flatnonzero(begins)
-    breaks = np.append(np.flatnonzero(~same), len(codes))  # tokens that continue nothing
-    ends = breaks[np.searchsorted(breaks, starts, side="right")]
-    return starts, ends, (codes[starts] - 1) // 2
+    return (codes > 0) & (codes % 2 == 0) & ((previous == codes) | (previous == codes - 1)) & ~first

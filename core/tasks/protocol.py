@@ -222,6 +222,12 @@ class Task(Protocol):
         """`counts` of many runs over the same gold, which is read once."""
         ...
 
+    def totals(self, gold: pa.Table, labels: Sequence[str]) -> Callable[[np.ndarray], np.ndarray]:
+        """What is right, predicted and gold of each label, strictly, from values of all items at once: near 1 where an
+        item has a class, near 0 elsewhere. For one head after another, in milliseconds. *Shape:* (items, classes) ->
+        (3, labels), int64."""
+        ...
+
     def pairs(self, gold: pa.Table, predicted: Values, labels: Sequence[str]) -> Matches:
         """What was predicted for what; what gold doesn't know is left out. Raises ValueError for predictions of other
         rows."""

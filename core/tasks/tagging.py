@@ -16,7 +16,7 @@ from core.corpus import Corpus, Schema, pc
 from core.scores import Counts
 from core.tasks import tagged
 from core.tasks.example import Span, spans
-from core.tasks.iob2 import OUTSIDE, Flat, classes, flat
+from core.tasks.iob2 import OUTSIDE, Flat, begun, classes, flat
 from core.tasks.matching import count, counts_of, match, surfaces
 from core.tasks.matching import tags as by_tag
 from core.tasks.matching import tokens as by_token
@@ -137,6 +137,17 @@ class Tagging:
             return _RULES[rule](truth, guess, labels)
 
         return count
+
+    def totals(self, gold: pa.Table, labels: Sequence[str]) -> Callable[[np.ndarray], np.ndarray]:
+        """No sequence is searched for: an I- that continues nothing begins a mention."""
+        truth = flat(gold.column("tags"), labels)
+
+        def total(values: np.ndarray) -> np.ndarray:
+            codes = begun(values.argmax(axis=1).astype(np.int32), truth.offsets)
+            found = count(truth, Flat(codes, truth.known, truth.offsets), labels)
+            return np.stack([side.sum(axis=0) for side in (found.tp, found.pred, found.gold)])
+
+        return total
 
     def pairs(self, gold: pa.Table, predicted: Values, labels: Sequence[str]) -> Matches:
         """See core.tasks.matching. Raises ValueError for predictions of other rows."""

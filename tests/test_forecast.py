@@ -1,0 +1,152 @@
+"""Forecasts: a head solved from statistics is the head of the rows, and what it reads is counted as a training's."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import HARBOUR, ended, environment, start
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.corpus import Corpus, Schema
+from core.forecast.forecast import Pool, forecast
+from core.forecast.statistics import Parts, Scale, class_weights, effective, solve, statistics, towards
+from core.formats import ReadOptions, read
+from core.mix import GOLD
+from core.tasks import task
+from core.tasks.iob2 import begun, flat
+from tests.test_classification import corpus_of
+
+TAGGING = task("tagging")
+CLASSES = 3
+
+
+def rows_of(rng: np.random.Generator, rows: int, words: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """States, 6 wide, and classes of the words of some rows; of a tenth nothing is known."""
+    targets = rng.integers(0, CLASSES, rows * words)
+    states = rng.normal(size=(rows * words, 6)) + targets[:, None]
+    return states.astype(np.float32), np.where(rng.random(rows * words) < 0.1, -100, targets)
+
+
+@pytest.fixture(scope="module")
+def parts() -> dict[str, tuple[np.ndarray, np.ndarray, int]]:
+    rng = np.random.default_rng(0)
+    return {name: (*rows_of(rng, n), n) for name, n in (("gold", 30), ("a", 50), ("b", 20))}
+
+
+def from_words(parts: dict, drawn: dict[str, int], scale: Scale, weight: np.ndarray, penalty: float) -> np.ndarray:
+    """Weighted ridge regression over every word, each as often as its row is drawn in the mean."""
+    gram, moment = np.zeros((7, 7)), np.zeros((7, CLASSES))
+    for name, n in drawn.items():
+        states, targets, rows = parts[name]
+        for x, y in zip(states, targets, strict=True):
+            if y >= 0:
+                phi = np.append((x - scale.mean) / scale.spread, 1.0)
+                counted = weight[y] * n / rows / sum(drawn.values())
+                gram += counted * np.outer(phi, phi)
+                moment[:, y] += counted * phi
+    shares = {name: n / sum(drawn.values()) for name, n in drawn.items()}
+    size = 1 / sum(w * w / min(parts[name][2], drawn[name]) for name, w in shares.items() if w)
+    return np.linalg.solve(gram + np.diag([penalty / size] * 6 + [1e-6]), moment)
+
+
+@pytest.mark.parametrize("drawn", [{"gold": 30}, {"gold": 30, "a": 45, "b": 10}, {"gold": 30, "b": 80}])
+def test_a_head_from_statistics_is_that_of_all_words(parts, drawn):
+    scale, weight = Scale(np.full(6, 0.5), np.full(6, 2.0)), np.array([0.5, 1.0, 2.0])
+    found = {name: statistics(states, y, rows, weight, scale) for name, (states, y, rows) in parts.items()}
+    assert solve(Parts.of(found), drawn, 3.0) == pytest.approx(from_words(parts, drawn, scale, weight, 3.0), abs=1e-4)
+
+
+def test_a_head_moves_as_it_is_said_to(parts):
+    scale, weight = Scale(np.zeros(6), np.ones(6)), np.ones(CLASSES)
+    found = Parts.of({name: statistics(s, y, rows, weight, scale) for name, (s, y, rows) in parts.items()})
+    drawn = {"gold": 1_000_000, "a": 500_000, "b": 250_000}  # so that one row is next to nothing
+    slopes, before = towards(found, drawn, 0.0), solve(found, drawn, 0.0)
+    more = drawn | {"a": 500_100}
+    change = (solve(found, more, 0.0) - before) / (100 / sum(drawn.values()))
+    assert change == pytest.approx(slopes[1], abs=2e-3 * np.abs(slopes[1]).max() + 2e-3)
+
+
+def test_rows_that_are_drawn_again_and_again_are_worth_no_more():
+    rows = np.array([100.0, 10.0])
+    assert effective(np.array([100.0, 0.0]), rows) == pytest.approx(100)
+    assert effective(np.array([400.0, 0.0]), rows) == pytest.approx(100)
+    assert effective(np.array([100.0, 10.0]), rows) == pytest.approx(110)
+    assert effective(np.array([100.0, 100.0]), rows) < 40
+
+
+def test_rare_classes_count_more_and_the_mean_is_one():
+    targets = np.array([0] * 90 + [1] * 9 + [2] + [-100] * 5)
+    weight = class_weights(targets, 3)
+    assert weight[2] > weight[1] > weight[0]
+    assert weight[targets[targets >= 0]].mean() == pytest.approx(1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 4), max_size=6), min_size=1, max_size=5), st.randoms(use_true_random=False))
+def test_totals_are_what_counting_says_of_the_same_tags(sentences, random):
+    """Of tags in which no I- stands alone, values say what the tags say."""
+    labels = ("x", "y")
+    classes = TAGGING.classes(labels)
+    tags = [[classes[code] for code in row] for row in sentences]
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in sentences])])
+    codes = begun(np.array([code for row in sentences for code in row], dtype=np.int32), offsets)
+    made = [[classes[code] for code in codes[a:b]] for a, b in pairwise(offsets)]
+    gold = [[random.choice(["O", "O", tag, None]) if tag != "O" else "O" for tag in row] for row in made]
+    import pyarrow as pa
+
+    table = pa.table({"tags": pa.array(gold, pa.list_(pa.string()))})
+    found = TAGGING.totals(table, labels)(np.eye(len(classes))[codes] if len(codes) else np.zeros((0, 5)))
+    counted = TAGGING.counts(table, made, labels)
+    assert found.tolist() == [side.sum(axis=0).tolist() for side in (counted.tp, counted.pred, counted.gold)]
+    assert (flat(pa.chunked_array([pa.array(made, pa.list_(pa.string()))]), labels).codes == codes).all()
+    assert [tag for row in made for tag in row if tag == "O"] == [tag for row in tags for tag in row if tag == "O"]
+
+
+@pytest.mark.parametrize("name", ["classification", "multilabel"])
+def test_totals_of_texts(name):
+    several = name == "multilabel"
+    gold = corpus_of([["a"], ["b"], None, ["a", "b"] if several else ["b"]], ("t1", "t2", "t3", "t4"), name)
+    values = np.array([[0.9, 0.1], [0.8, 0.3], [0.9, 0.9], [0.6, 0.7]])
+    found = task(name).totals(gold.table, ("a", "b"))(values)
+    guess = [["a"], ["a"], ["a", "b"], ["a", "b"]] if several else [["a"], ["a"], ["a"], ["b"]]
+    counted = task(name).counts(gold.table, guess, ("a", "b"))
+    assert found.tolist() == [side.sum(axis=0).tolist() for side in (counted.tp, counted.pred, counted.gold)]
+
+
+def test_more_gold_with_the_same_signal_is_forecast_better():
+    rng = np.random.default_rng(3)
+    whole = read(HARBOUR, name="harbour.conll", options=ReadOptions()).corpus
+    labels = whole.schema.labels
+    truth = rng.normal(size=(len(TAGGING.classes(labels)), 12))
+
+    def pool(start: int, rows: int, noise: float) -> Pool:
+        some = Corpus(Schema("tagging", labels, "en"), whole.table.slice(start, rows))
+        codes = TAGGING.targets(some.table, labels)
+        return Pool(some, (truth[codes] + noise * rng.normal(size=(len(codes), 12))).astype(np.float16))
+
+    found = forecast(
+        {GOLD: pool(0, 8, 0.5), "more": pool(8, 40, 0.5), "noise": pool(8, 40, 50.0)}, pool(48, 12, 0.5), labels
+    )
+    few, more, noise = (found.of({GOLD: 8, **extra}).f1 for extra in ({}, {"more": 40}, {"noise": 40}))
+    assert more > few and more > noise
+    assert (found.of({GOLD: 8}).totals == found.of({GOLD: 8, "more": 0}).totals).all()
+    assert found.of({GOLD: 8, "more": 40}).recall.shape == (len(labels),)
+
+
+def test_the_command_line_says_what_is_likely(tmp_path: Path):
+    (tmp_path / "r.yaml").write_text(
+        f"version: 1\ndata: {{file: {HARBOUR}, split: {{dev: 0.3}}}}\n"
+        "ingredients: {swaps: {augmenter: mention_replacement}, wrong: {augmenter: label_shuffle, copies: 3}}\n"
+        "mix: {parts: {gold: 1.0, swaps: 1.0, wrong: 2.0}}\n"
+    )
+    command = ["forecast", "r.yaml", "--workspace", tmp_path / "w"]
+    done = ended(start([*command, "--json"], tmp_path, environment()))
+    assert done.status == 0, done.stderr
+    told = done.json
+    assert told["mix"]["f1"] < told["gold_only"]["f1"]
+    assert {*told["mix"]["per_label"]} == {*told["gold_only"]["per_label"]} and told["validated"] is None
+    plain = ended(start(command, tmp_path, environment()))
+    assert plain.status == 0 and "not validated" in plain.stdout
+    assert not [line for line in plain.complaints if "Traceback" in line]
