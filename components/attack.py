@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from components.frame import telling
+from components.frame import PAGES, telling
 from components.params_form import FieldWords
 from components.progress import watch
 from components.words import percent, t
@@ -74,10 +74,12 @@ def attacked(space: Workspace, groups: Mapping[str, Group]) -> None:
             n=ROWS,
         )
     )
+    lacking = False
     for number, (mix, group) in enumerate(groups.items()):
         asked = _asked(space, group)
         if asked is None:
             st.markdown(t("**{mix}**: no weights are on disk of it, so it can't be attacked.", mix=mix))
+            lacking = True
             continue
         run = attacks.newest(space, asked)
         if run is not None and run.state == "succeeded":
@@ -94,6 +96,10 @@ def attacked(space: Workspace, groups: Mapping[str, Group]) -> None:
                 attacks.start(space, asked, space.root)
                 st.rerun()
 
+    if lacking:
+        st.caption(t("Train it again with weights on Runs, then come back."))
+        st.page_link(PAGES["runs"], label=t("Runs"), icon=":material/play_circle:")
+
 
 def _asked(space: Workspace, group: Group) -> Asked | None:
     """The attack on the first repeat that has weights."""
@@ -106,7 +112,7 @@ def attack_words_of(name: str, found: Attacked) -> str:
     median, mean = found.queries
     return t(
         "**{name}** was right about {right} of {rows} sentences, and then wrong about {beaten} of these ({success}). "
-        "F1 of all: {before} before, {after} after. Questions for a sentence: {median} in the middle, {mean} on "
+        "F1 of all: {before} before, {after} after. Questions for a sentence: {median} (median), {mean} on "
         "average; where it was fooled, {changed} of the words are others.",
         name=name,
         right=found.right,

@@ -111,14 +111,15 @@ def _settings(space: Workspace, project: Project, stage: Stage, method: str) -> 
     copies, seed = _copies_and_seed()
     checks = None if AUGMENTERS[method].control else checks_form(space)
     part = AugmentedIngredient(method, of, params, copies, seed, checks=checks)
-    told_cost(space, stage.pools[of], part)
-    return part
+    return part if told_cost(space, stage.pools[of], part) else None
 
 
 def _needs(method: str) -> str:
     """What a method can't work without, and doesn't have yet."""
     if any(mark.endpoints for mark in named_by(method).values()):
         return t("This method needs a model or an endpoint. Name one above.")
+    if any(mark.trained for mark in named_by(method).values()):
+        return t("This method needs a trained run whose weights are kept. Name one above.")
     if "model" in {mark.kind for mark in named_by(method).values()}:
         return t("This method needs a model. Name one above; none of this kind comes with Peibi.")
     return t("This method needs a file. Add it above.")

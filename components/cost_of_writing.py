@@ -15,23 +15,31 @@ from core.params import digest
 from core.recipe import AugmentedIngredient
 from core.workspace import Workspace
 
+_CENT = 0.01
 _AGREED = "augment_agreed"  # session key: the preview that may be asked for
 
 
-def told_cost(space: Workspace, parent: Corpus, part: AugmentedIngredient) -> None:
-    """Before anything is asked; nothing for a method that asks nobody."""
+def told_cost(space: Workspace, parent: Corpus, part: AugmentedIngredient) -> bool:
+    """Before anything is asked; nothing for a method that asks nobody. -> whether it can be asked for at all"""
     try:
         found = planned(part.augmenter, part.params, parent, part.copies, space.root)
     except CoreError as error:
         st.error(told(error), icon=":material/error:")
-        return
+        return False
     if found is None:
-        return
+        return True
     values = {"n": f"{found.questions:,}", "sent": f"{found.tokens_in:,}", "got": f"{found.tokens_out:,}"}
     text = t("The whole pool asks about {n} questions: {sent} tokens sent, about {got} tokens answered.", **values)
     if found.cost is not None:
-        text += " " + t("That costs about {cost} {currency}.", cost=f"{found.cost:.2f}", currency=found.currency)
+        text += " " + _price(found.cost, found.currency)
     st.caption(text)
+    return True
+
+
+def _price(cost: float, currency: str) -> str:
+    if cost < _CENT:
+        return t("That costs less than {cost} {currency}.", cost=_CENT, currency=currency)
+    return t("That costs about {cost} {currency}.", cost=f"{cost:.2f}", currency=currency)
 
 
 def asks_outside(method: str, params: Mapping[str, Any]) -> bool:
@@ -65,5 +73,5 @@ def told_spent(spent: Spent) -> None:
         **tokens,
     )
     if spent.cost is not None:
-        text += " " + t("That costs about {cost} {currency}.", cost=f"{spent.cost:.4f}", currency=spent.currency)
+        text += " " + _price(spent.cost, spent.currency)
     st.caption(text)

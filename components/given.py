@@ -6,16 +6,18 @@ from typing import BinaryIO
 import streamlit as st
 
 from components.params_form import FieldWords
-from components.words import t, told
+from components.words import percent, raw, t, told
 from core.augment import check_named
 from core.augment.protocol import Names
 from core.errors import CoreError
+from core.jobs.folder import Run
 from core.models.catalogue import BUNDLED, install
 from core.models.endpoints import FILE as ENDPOINTS
 from core.models.endpoints import name_of, named, read
 from core.runs import kept, located
 from core.workspace import Workspace
 
+_RUNS = 200  # of the newest that are looked through for weights
 _LONGEST = 100  # code points of a name
 
 
@@ -62,7 +64,9 @@ def _kept(space: Workspace, mark: Names, file: BinaryIO, name: str) -> str:
 def _model(space: Workspace, mark: Names, words: FieldWords, key: str) -> str | None:
     """A model, installed on a click: it may have to be fetched first. -> `model:IDENTITY/NAME`"""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input(words.label, help=words.help, key=f"{key}_name", persist_state="session").strip()
+        name = _run(space, words, key) if mark.trained else ""
+        if not name:
+            name = st.text_input(words.label, help=words.help, key=f"{key}_name", persist_state="session").strip()
         asked = st.button(t("Use this model"), key=f"{key}_use", disabled=not name)
     chosen = _endpoint(space, key) if mark.endpoints else None
     if chosen is not None:
@@ -79,6 +83,27 @@ def _model(space: Workspace, mark: Names, words: FieldWords, key: str) -> str | 
     except CoreError as error:
         st.error(told(error), icon=":material/error:")
         return None
+
+
+def _run(space: Workspace, words: FieldWords, key: str) -> str:
+    """One of the newest runs whose weights are kept, chosen from a list. -> `run:ID`; nothing where there is none, or
+    another model is to be named"""
+    newest = sorted(space.store.list(kind="train"), key=lambda run: run.submitted, reverse=True)[:_RUNS]
+    able = [run for run in newest if run.state == "succeeded" and (space.run_folder(run.id) / "model").is_dir()]
+    if not able:
+        st.caption(
+            t("No run here has its weights: train a mix on Mix, or train a sample's again with weights on Runs.")
+        )
+        return ""
+    shown = {run.id: _called(run) for run in able} | {"": raw("another model")}
+    chosen = st.selectbox(words.label, list(shown), key=f"{key}_run", format_func=shown.__getitem__, help=words.help)
+    return f"run:{chosen}" if chosen else ""
+
+
+def _called(run: Run) -> str:
+    if run.score is None:
+        return raw("run {run}", run=run.id[:8])
+    return raw("run {run}, {f1} on dev", run=run.id[:8], f1=percent(run.score, 1))
 
 
 def _endpoint(space: Workspace, key: str) -> str | None:

@@ -6,11 +6,9 @@ import streamlit as st
 
 from components.attack import attack_words_of
 from components.cost_of_writing import told_spent
-from components.words import percent, raw, said_raw, t, visible
+from components.words import escape, percent, raw, said_raw, t, visible
 from core.augment.audit import Audit
 from core.corpus import Corpus
-
-_TWO_LINES = 56  # pixels of a table's row
 
 
 def outcome(pool: Corpus, tried: int, copies: int, rejected: Mapping[str, int], audited: Audit | None) -> None:
@@ -26,24 +24,19 @@ def outcome(pool: Corpus, tried: int, copies: int, rejected: Mapping[str, int], 
     )
     if audited is not None and audited.attack is not None:
         st.caption(attack_words_of(raw("The attacked run"), audited.attack))
+        st.caption(
+            t(
+                "Of sentences that it has learned from, this says little about new ones: how it stands on dev, Compare "
+                "says under *Confidence and noise*."
+            )
+        )
     if audited is not None and len(pool):
         _audit(audited)
     if audited is not None and audited.spent is not None:
         told_spent(audited.spent)
     if rejected:
-        column = st.column_config
-        st.dataframe(
-            [{"count": count, "why": said_raw(code)} for code, count in rejected.items()],
-            key="augment_rejected",
-            hide_index=True,
-            row_height=_TWO_LINES,
-            height="content",
-            column_config={
-                "count": column.NumberColumn(raw("Rejected"), width=70, help=t("Children that were not kept.")),
-                "why": column.TextColumn(raw("Why")),
-            },
-            alt=raw("Why children were rejected"),
-        )
+        lines = [f"- **{count:,}**: {escape(said_raw(code))}" for code, count in rejected.items()]
+        st.markdown("\n".join([t("Children that were not kept, and why:"), "", *lines]))
 
 
 def _audit(found: Audit) -> None:

@@ -42,6 +42,14 @@ _WHOLE_TEXTS: Mapping[str, str] = {  # words
     "The chance of each word outside names to be deleted; at least one is.": (
         "The chance of each word to be deleted; at least one is."
     ),
+    "What stands outside names is translated into another language and back: English through Portuguese without a "
+    "network, or whatever translation models that you name know.": (
+        "Texts are translated into another language and back: English through Portuguese without a network, or "
+        "whatever translation models that you name know."
+    ),
+    "No augmentation: names get the labels of others. It should never help; if it seems to, doubt the comparison.": (
+        "No augmentation: texts get the labels of others. It should never help; if it seems to, doubt the comparison."
+    ),
     "Names stay as they are.": "A child keeps the labels of its text.",
     "Names may change, their types stay.": "The child keeps the labels of its text.",
     # another labelled file

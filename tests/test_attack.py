@@ -309,3 +309,17 @@ def test_the_command_and_the_page(trained: tuple[Workspace, Project], words: Pat
     assert told["right"] >= told["beaten"] and {*told["queries"]} == {"median", "mean"} and told["split"] == "dev"
     assert "Questions to the model" in answer.text and space.store.list(kind="augment")[0].id == run.id
     assert corpora.read(space.corpus_path(told["corpus"])).schema.task == "tagging"
+
+
+def test_the_beginning_of_a_runs_number_is_enough(tmp_path: Path):
+    from core.models.started import whole_name
+
+    runs = tmp_path / "runs"
+    for number in ("ccba58dfb656cdf3", "ccbb000000000000"):
+        (runs / number).mkdir(parents=True)
+    assert whole_name("run:ccba", runs) == "run:ccba58dfb656cdf3"
+    assert whole_name("all-MiniLM-L6-v2", runs) == "all-MiniLM-L6-v2"
+    for name in ("run:", "run:zzz", "run:cc", "run:ccb0", "run:ccba58dfb656cdf3x", "run:../x"):
+        with pytest.raises(CoreError) as error:
+            whole_name(name, runs)
+        assert error.value.code == "run_ambiguous"

@@ -128,7 +128,7 @@ def test_an_edited_child_must_be_a_row(space: Workspace):
         with pytest.raises(CoreError) as error:
             one = Decision(child, "edited", "", tokens, tags)
             deciding.decide(space, "newsroom", NAME, one, pool(space).schema.labels)
-        assert error.value.code == "bad_decision"
+        assert error.value.code == ("decision_label" if tags == ("B-GOD",) else "bad_decision")
     assert decided(space) == deciding.Decided()
 
 

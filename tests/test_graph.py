@@ -206,3 +206,10 @@ def test_a_recipe_brings_its_own_triples(tmp_path: Path, params: dict[str, str],
     assert {" ".join(row["tokens"]) for row in rows if "lies" in row["tokens"]} == texts
     for row in rows:
         assert all(tag in ("O", "B-LOC") for tag in row["tags"])
+
+
+def test_a_relation_that_is_called_sibling_is_not_lost():
+    triples = (("nurse", "sibling", "doctor"), ("Oslo", "on", "fjord"), ("Bergen", "on", "fjord"))
+    row = Example(b"5", ("the", "nurse", "left"), ("O", "O", "O"))
+    assert said(row, "sibling", "replace", triples) == [("the doctor left", "O O O")]
+    assert said(SAID[0], "", "replace", triples) != []  # nothing: siblings

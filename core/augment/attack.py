@@ -57,7 +57,7 @@ class AttackParams:
     English, of the attacked model elsewhere."""
 
     __pydantic_config__ = CLOSED
-    model: Annotated[Name, Names("model")]
+    model: Annotated[Name, Names("model", trained=True)]
     rate: Rate = 0.4
     candidates: Annotated[int, Field(ge=1, le=50)] = 12
     least: Annotated[float, Field(ge=0, le=1)] = 0.3

@@ -29,11 +29,13 @@ from core.augment.edits import Tagged, by_chance, compared
 from core.augment.protocol import Child, Example, Name, Names, Rate, Rejected, Resources, Spent
 from core.augment.translation import Asked, Memory
 from core.augment.translators import ByEndpoint, Named, translator
+from core.errors import CoreError
 from core.params import CLOSED
 from core.tasks.example import OUTSIDE, spans
 from core.tasks.running import unspaced
 from core.tasks.tokenise import tokenise
 
+_PIVOTS = re.compile(r"[a-z]{2,3}(, ?[a-z]{2,3}){0,19}")
 _LIKE = 0.9  # a mention has come back if it is as similar as that to what it was, 0..1
 _LONGEST = 500  # characters of a text: of longer ones translators forget the end, and they take minutes for some
 # Never put to a translator: addresses, handles, brackets, endless words; to the embedded one: what isn't Latin; to one
@@ -59,10 +61,15 @@ class BackTranslationParams:
     rate: Rate = 0.5
     mode: Literal["segments", "markers"] = "segments"
     fewest: Annotated[int, Field(ge=1)] = 3  # words of the shortest segment that is translated
-    pivot: Annotated[str, Field(pattern="^[a-z]{2,3}(, ?[a-z]{2,3}){0,19}$")] = "pt"  # languages between: de, fr
+    pivot: Annotated[str, Field(max_length=100)] = "pt"  # languages between: de, fr
     there: Annotated[Name, Names("model", endpoints=True)] | None = None
     back: Annotated[Name, Names("model")] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+
+    def __post_init__(self) -> None:
+        """Raises CoreError `bad_pivot`."""
+        if not _PIVOTS.fullmatch(self.pivot):
+            raise CoreError("bad_pivot", {"pivot": self.pivot or "-"}, "hint_bad_pivot")
 
     @property
     def pivots(self) -> list[str]:

@@ -31,7 +31,9 @@ _USUAL = (
     "deletion",
     "keyboard",
 )  # the most telling first
-_ENGLISH = ("synonym",)  # of these, what other languages don't have
+_ENGLISH = ("synonym",)  # of these, what other languages don't have,
+_WORDS = ("swap", "deletion")  # and what makes little sense where words are single characters
+_CHARACTERS = ("zh", "ja")
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,9 @@ class _Desk:
 def usual(task: Task, language: str, count: int) -> list[str]:
     """The methods to begin with."""
     there = available(task)
-    english = language.partition("-")[0] == "en"
-    return [name for name in _USUAL if name in there and (english or name not in _ENGLISH)][:count]
+    short = language.partition("-")[0]
+    able = [name for name in _USUAL if name in there and (short == "en" or name not in _ENGLISH)]
+    return sorted(able, key=lambda name: short in _CHARACTERS and name in _WORDS)[:count]
 
 
 def answer(root: Path, request: Mapping[str, Any], turn: Turn) -> dict[str, Any]:

@@ -67,6 +67,9 @@ def check(decision: Decision, labels: Collection[str] | None = None) -> None:
     if decision.verdict != "edited":
         return
     whole = len(decision.tokens) == len(decision.tags) > 0 and all(token.strip() for token in decision.tokens)
-    known = labels is None or {span.label for span in spans(decision.tags)} <= {*labels}
-    if not whole or not known or not valid_iob2(decision.tags):
+    strange = sorted({span.label for span in spans(decision.tags)} - {*labels}) if labels is not None else []
+    if strange:
+        values = {"label": ", ".join(strange), "known": ", ".join(sorted(labels or ()))}
+        raise CoreError("decision_label", values)
+    if not whole or not valid_iob2(decision.tags):
         raise CoreError("bad_decision", {"child": decision.child[:16]})

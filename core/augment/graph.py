@@ -49,7 +49,7 @@ class GraphParams:
     how: Literal["replace", "append"] = "replace"
     senses: Annotated[int, Field(ge=1, le=5)] = 1
     triples: Annotated[Name, Names("file", "core.augment.triples:read")] | None = None
-    along: Annotated[str, Field(min_length=1, max_length=200)] = SIBLING
+    along: Annotated[str, Field(max_length=200)] = SIBLING  # nothing: siblings
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class GraphExpansion:
     def __init__(self, params: GraphParams, resources: Resources) -> None:
         self._params = params
         own = resources.named.get("triples")
-        self._relation = params.relation if own is None else params.along
+        self._relation = params.relation if own is None else params.along or SIBLING
         self._graph: Graph = WordNet(resources, params.senses) if own is None else _own(own, params)
         self._english = resources.language.partition("-")[0] == "en"
         self._brackets = ("（", "）") if resources.language.partition("-")[0] in ("zh", "ja") else ("(", ")")
@@ -125,8 +125,9 @@ class GraphExpansion:
 def _own(path: Path, params: GraphParams) -> Triples:
     """Triples of one's own. Raises CoreError `relation_unknown` where none has the relation."""
     found = read(path, params.triples or "")
-    if params.along != SIBLING and params.along not in found.relations:
-        values = {"relation": params.along, "known": ", ".join([SIBLING, *found.relations[:_TOLD]])}
+    if (params.along or SIBLING) != SIBLING and params.along not in found.relations:
+        known = dict.fromkeys([SIBLING, *found.relations[:_TOLD]])
+        values = {"relation": params.along, "known": ", ".join(known)}
         raise CoreError("relation_unknown", values)
     return found
 

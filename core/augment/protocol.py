@@ -43,12 +43,14 @@ class Names:
     In a recipe it is what a person writes; in the spec of a run, and in a project, what the workspace keeps:
     `file:SHA` or `model:IDENTITY`, in a project with a name after a slash. `reader`: "module:function", called with the
     path of a file and its name for messages before it is taken; it raises CoreError. `endpoints`: instead of a model it
-    may name an endpoint of the workspace's file of them, `endpoint:NAME`, which stays as it is.
+    may name an endpoint of the workspace's file of them, `endpoint:NAME`, which stays as it is. `trained`: it must have
+    learned the labels of such rows already, as a run has.
     """
 
     kind: Literal["file", "model"]
     reader: str = ""
     endpoints: bool = False
+    trained: bool = False
 
     def outside(self, value: object) -> bool:
         """Whether a value names an endpoint, of which the workspace keeps nothing."""

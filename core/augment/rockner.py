@@ -40,7 +40,7 @@ class RocknerParams:
     mentions: Rate = 1.0
     gazetteer: Annotated[Name, Names("file", "core.augment.gazetteer:read")] | None = None
     model: Annotated[Name, Names("model")] | None = None
-    against: Annotated[Name, Names("model")] | None = None
+    against: Annotated[Name, Names("model", trained=True)] | None = None
     tries: Annotated[int, Field(ge=1, le=50)] = 5
 
 

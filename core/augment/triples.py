@@ -86,6 +86,7 @@ class Triples:
         own = key(word)
         if relation == SIBLING:
             found = [head for about in self._of.get(own, ()) for head, plain in self._heads[about] if plain != own]
+            found += [tail for tail in self._tails.get((own, relation), ()) if key(tail) != own]  # as the file calls it
         else:
             found = [tail for tail in self._tails.get((own, relation), ()) if key(tail) != own]
         return [*dict.fromkeys(found)]

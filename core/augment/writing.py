@@ -30,6 +30,7 @@ $domain
 Example: $example
 $form"""
 _FORM = "Answer with one JSON object on one line, in the form of the example, and with nothing else."
+_PLACES = frozenset(("language", "example", "wanted", "labels", "style", "domain", "form"))
 _LONGEST = 2000  # characters of a row that is shown, and of one that is written
 _FENCE = re.compile(r"^```(?:json)?\s*\n(.*?)\n?\s*```$", re.DOTALL | re.IGNORECASE)
 
@@ -60,6 +61,11 @@ class Asking:
     """
 
     def __init__(self, told: Told, rows: Sequence[Example], language: str, known: Sequence[str] = ()) -> None:
+        asked = Template(told.prompt)
+        unknown = sorted({*asked.get_identifiers()} - _PLACES) if asked.is_valid() else ["$"]
+        if unknown:
+            values = {"name": ", ".join(unknown), "known": ", ".join(f"${one}" for one in sorted(_PLACES))}
+            raise CoreError("prompt_place", values, "hint_prompt_place")
         self._told, self._language = told, language
         self._whole = any(row.labels for row in rows)  # whether rows have labels, or mentions have
         mentions = [(span.label, row.tokens[span.start : span.end]) for row in rows for span in spans(row.tags)]

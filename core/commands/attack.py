@@ -38,11 +38,13 @@ def add_attack(commands: object) -> None:
 def attack(args: Namespace, at: Setting) -> Answer:
     """Attack a run, or read what an attack on it came to.
 
-    Raises CoreError `run_ambiguous`, `run_has_no_model`, `attack_no_rows`.
+    Raises CoreError `run_ambiguous`, `run_has_no_model`, `attack_which_run`, `attack_no_rows`.
     """
     run = trained(args.run, at)
     pairs = dict(item.partition("=")[::2] for item in args.param)
     given = {key: parse(value, "--param").data for key, value in pairs.items()}
+    if ATTACKS[args.method] in given:
+        raise CoreError("attack_which_run", {"param": ATTACKS[args.method], "run": run.id})
     params_of(args.method, {ATTACKS[args.method]: f"run:{run.id}"} | given, "param")
     asked = Asked(run.id, args.method, args.split, args.limit, args.seed, given)
     made, parents = attacks.start(at.workspace, asked, Path.cwd())

@@ -83,6 +83,7 @@ def install(name: str, models: Path, relative_to: Path) -> Installed:
     workspace, `model:IDENTITY` for what is installed there already, or a hub id with an optional `@revision`. Raises
     CoreError with what is wrong and, for an unreachable hub, what is at hand locally.
     """
+    name = started.whole_name(name, models.parent / "runs")
     run = started.run_of(name)
     there = _there(name, models) if run is None else started.install(run, models)
     if there is not None:

@@ -64,6 +64,19 @@ def run_of(name: str) -> str | None:
     return found[1] if found else None
 
 
+def whole_name(name: str, runs: Path) -> str:
+    """`run:` with all of a run's number, where a name begins with `run:` and the number is only begun; any other name
+    as it is. `runs`: the folder of all runs. Raises CoreError `run_none`, `run_ambiguous`."""
+    begun = name.removeprefix("run:")
+    if not name.startswith("run:") or _NAME.fullmatch(name):
+        return name
+    known = re.fullmatch(r"[0-9a-f]{4,15}", begun) is not None and runs.is_dir()
+    found = sorted(path.name for path in runs.glob(f"{begun}*") if path.is_dir()) if known else []
+    if len(found) != 1:
+        raise CoreError("run_ambiguous", {"run": begun[:40] or "-", "found": len(found)}, "hint_run_number")
+    return f"run:{found[0]}"
+
+
 def start_of(folder: Path) -> Start | None:
     """What is known of a model's folder that is a run's; None of any other. Raises CoreError `model_bad_start`."""
     path = folder / FILE
