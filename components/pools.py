@@ -18,7 +18,7 @@ from components.progress import watch
 from components.review import review, without_children
 from components.words import raw, said_raw, t, visible
 from core import project as projects
-from core.augment.pool import rejected_rows
+from core.augment.pool import rejected_children, rejected_rows
 from core.corpus import Corpus
 from core.launch import Standing, start_import, start_pool
 from core.params import digest
@@ -228,8 +228,12 @@ def _rejected(space: Workspace, found: Standing, parent: Corpus, name: str) -> N
         return
     shown_as = {code: f"{said_raw(code)} ({count})" for code, count in counts.items()}
     code = choice(st.selectbox, t("Why"), list(counts), key=_WHY, show=shown_as.__getitem__)
-    rows = rejected_rows(space.run_folder(found.runs[name].id), parent, code)
-    if len(rows):
+    folder = space.run_folder(found.runs[name].id)
+    rows, children = rejected_rows(folder, parent, code), rejected_children(folder, parent, code)
+    if children is not None:
+        st.caption(t("The children that were rejected, with what they changed:"))
+        _sentences(children, np.arange(len(children)), f"augment_sifted_from_{parent.id[:16]}_{code}")
+    elif len(rows):
         _sentences(parent, rows, f"augment_rejected_from_{parent.id[:16]}_{code}")
 
 

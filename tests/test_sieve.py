@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.augment.pool import AugmentParams, build_pool, sifted
+from core.augment.pool import AugmentParams, build_pool, rejected_children, sifted
 from core.augment.sieve import Checks, Judged, judged
 from core.corpus import Corpus
 from core.errors import CoreError
@@ -128,7 +128,17 @@ def test_a_recipe_asks_for_it_and_says_so_again(tmp_path: Path):
     stage, rejected = staged(space, recipe, lambda runs: None)
     assert {"too_far", "labels_doubted"} & {*rejected} and len(stage.pools["shorter"]) > 10
     (run,) = space.store.list(kind="augment")
-    spec = read_json(space.run_folder(run.id) / "spec.json")
+    folder, gold = space.run_folder(run.id), stage.pools["gold"]
+    for code in {"too_far", "too_near", "labels_doubted"} & {*rejected}:
+        gone = rejected_children(folder, gold, code)
+        assert (
+            gone is not None
+            and len(gone) == rejected[code]
+            and gone.table.schema == stage.pools["shorter"].table.schema
+        )
+        assert not {*gone.table.column("id").to_pylist()} & {*stage.pools["shorter"].table.column("id").to_pylist()}
+    assert rejected_children(folder, gold, "unchanged") is None
+    spec = read_json(folder / "spec.json")
     assert spec["inputs"]["encoder"] == spec["params"]["checks"]["encoder"]
     low, middle, high = space.result(run.id)["audit"]["similarity"]
     assert 0.75 <= low <= middle <= high <= 0.98

@@ -43,7 +43,7 @@ from core.tasks.protocol import Task, schema_of
 CHANGE = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("was", pa.list_(pa.string()))])
 MADE = pa.schema([("changes", pa.list_(CHANGE)), ("method", pa.string()), ("copy", pa.int32())])
 REJECTED = pa.schema([("parent", ID), ("copy", pa.int32()), ("code", pa.string())])
-REJECTED_FILE = "rejected.arrow"
+REJECTED_FILE, SIFTED_FILE = "rejected.arrow", "sifted.arrow"  # reasons of all, and children that a model rejected
 AHEAD = 32  # rows that a method is told of at once: two seconds of the slowest
 DECISIONS = "decisions"  # the role of people's decisions among a run's inputs; models that check have their field's
 PROGRESS = 1.0  # seconds between two looks at whether somebody cancelled
@@ -96,12 +96,14 @@ class RejectedChild:
 @dataclass(frozen=True)
 class Pool:
     """The children that passed, and those that did not: together as many as rows times copies; and what attacks on a
-    model came to, whatever became of their children."""
+    model came to, whatever became of their children. `sifted`: the children that a model rejected, with the column
+    `code`; None: none was asked."""
 
     corpus: Corpus
     rejected: Sequence[RejectedChild]
     spent: Spent | None = None
     attempts: Sequence[Attempt] = ()
+    sifted: pa.Table | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -178,7 +180,8 @@ def sifted(
     copies = table.column("copy").to_pylist()
     out = [RejectedChild(id, n, code) for id, n, code in zip(parents, copies, codes, strict=True) if code is not None]
     stay = np.array([code is None for code in codes], dtype=bool)
-    left = replace(pool, corpus=pool.corpus.take(np.flatnonzero(stay)), rejected=[*pool.rejected, *out])
+    gone = table.filter(pa.array(~stay)).append_column("code", pa.array([code for code in codes if code], pa.string()))
+    left = replace(pool, corpus=pool.corpus.take(np.flatnonzero(stay)), rejected=[*pool.rejected, *out], sifted=gone)
     return left, found.take(stay)
 
 
@@ -326,6 +329,8 @@ def run(ctx: RunContext) -> None:
     ctx.metric(step=total, total=total)
     corpora.write(pool.corpus, ctx.root / "corpora")
     _write_rejected(pool.rejected, ctx.folder / REJECTED_FILE)
+    if pool.sifted is not None:
+        corpora.keep(pool.sifted, {}, ctx.folder / SIFTED_FILE)
     audited = audit(parent, pool.corpus, thought, pool.spent, pool.attempts)
     if pool.spent is not None:
         ctx.note(spent_line(pool.spent))
@@ -342,6 +347,17 @@ def rejected_rows(folder: Path, parent: Corpus, code: str) -> np.ndarray:
     kept_rows, _ = corpora.kept(path)
     ids = kept_rows.filter(pc.equal(kept_rows.column("code"), code)).column("parent")
     return np.flatnonzero(pc.is_in(parent.table.column("id"), value_set=ids.combine_chunks()).to_numpy())
+
+
+def rejected_children(folder: Path, parent: Corpus, code: str) -> Corpus | None:
+    """The children that a model rejected for a reason, as they were made; None where nothing is kept of them: those
+    that failed before that were never whole. `folder`: of the run that built the pool."""
+    path = folder / SIFTED_FILE
+    if not path.is_file():
+        return None
+    found, _ = corpora.kept(path)
+    some = found.filter(pc.equal(found.column("code"), code)).drop_columns(["code"])
+    return Corpus(parent.schema, some) if len(some) else None
 
 
 def _write_rejected(rejected: Sequence[RejectedChild], path: Path) -> None:
