@@ -128,7 +128,7 @@ def test_a_recipe_asks_for_it_and_says_so_again(tmp_path: Path):
     stage, rejected = staged(space, recipe, lambda runs: None)
     assert {"too_far", "labels_doubted"} & {*rejected} and len(stage.pools["shorter"]) > 10
     (run,) = space.store.list(kind="augment")
-    folder, gold = space.run_folder(run.id), stage.pools["gold"]
+    folder, gold, left = space.run_folder(run.id), stage.pools["gold"], stage.pools["shorter"].table
     for code in {"too_far", "too_near", "labels_doubted"} & {*rejected}:
         gone = rejected_children(folder, gold, code)
         assert (
