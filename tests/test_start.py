@@ -160,7 +160,7 @@ def code_of(call) -> str:
 def test_what_cannot_be_a_start(space: Workspace, tiny_model):
     models = space.models
     assert code_of(lambda: install("run:0123456789abcdef", models, space.root)) == "run_without_weights"
-    assert code_of(lambda: install("run:01234567", models, space.root)) == "model_missing"
+    assert code_of(lambda: install("run:01234567", models, space.root)) == "run_ambiguous"
     run = trained_run(space, tiny_model, GOLD, DEV, seed=4)
     weights = space.run_folder(run) / "model" / loading.OVERLAY
     whole = weights.read_bytes()

@@ -78,12 +78,19 @@ def test_the_prompt_says_what_is_wanted():
 
 
 def test_a_prompt_of_ones_own_keeps_its_braces_and_is_told_the_form():
-    own = Told(prompt='Like {this}: $example {"$unknown"} $$5')
+    own = Told(prompt='Like {this}: $example {"$$unknown"} $$5')
     prompt = Asking(own, [OSLO], "en").prompt(OSLO)
     assert isinstance(prompt, str)
     assert (
         prompt.startswith('Like {this}: {"text"') and '{"$unknown"} $5' in prompt and prompt.endswith("nothing else.")
     )
+
+
+@pytest.mark.parametrize(("prompt", "name"), [("hello $nosuch and $style", "nosuch"), ("5 $ a piece", "$")])
+def test_a_place_that_nobody_fills_is_refused(prompt: str, name: str):
+    with pytest.raises(CoreError) as error:
+        Asking(Told(prompt=prompt), [OSLO], "en")
+    assert (error.value.code, error.value.values["name"]) == ("prompt_place", name)
 
 
 def test_a_label_that_no_row_has_is_refused():
