@@ -36,6 +36,7 @@ SCENES: Mapping[str, str] = {
     "models": "/models?project=newsroom",
     "storage": "/storage?project=newsroom",
 }
+BELOW = ("augment-each", "augment-became")  # of these the end of the page is what matters
 WIDTHS: Mapping[int, int] = {1280: 1500, 420: 2000}  # width -> height in pixels
 SETTLED = 1500  # milliseconds that figures take to draw
 
@@ -71,6 +72,9 @@ def take(visitor: Visitor, scene: str, language: str, path: Path, png: bool) -> 
     visitor.goto(address + ("&" if "?" in address else "?") + f"lang={language}")
     visitor.page.wait_for_timeout(SETTLED)
     visitor.settle()
+    if scene in BELOW:
+        visitor.page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 1e6)")
+        visitor.page.wait_for_timeout(SETTLED)
     picture = Image.open(io.BytesIO(visitor.page.screenshot())).convert("RGB")
     picture.save(path.with_suffix(".png" if png else ".webp"), quality=72, method=6)
 
