@@ -18,7 +18,7 @@ from components.progress import watch
 from components.review import review, without_children
 from components.words import raw, said_raw, t, visible
 from core import project as projects
-from core.augment.pool import rejected_children, rejected_rows
+from core.augment.rejected import rejected_children, rejected_rows
 from core.corpus import Corpus
 from core.launch import Standing, start_import, start_pool
 from core.params import digest

@@ -23,8 +23,9 @@ from core.augment.deletion import Deletion, DeletionParams
 from core.augment.edits import Edit, edited
 from core.augment.mention_replacement import MentionReplacement, MentionReplacementParams
 from core.augment.occurrences import Occurrences
-from core.augment.pool import AugmentParams, build_pool, pool_schema, rejected_rows, run, valid_iob2
+from core.augment.pool import AugmentParams, build_pool, pool_schema, run
 from core.augment.protocol import Change, Child, Example, Rejected, Resources, Scope, restore, rng_for
+from core.augment.rejected import rejected_rows
 from core.augment.shuffle_segments import ShuffleSegments, ShuffleSegmentsParams
 from core.augment.swap import Swap, SwapParams
 from core.augment.token_replacement import TokenReplacement, TokenReplacementParams
@@ -33,6 +34,7 @@ from core.errors import CoreError
 from core.params import canonical
 from core.runs import Cancelled, RunSpec, located
 from core.tasks import task
+from core.tasks.example import valid_iob2
 from core.tasks.running import Running, spliced
 from core.tasks.tagging import OUTSIDE, TABLE, content, spans, text_content
 from tests.language_server import author, configured, serving

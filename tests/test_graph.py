@@ -9,12 +9,13 @@ import pytest
 
 from core.augment import Entry, make, params_of
 from core.augment.graph import GraphExpansion, GraphParams
-from core.augment.pool import AugmentParams, build_pool, valid_iob2
+from core.augment.pool import AugmentParams, build_pool
 from core.augment.protocol import Change, Child, Example, Rejected, Resources, restore, rng_for
 from core.augment.triples import RELATIONS, read
 from core.errors import CoreError
 from core.pipeline import staged
 from core.recipe import load
+from core.tasks.example import valid_iob2
 from core.workspace import Workspace
 from tests.test_augment import GOLD, ROWS
 

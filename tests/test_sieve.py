@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.augment.pool import AugmentParams, build_pool, rejected_children, sifted
+from core.augment.pool import AugmentParams, build_pool, sifted
+from core.augment.rejected import rejected_children
 from core.augment.sieve import Checks, Judged, judged
 from core.corpus import Corpus
 from core.errors import CoreError

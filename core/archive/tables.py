@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from core import corpus as corpora
 from core.archive.arrow import table_of
-from core.augment.pool import REJECTED, pool_schema
+from core.augment.pool import pool_schema
+from core.augment.rejected import REJECTED
 from core.corpus import Corpus, Schema, pc
 from core.errors import CoreError
 from core.params import build

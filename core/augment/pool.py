@@ -13,11 +13,10 @@ import pyarrow as pa
 from pydantic import Field
 
 from core import corpus as corpora
-from core.augment import Entry, augmenter, check_suits, make, named_by, params_of, resources
+from core.augment import augmenter, check_suits, make, named_by, params_of, resources
 from core.augment.audit import audit, spent_line
-from core.augment.decisions import Decision, Decisions, mark
+from core.augment.decisions import Decisions
 from core.augment.decisions import read as read_decisions
-from core.augment.edits import compared
 from core.augment.protocol import (
     Ahead,
     Attempt,
@@ -31,19 +30,18 @@ from core.augment.protocol import (
     Spent,
     rng_for,
 )
+from core.augment.rejected import RejectedChild, keep_rejected
 from core.augment.sieve import Checks, Judged, judged
-from core.corpus import ID, Corpus, digest_parts, pc
+from core.augment.sound import as_decided, objection
+from core.corpus import Corpus, digest_parts
 from core.formats.leakage import contents
 from core.params import CLOSED, build, canonical, canonical_json
 from core.runs import PARAM, RunContext, kept
 from core.tasks import task as task_of
-from core.tasks.example import spans, valid_iob2
 from core.tasks.protocol import Task, schema_of
 
 CHANGE = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("was", pa.list_(pa.string()))])
 MADE = pa.schema([("changes", pa.list_(CHANGE)), ("method", pa.string()), ("copy", pa.int32())])
-REJECTED = pa.schema([("parent", ID), ("copy", pa.int32()), ("code", pa.string())])
-REJECTED_FILE, SIFTED_FILE = "rejected.arrow", "sifted.arrow"  # reasons of all, and children that a model rejected
 AHEAD = 32  # rows that a method is told of at once: two seconds of the slowest
 DECISIONS = "decisions"  # the role of people's decisions among a run's inputs; models that check have their field's
 PROGRESS = 1.0  # seconds between two looks at whether somebody cancelled
@@ -82,15 +80,6 @@ class AugmentParams:
         found = {PARAM + name: self.params[name] for name, mark in given.items() if not mark.outside(self.params[name])}
         found |= {} if self.decisions is None else {DECISIONS: self.decisions}
         return found if self.checks is None else found | self.checks.models()
-
-
-@dataclass(frozen=True)
-class RejectedChild:
-    """A child that did not come to be: the id of its parent row, which copy, and why."""
-
-    parent: bytes
-    copy: int
-    code: str
 
 
 @dataclass(frozen=True)
@@ -149,7 +138,7 @@ def build_pool(
             attempts += [] if child.attempt is None else [child.attempt]
             if decision is not None and isinstance(child, Child):
                 seen.add(task.text_content(child.tokens))  # what was rejected or edited doesn't come back as another
-                child = _as_decided(task, row, child, decision, parent.schema.labels, forbidden, seen)
+                child = as_decided(task, row, child, decision, parent.schema.labels, forbidden, seen)
             if isinstance(child, Rejected):
                 rejected.append(RejectedChild(row.id, copy, child.code))
             else:
@@ -208,69 +197,8 @@ def born(
     entry = augmenter(params.method)
     if entry.control:
         return Rejected("overlaps_held_out") if content in forbidden else made
-    against = _objection(row, made, entry, content, forbidden, seen)
+    against = objection(row, made, entry, content, forbidden, seen)
     return made if against is None else replace(against, attempt=made.attempt)
-
-
-def _as_decided(
-    task: Task,
-    row: Example,
-    made: Child,
-    decision: Decision,
-    labels: Sequence[str],
-    forbidden: AbstractSet[bytes],
-    seen: AbstractSet[bytes],
-) -> Child | Rejected:
-    """A sound child as a person decided about it; as it is, if it isn't the one that was decided about."""
-    if decision.verdict == "accepted" or decision.made not in ("", mark(made.tokens, made.tags)):
-        return made
-    if decision.verdict == "rejected":
-        return Rejected("rejected_by_hand")
-    by_hand = compared(row, [*zip(decision.tokens, decision.tags, strict=True)])
-    if isinstance(by_hand, Rejected):
-        return by_hand
-    if not {span.label for span in spans(by_hand.tags)} <= {*labels}:
-        return Rejected("invalid_tags")
-    by_hand = replace(by_hand, labels=made.labels)
-    return _unfit(row, by_hand, task.text_content(by_hand.tokens), forbidden, seen) or by_hand
-
-
-def _objection(
-    row: Example,
-    child: Child,
-    entry: Entry,
-    content: bytes,
-    forbidden: AbstractSet[bytes],
-    seen: AbstractSet[bytes],
-) -> Rejected | None:
-    """The first reason against a child. `content`: what a model sees of it."""
-    before, after = (_mentions(one, entry.keeps_mentions) for one in (row, child))
-    same = before <= after if entry.adds_mentions else before == after
-    if valid_iob2(child.tags) and not (same and _masked(row) == _masked(child)):
-        return Rejected("mentions_changed")
-    return _unfit(row, child, content, forbidden, seen)
-
-
-def _unfit(
-    row: Example, child: Child, content: bytes, forbidden: AbstractSet[bytes], seen: AbstractSet[bytes]
-) -> Rejected | None:
-    """The first reason against a child that holds whoever made it."""
-    if not valid_iob2(child.tags):
-        return Rejected("invalid_tags")
-    if content in forbidden:
-        return Rejected("overlaps_held_out")
-    if child.tokens == row.tokens:
-        return Rejected("unchanged")
-    return Rejected("duplicate") if content in seen else None
-
-
-def _mentions(row: Example | Child, surfaces: bool) -> Counter[tuple[str, ...]]:
-    """The multiset of a row's labels, each with the surface of its mention where `surfaces` asks for it."""
-    return Counter((s.label, *(row.tokens[s.start : s.end] if surfaces else ())) for s in spans(row.tags))
-
-
-def _masked(row: Example | Child) -> list[str]:
-    return [token for token, tag in zip(row.tokens, row.tags, strict=True) if tag is None]
 
 
 def _table(parent: Corpus, rows: Sequence[Example], children: Sequence[Born], params: AugmentParams) -> pa.Table:
@@ -328,38 +256,9 @@ def run(ctx: RunContext) -> None:
         pool, thought = sifted(parent, pool, params.checks, models, ctx.check_cancelled, edited)
     ctx.metric(step=total, total=total)
     corpora.write(pool.corpus, ctx.root / "corpora")
-    _write_rejected(pool.rejected, ctx.folder / REJECTED_FILE)
-    if pool.sifted is not None:
-        corpora.keep(pool.sifted, {}, ctx.folder / SIFTED_FILE)
+    keep_rejected(ctx.folder, pool.rejected, pool.sifted)
     audited = audit(parent, pool.corpus, thought, pool.spent, pool.attempts)
     if pool.spent is not None:
         ctx.note(spent_line(pool.spent))
     found = {"rows": len(pool.corpus), "rejected": pool.counts, "audit": asdict(audited)}
     ctx.finish({"corpus": pool.corpus.id, **found, "issues": []})
-
-
-def rejected_rows(folder: Path, parent: Corpus, code: str) -> np.ndarray:
-    """Positions of the parents of which a child was rejected for a reason, each once, ascending. `folder`: of the run
-    that built the pool. *Shape:* (rows,), int64; none where nothing is kept of it."""
-    path = folder / REJECTED_FILE
-    if not path.is_file():
-        return np.empty(0, dtype=np.int64)
-    kept_rows, _ = corpora.kept(path)
-    ids = kept_rows.filter(pc.equal(kept_rows.column("code"), code)).column("parent")
-    return np.flatnonzero(pc.is_in(parent.table.column("id"), value_set=ids.combine_chunks()).to_numpy())
-
-
-def rejected_children(folder: Path, parent: Corpus, code: str) -> Corpus | None:
-    """The children that a model rejected for a reason, as they were made; None where nothing is kept of them: those
-    that failed before that were never whole. `folder`: of the run that built the pool."""
-    path = folder / SIFTED_FILE
-    if not path.is_file():
-        return None
-    found, _ = corpora.kept(path)
-    some = found.filter(pc.equal(found.column("code"), code)).drop_columns(["code"])
-    return Corpus(parent.schema, some) if len(some) else None
-
-
-def _write_rejected(rejected: Sequence[RejectedChild], path: Path) -> None:
-    columns = [[item.parent for item in rejected], [item.copy for item in rejected], [item.code for item in rejected]]
-    corpora.keep(pa.table(columns, schema=REJECTED), {}, path)

@@ -42,6 +42,22 @@ def in_order(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
     return [order[start:end] for start, end in pairwise(edges)][::-1]
 
 
+def inputs(ids: np.ndarray, ends: np.ndarray, rows: np.ndarray, pad: int) -> dict[str, np.ndarray]:
+    """A batch as networks are called with it: `input_ids`, `attention_mask`. *Shapes:* (rows, longest), int64.
+
+    `ids`, `ends`: sub-tokens of all rows, as of `padded`; `pad`: what fills a row up.
+    """
+    return {
+        "input_ids": padded(ids, ends, rows, pad).astype(np.int64),
+        "attention_mask": mask(ends[rows + 1] - ends[rows]),
+    }
+
+
+def mask(lengths: np.ndarray) -> np.ndarray:
+    """Which places of a batch are filled. *Shape:* (rows,) -> (rows, longest), int64."""
+    return (np.arange(int(lengths.max(initial=0))) < lengths[:, None]).astype(np.int64)
+
+
 def padded(values: np.ndarray, ends: np.ndarray, rows: np.ndarray, fill: int = 0) -> np.ndarray:
     """Rows of different length as one array. `values`: row i has values[ends[i] : ends[i + 1]], numbers or vectors.
 

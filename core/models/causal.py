@@ -6,7 +6,7 @@ from typing import Any
 
 from core.errors import CoreError
 from core.models.chat import Reply
-from core.models.loading import running_tokenizer
+from core.models.loading import pretrained, reading, running_tokenizer
 from core.models.sampling import Choice, seed_of
 
 _TEMPLATE, _TOKENIZER, _SETTINGS = "chat_template.jinja", "tokenizer_config.json", "generation_config.json"
@@ -102,26 +102,14 @@ def _template(folder: Path, config: dict[str, Any]) -> str | None:
 
 
 def _network(folder: Path, name: str) -> Any:
-    import torch
-    import transformers
+    from transformers import AutoModelForCausalLM, GenerationConfig
 
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    auto: Any = transformers.AutoModelForCausalLM
+    refused = CoreError("model_not_causal", {"model": name}, "hint_model_not_causal")
     try:
-        model, found = auto.from_pretrained(
-            str(folder),
-            dtype=torch.float32,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        model, absent = pretrained(folder, AutoModelForCausalLM, name)
     except ValueError:  # a family that doesn't write
-        raise CoreError("model_not_causal", {"model": name}, "hint_model_not_causal") from None
-    except (OSError, KeyError, RuntimeError) as error:
-        raise CoreError("model_unloadable", {"model": name, "what": str(error)[:200]}, "hint_model_folder") from None
-    if found["missing_keys"] or found["mismatched_keys"]:
-        raise CoreError("model_not_causal", {"model": name}, "hint_model_not_causal")
-    model.generation_config = transformers.GenerationConfig()
-    return model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        raise refused from None
+    if absent:
+        raise refused
+    model.generation_config = GenerationConfig()
+    return reading(model)

@@ -79,38 +79,62 @@ def hidden_states(folder: Path) -> tuple[int, int]:
 
 def network(folder: Path, head: str, classes: Sequence[str]) -> "torch.nn.Module":
     """The pre-trained encoder with a fresh head of the given classes, float32. The caller seeds torch before."""
+    module, _, name = head.partition(":")
+    auto = getattr(importlib.import_module(module), name)
+    try:
+        model, lacking = pretrained(folder, auto, folder.name, num_labels=len(classes), ignore_mismatched_sizes=True)
+    except ValueError as error:
+        values = {"model": folder.name, "what": str(error)[:200]}
+        raise CoreError("model_unloadable", values, "hint_model_folder") from None
+    encoder = f"{model.base_model_prefix}."
+    absent = [key for key in lacking if key.startswith(encoder)]
+    if absent:  # a head of ours is fresh, an encoder never is
+        raise weights_absent(folder.name, absent)
+    loaded = {n for n, _ in model.named_parameters() if not n.startswith(encoder)} - {*lacking}
+    fresh_unless_meant(model, auto.from_config, folder, classes, loaded)
+    return model
+
+
+def pretrained(folder: Path, auto: Any, name: str, **more: Any) -> tuple[Any, list[str]]:
+    """What an auto class of transformers makes of a folder, float32, and the weights that the folder lacks or has in
+    another shape, sorted. Nothing is fetched, no code and no pickle of the folder is looked at.
+
+    `name`: of the model, for messages. Raises ValueError for a family that the class doesn't know, CoreError
+    `model_unloadable`.
+    """
     import torch
     import transformers
 
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    module, _, name = head.partition(":")
-    auto = getattr(importlib.import_module(module), name)
     try:
         model, found = auto.from_pretrained(
             str(folder),
-            num_labels=len(classes),
             dtype=torch.float32,
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
-            ignore_mismatched_sizes=True,
             output_loading_info=True,
+            **more,
         )
-    except (ValueError, OSError, KeyError, RuntimeError) as error:
-        raise CoreError(
-            "model_unloadable", {"model": folder.name, "what": str(error)[:200]}, "hint_model_folder"
-        ) from None
-    encoder = f"{model.base_model_prefix}."
-    absent = [str(key) for key in (*found["missing_keys"], *found["mismatched_keys"])]
-    absent = sorted(key.strip("('") for key in absent if key.strip("('").startswith(encoder))
-    if absent:  # a head of ours is fresh, an encoder never is
-        values = {"model": folder.name, "count": len(absent), "first": absent[0]}
-        raise CoreError("model_weights_absent", values, "hint_model_folder")
-    lacking = {key[0] if isinstance(key, tuple) else key for key in (*found["missing_keys"], *found["mismatched_keys"])}
-    loaded = {n for n, _ in model.named_parameters() if not n.startswith(encoder)} - lacking
-    fresh_unless_meant(model, auto.from_config, folder, classes, loaded)
-    return model
+    except (OSError, KeyError, RuntimeError) as error:
+        values = {"model": name, "what": str(error)[:200]}
+        raise CoreError("model_unloadable", values, "hint_model_folder") from None
+    lacking = (*found["missing_keys"], *found["mismatched_keys"])
+    return model, sorted({key[0] if isinstance(key, tuple) else str(key) for key in lacking})
+
+
+def weights_absent(name: str, keys: Sequence[str]) -> CoreError:
+    """Of a model that can't do without them."""
+    values = {"model": name, "count": len(keys), "first": keys[0]}
+    return CoreError("model_weights_absent", values, "hint_model_folder")
+
+
+def reading(model: Any) -> Any:
+    """A network that is only read with, on the GPU where there is one."""
+    import torch
+
+    return model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def word_embeddings(model: Any) -> "torch.nn.Module":

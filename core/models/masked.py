@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import CoreError
-from core.models.loading import longest_input, tokenizer
+from core.models.loading import longest_input, pretrained, reading, tokenizer
 
 _LONGEST = 512  # sub-tokens of a row
 _TOKENS = 4096  # sub-tokens of a batch
@@ -108,25 +108,10 @@ class MaskedModel:
 
 def _network(folder: Path, name: str) -> Any:
     """The network with its pre-trained head; None where the folder holds none."""
-    import torch
-    import transformers
+    from transformers import AutoModelForMaskedLM
 
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
     try:
-        model, found = transformers.AutoModelForMaskedLM.from_pretrained(
-            str(folder),
-            dtype=torch.float32,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        model, absent = pretrained(folder, AutoModelForMaskedLM, name)
     except ValueError:  # a family without such a head
         return None
-    except (OSError, KeyError, RuntimeError) as error:
-        values = {"model": name, "what": str(error)[:200]}
-        raise CoreError("model_unloadable", values, "hint_model_folder") from None
-    if found["missing_keys"] or found["mismatched_keys"]:
-        return None
-    return model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    return None if absent else reading(model)

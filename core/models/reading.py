@@ -36,8 +36,8 @@ class Encoder:
         self._pad, self._length = loading.pad_id(folder), loading.longest_input(folder, _LONGEST)
         with torch.random.fork_rng():  # of a head, which is not used
             network: Any = loading.network(folder, task.head, task.classes(("none",)))
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._network = network.base_model.eval().to(self._device)
+        self._network = loading.reading(network.base_model)
+        self._device = self._network.device
 
     def read(self, table: pa.Table, check: Callable[[], None] = lambda: None, items: bool = True) -> Read:
         """The states of the last layer; without `items` only those of whole rows are kept. `check` is called before
@@ -52,9 +52,8 @@ class Encoder:
         with torch.inference_mode():
             for batch in batching.in_order(lengths, _TOKENS):
                 check()
-                ids = batching.padded(pieces.ids, pieces.rows, batch, self._pad).astype(np.int64)
-                mask = (np.arange(ids.shape[1]) < lengths[batch, None]).astype(np.int64)
-                put = {"input_ids": ids, "attention_mask": mask}
+                put = batching.inputs(pieces.ids, pieces.rows, batch, self._pad)
+                mask = put["attention_mask"]
                 found = self._network(**{name: torch.from_numpy(a).to(self._device) for name, a in put.items()})
                 states = found.last_hidden_state.float().cpu().numpy()
                 rows[batch] = (states * mask[:, :, None]).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)[:, None]

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import CoreError
 from core.models.languages import english, token
-from core.models.loading import longest_input, running_tokenizer
+from core.models.loading import longest_input, pretrained, reading, running_tokenizer, weights_absent
 from core.models.sampling import Choice, seed_of
 
 _LONGEST = 512  # sub-tokens of a text
@@ -142,26 +142,12 @@ def _batches(asked: Sequence[_Asked]) -> list[list[_Asked]]:
 
 
 def _network(folder: Path, name: str) -> Any:
-    import torch
-    import transformers
+    from transformers import AutoModelForSeq2SeqLM
 
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
     try:
-        model, found = transformers.AutoModelForSeq2SeqLM.from_pretrained(
-            str(folder),
-            dtype=torch.float32,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        model, absent = pretrained(folder, AutoModelForSeq2SeqLM, name)
     except ValueError:  # a family that writes nothing
         raise CoreError("model_not_seq2seq", {"model": name}, "hint_model_not_seq2seq") from None
-    except (OSError, KeyError, RuntimeError) as error:
-        raise CoreError("model_unloadable", {"model": name, "what": str(error)[:200]}, "hint_model_folder") from None
-    if found["missing_keys"] or found["mismatched_keys"]:
-        absent = sorted(str(key) for key in (*found["missing_keys"], *found["mismatched_keys"]))
-        values = {"model": name, "count": len(absent), "first": absent[0]}
-        raise CoreError("model_weights_absent", values, "hint_model_folder")
-    return model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    if absent:
+        raise weights_absent(name, absent)
+    return reading(model)

@@ -69,8 +69,8 @@ class TrainedModel:
             network: Any = loading.network(folder, self._task.head, classes)
         if not _has_head(folder, network):
             raise CoreError("model_not_trained", {"model": name}, "hint_model_not_trained")
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._network = network.eval().to(self._device)
+        self._network = loading.reading(network)
+        self._device = self._network.device
 
     @property
     def mask(self) -> str:
@@ -99,9 +99,7 @@ class TrainedModel:
         out = np.zeros((len(pieces.places), len(self._order)), dtype=np.float32)
         with torch.inference_mode():
             for rows in batching.in_order(pieces.lengths, _TOKENS):
-                ids = batching.padded(pieces.ids, pieces.rows, rows, self._pad).astype(np.int64)
-                mask = (np.arange(ids.shape[1]) < pieces.lengths[rows, None]).astype(np.int64)
-                put = {"input_ids": ids, "attention_mask": mask}
+                put = batching.inputs(pieces.ids, pieces.rows, rows, self._pad)
                 found = self._network(**{name: torch.from_numpy(a).to(self._device) for name, a in put.items()}).logits
                 found = found.float().cpu().numpy()[..., self._order]
                 for within, row in enumerate(rows.tolist()):

@@ -36,12 +36,10 @@ class Feed:
         """A batch as the network is called with it. *Shapes:* (rows, longest) or (rows, longest, width)."""
         pieces = self.pieces
         if self.states is None:
-            ids = batching.padded(pieces.ids, pieces.rows, rows, self.pad)
-            read = {"input_ids": ids.astype(np.int64)}
+            read = batching.inputs(pieces.ids, pieces.rows, rows, self.pad)
         else:
-            read = {"inputs_embeds": batching.padded(self.states, pieces.rows, rows)}
-        lengths = pieces.lengths[rows]
-        read["attention_mask"] = (np.arange(int(lengths.max())) < lengths[:, None]).astype(np.int64)
+            states = batching.padded(self.states, pieces.rows, rows)
+            read = {"inputs_embeds": states, "attention_mask": batching.mask(pieces.lengths[rows])}
         return {name: gear.tensor(array) for name, array in read.items()}
 
     def items(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
