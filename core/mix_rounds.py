@@ -15,11 +15,11 @@ from typing import Any, Literal
 import numpy as np
 
 from core.errors import CoreError
+from core.groups import SEARCH
 from core.jobs.folder import cancel_file
 from core.mix_search import Frame
 from core.mix_trials import (
     EACH,
-    SEARCH,
     Begun,
     MixSearch,
     Step,

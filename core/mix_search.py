@@ -3,6 +3,7 @@
 Amounts alone are searched: copies and rates of an augmenter make another pool, which is another ingredient.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -13,10 +14,10 @@ import numpy as np
 from core import corpus as corpora
 from core.errors import CoreError
 from core.formats.importing import used_labels
+from core.groups import SEARCH
 from core.jobs.folder import Run, read_object
-from core.mix import GOLD, Mix, Part
+from core.mix import GOLD, Mix, Part, cap
 from core.mix_trials import (
-    SEARCH,
     MixSearch,
 )
 from core.models.catalogue import install
@@ -26,11 +27,13 @@ from core.recipe import SEEDS, Recipe
 from core.recipe import check as recipe_of
 from core.recipe_text import recipe_data
 from core.runs import POOL, RunSpec
+from core.search.designs import STEP
 from core.seen import told_or_refused
 from core.stage import Stage, settle, train_specs
 from core.training import sense
 from core.workspace import Workspace
 
+FARTHEST = 3.0  # times gold, of one ingredient
 _REMEMBERED = 64  # newest runs of the kind among which that of a project is looked for
 _IMPORTED = ("corpora", "labels", "covered", "first_rows")  # what trainings need to know of the import
 
@@ -47,6 +50,14 @@ class SearchParams:
     imported: dict[str, Any]
     train: dict[str, Any]
     search: MixSearch
+
+
+def usual_most(pools: Mapping[str, int], mix: Mix) -> dict[str, float]:
+    """What is searched over unless somebody says otherwise: every ingredient that has rows, up to FARTHEST x gold or as
+    much as its pool delivers. `pools`: rows by name, gold among them."""
+    gold = pools[GOLD]
+    most = {name: min(FARTHEST, cap(mix.max_repeats, rows) / gold) for name, rows in pools.items() if name != GOLD}
+    return {name: round(math.floor(amount / STEP + 1e-9) * STEP, 2) for name, amount in most.items() if amount >= STEP}
 
 
 def ask(workspace: Workspace, recipe: Recipe, stage: Stage, search: MixSearch) -> tuple[Run, bool]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from core import pace
 from core.errors import CoreError
 from core.evaluation.verdicts import Metric
-from core.groups import LAUNCH
+from core.groups import LAUNCH, SEARCH
 from core.jobs.folder import Run, worked
 from core.mixing import added
 from core.observed import Evidence, Ground, Mixed, Totals, evidence, observed
@@ -26,7 +26,6 @@ from core.training.settings import TrainParams
 from core.trainings import OF_SEARCH
 from core.workspace import Workspace
 
-SEARCH = "search"  # the kind of run, and the event that a search began
 EACH = 0.5  # times gold of every ingredient of the uniform mix
 Why = Literal["runs", "minutes", "gain"]  # what ended a search
 Rate = Annotated[float, Field(ge=0, le=1)]

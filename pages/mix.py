@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import composed, facts, launching, mixer, named, tune
+from components import composed, facts, launching, mixer, named, search, tune
 from components.bench import Bench, open_bench
 from components.frame import PAGES, enter, need_project
 from components.words import t
@@ -36,6 +36,7 @@ def desk(bench: Bench) -> None:
             launching.launch_box(bench, mix, train)
             launching.recipe_box(bench, mix, train)
         tune.tune(bench, mix, train)
+    search.search(bench, train)
 
 
 with st.spinner(t("Reading the pools ..."), show_time=False):

@@ -63,6 +63,7 @@ TIERS = (
             "mix_search",
             "mix_rounds",
             "mix_found",
+            "mix_fresh",
             "trials",
             "sampler",
             "tune",

@@ -15,12 +15,16 @@ from core import project as projects
 from core.corpus import Corpus
 from core.corpus import read as read_corpus
 from core.errors import CoreError
+from core.groups import SEARCH
 from core.jobs.folder import Run, last_metrics, locked, read_json, write_json
 from core.jobs.run import Exit
 from core.launch import launch, plan_launch, standing, start_pool
 from core.mix import Mix, Part
+from core.mix_found import baselines, use
+from core.mix_found import found as found_by
+from core.mix_fresh import confirm, fresh, go_on, held
 from core.mix_search import Frame, ask, newest
-from core.mix_trials import SEARCH, Condition, MixSearch, Step, begun, searches, steps, survey
+from core.mix_trials import Condition, MixSearch, Step, begun, searches, steps, survey
 from core.recipe import AugmentedIngredient
 from core.runs import RunSpec
 from core.submit import result_of
@@ -131,7 +135,7 @@ def swapped_helps(amounts: Mapping[str, float], seed: int) -> float:
     return 0.4 + 0.4 * min(swapped, 1.0) - 0.2 * others**0.5 * (others > 0) + 0.04 * (seed % 2)
 
 
-RUNS = 14
+RUNS = 12
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +172,61 @@ def test_it_finds_the_mix_halves_on_seeds_and_says_what_it_found(ran):
     assert contrast.finished(space, TOWN) == []  # no candidates
     assert newest(space, "other") is None
     assert begin(space, runs=RUNS).id == run.id  # the same question
+
+
+def test_the_mix_is_held_against_its_baselines_on_fresh_seeds(ran):
+    space, run = ran
+    before, dev = found_by(space, TOWN, run.id), dev_of(space)
+    others = baselines(before)
+    assert others["gold"] == {} and set(others) <= {"gold", "everything", "single", "even"}
+    assert others["everything"] == {"others": 1.0, "swapped": 1.0} and len(others["single"]) == 1
+    assert fresh(space, TOWN, run.id) is None
+    ids = confirm(before, repeats=5)
+    top = set(ids[:: 1 + len(others)])
+    asked = fresh(space, TOWN, run.id)
+    assert len(ids) == len(set(ids)) == 5 * (1 + len(others)) and asked.seeds == (4, 5, 6, 7, 8)
+    assert held(space, TOWN, asked, before.begun.search)["gold"].verdict is None
+    for at, one in enumerate(ids):
+        carry_out(space, space.store.get(one), 1.0 if one in top else 0.1 * (at % 2), dev)
+    told = held(space, TOWN, asked, before.begun.search)
+    assert told["gold"].verdict == "better" and told["gold"].finished == 5 and told["gold"].pending == 0
+    assert told["gold"].fresh.value > 0.8 and told["gold"].first == pytest.approx(before.lead[0])
+    assert {group.id for group in contrast.finished(space, TOWN)} == set(asked.groups)  # mixes like any other now
+    assert go_on(space, TOWN, asked) == [id for at in range(1 + len(others)) for id in ids[at :: 1 + len(others)]]
+    after = found_by(space, TOWN, run.id)
+    assert after.amounts == before.amounts and sum(after.now.done) == sum(before.now.done) + len(ids)
+    had = use(space, TOWN, after.mix, run.id)
+    assert projects.load(space, TOWN).recipe.mix == after.mix != had
+
+
+def test_what_ingredients_are_worth_and_how_far_they_can_go(ran):
+    space, run = ran
+    told = found_by(space, TOWN, run.id)
+    even = next(one.group for one in told.steps if one.amounts == {"others": 0.5, "swapped": 0.5})
+    mixed = replace(told, result={"group": even})
+    shares = {mixed.names[share.ingredient]: share for share in mixed.attribution("", "f1").shares}
+    assert shares["swapped"].value.sign == 1 and shares["others"].value.sign == -1
+    low, high = told.spans["swapped"]
+    assert low <= told.amounts["swapped"] + 0.1 and high >= told.amounts["swapped"] - 0.1 and low > 0.2
+    assert told.spans["others"][1] < 2.0
+
+
+def test_the_command_shows_what_was_found(ran, tmp_path, core):
+    space, run = ran
+    over = [word for name, most in MOST.items() for word in ("--over", f"{name}={most}")]
+    place = ["--workspace", space.root]
+    shown = core(
+        "search", TOWN, *over, "--runs", str(RUNS), "--use", "--json", *place, folder=tmp_path, timeout=PATIENCE
+    )
+    assert shown.status == 0, shown.stderr
+    told = shown.json
+    assert told["run"] == run.id and told["confirmation"] is None and len(told["path"]) == told["mixes"]
+    assert set(told["good"]) == set(MOST) and "swapped" in told["values"][""]
+    assert projects.load(space, TOWN).recipe.mix == found_by(space, TOWN, run.id).mix
+    listed = core("board", "--group", f"{TOWN}/{run.id}", *place, folder=tmp_path)
+    assert listed.status == 0 and "0.5x others + 0.5x swapped" in listed.stdout, listed.stderr
+    refused = core("search", TOWN, "--least", "f9=0.5", "--json", *place, folder=tmp_path)
+    assert refused.status == 2 and refused.json["error"]["code"] == "bad_value"
 
 
 def test_what_was_trained_before_counts_whoever_launched_it(space):
@@ -216,6 +275,7 @@ def test_cancelled_it_calls_off_what_waits_and_tried_again_it_goes_on(space):
     assert sum(one.finished for one in steps_of(space, run)) == 4
 
 
+@pytest.mark.whole
 def test_trainings_that_fail_end_it(space):
     run = begin(space)
 

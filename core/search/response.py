@@ -50,9 +50,10 @@ class Plane:
 
 @dataclass(frozen=True)
 class Response:
-    """A rate as it goes with amounts. `process`: over its log-odds."""
+    """A rate as it goes with amounts. `process`: over its log-odds, or over itself."""
 
     process: Surrogate
+    odds: bool = True
 
     @classmethod
     def of(cls, rates: Rates) -> "Response":
@@ -65,7 +66,8 @@ class Response:
     def at(self, amounts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Mean and 90 % band of mixes. *Shapes:* (mixes, ingredients) -> three of (mixes,), 0..1."""
         mean, sd = self.process.at(amounts)
-        return rate(mean), rate(mean - _BAND * sd), rate(mean + _BAND * sd)
+        middle, low, high = (rate(end) if self.odds else end for end in (mean, mean - _BAND * sd, mean + _BAND * sd))
+        return middle, low, high
 
     def good(self, amounts: np.ndarray, best: np.ndarray) -> np.ndarray:
         """Which mixes are not shown to be worse than the best. *Shapes:* (mixes, ingredients), (ingredients,) ->
@@ -77,6 +79,19 @@ class Response:
     def best(self, amounts: np.ndarray) -> np.ndarray:
         """The mix of which most is expected. *Shape:* (ingredients,)."""
         return amounts[int(self.process.at(amounts)[0].argmax())]
+
+    def spans(self, mix: np.ndarray, limits: np.ndarray) -> np.ndarray:
+        """From where to where the amount of each ingredient stays good around the best mix, the others as in it.
+        *Shapes:* (ingredients,), (ingredients,) -> (ingredients, 2)."""
+        out = np.zeros((len(mix), 2))
+        for ingredient, most in enumerate(limits.tolist()):
+            found = self.curve(mix, ingredient, max(most, float(mix[ingredient])), mix)
+            at = int(np.abs(found.at - mix[ingredient]).argmin())
+            bad = np.flatnonzero(~found.good)
+            low, high = bad[bad < at], bad[bad > at]
+            first, last = (low[-1] + 1 if len(low) else 0), (high[0] - 1 if len(high) else len(found.at) - 1)
+            out[ingredient] = found.at[min(first, at)], found.at[max(last, at)]
+        return out
 
     def curve(self, mix: np.ndarray, ingredient: int, most: float, best: np.ndarray) -> Curve:
         """Along one ingredient, the others as in `mix`; good beside `best`. *Shapes:* (ingredients,)."""
