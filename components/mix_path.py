@@ -6,7 +6,7 @@ from components import mix_outcome
 from components.bench import Bench
 from components.frame import telling
 from components.mix_words import question
-from components.words import duration, raw, t, told
+from components.words import duration, raw, t, told, visible
 from core import mix_found
 from core.errors import CoreError
 from core.groups import launched
@@ -101,7 +101,7 @@ def _table(found: Found) -> None:
         rows.append(
             {
                 "number": one.number,
-                "mix": raw("{mix}", mix=mix_name(found.frame.mix(one.amounts))),
+                "mix": visible(mix_name(found.frame.mix(one.amounts))),
                 "repeats": one.finished,
                 "reached": 100 * float(mine.mean()) if len(mine) else None,
                 "expected": None if expected is None or position is None else 100 * float(expected[position]),
