@@ -59,9 +59,11 @@ class Parts:
     rows: np.ndarray
 
     @staticmethod
-    def of(found: Mapping[str, Statistics]) -> "Parts":
+    def of(found: Mapping[str, Statistics], sizes: Mapping[str, int] | None = None) -> "Parts":
+        """`sizes`: rows of ingredients that were not read whole."""
+        sizes = sizes or {}
         grams, moments = (np.stack([getattr(one, side) for one in found.values()]) for side in ("gram", "moment"))
-        return Parts(tuple(found), grams, moments, np.array([one.rows for one in found.values()]))
+        return Parts(tuple(found), grams, moments, np.array([sizes.get(name, one.rows) for name, one in found.items()]))
 
 
 def scale_of(states: np.ndarray) -> Scale:
