@@ -61,7 +61,7 @@ def look(bench: Bench) -> View:
 
 def show(bench: Bench, view: View, mix: Mix) -> None:
     """The figure for the mix in hand, or how to get one."""
-    baseline, named = _pinned(bench)
+    baseline, named = pinned(bench)
     _baseline(bench, baseline, named, mix)
     _state(bench, view)
     desk = view.desk
@@ -127,7 +127,8 @@ def _baseline(bench: Bench, baseline: Mix, named: str, mix: Mix) -> None:
             st.button(t("Gold only"), key="mix_unpin", icon=":material/keep_off:", on_click=_pin, args=(slug, Mix()))
 
 
-def _pinned(bench: Bench) -> tuple[Mix, str]:
+def pinned(bench: Bench) -> tuple[Mix, str]:
+    """What mixes are held against, and what it is called: gold only, unless a mix was pinned."""
     mix: Mix = st.session_state.get(f"mix_pinned_{bench.project.slug}", Mix())
     if mixing.absent(mix, bench.sizes):
         mix = Mix()
@@ -139,7 +140,7 @@ def _pin(slug: str, mix: Mix) -> None:
 
 
 def _swap(bench: Bench, mix: Mix) -> None:
-    before, _ = _pinned(bench)
+    before, _ = pinned(bench)
     _pin(bench.project.slug, mix)
     edit(bench, lambda _: before)
 

@@ -129,7 +129,7 @@ class Desk:
         real, corrected = self._scores(None, None).values, self._process(None, None)
         told = value_of(self._forecasts, None, None) if corrected is None else corrected.held_out()[0]
         pairs = [(a, b) for a, b in combinations(range(len(real)), 2) if real[a] != real[b]]
-        right = sum((told[a] - told[b]) * (real[a] - real[b]) > 0 for a, b in pairs)
+        right = sum(bool((told[a] - told[b]) * (real[a] - real[b]) > 0) for a, b in pairs)
         return Trust(right, len(pairs), corrected is not None)
 
     def _difference(

@@ -37,7 +37,7 @@ def desk(bench: Bench, view: outlook.View) -> None:
         train = launching.budget(bench, found)
     if found is not None:
         with right:
-            launching.launch_box(bench, mix, train)
+            launching.launch_box(bench, mix, train, outlook.pinned(bench))
             launching.recipe_box(bench, mix, train)
         tune.tune(bench, mix, train)
 
