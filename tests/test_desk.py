@@ -51,7 +51,7 @@ def desk_of(runs: list[tuple[int, int]], forecast: bool = True, seeds: int = 2) 
 def test_a_forecast_alone_has_the_band_of_forecasts_elsewhere():
     person, _, rare = desk_of([]).expected({GOLD: 100, "a": 100}, {GOLD: 100}, "recall")
     assert person.value == pytest.approx(0.1) and person.band is not None
-    assert person.band[0] < 0 < person.band[1] and not person.real
+    assert person.band[0] < person.value < person.band[1] and not person.real
     assert (person.support, rare.label) == (200, "rare")
     assert desk_of([]).trust.of == 0
 
