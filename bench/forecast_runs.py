@@ -1,10 +1,11 @@
 """The real trainings that forecasts of mixes are held against: 50 mixes of each data set, short runs, two seeds each.
 
-    python bench/forecast_runs.py wnut17|politics [--workspace DIR] [--test]       needs PEIBI_DATA
+    python bench/forecast_runs.py wnut17|politics [--workspace DIR] [--test | --cast]       needs PEIBI_DATA
 
 Six of the mixes get six seeds, which say how well any forecast could do at all. What comes of a run goes into
 bench/forecast/NAME.json as soon as it is known, so the script can be stopped and started again at any time; `--test`
-adds what the runs find on test. bench/forecast.py reads those files and trains nothing.
+adds what the runs find on test, `--cast` forecasts all mixes into NAME-forecast.json. bench/forecast.py reads those
+files and trains nothing.
 """
 
 import argparse
@@ -23,10 +24,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from core import corpus as corpora
+from core.forecasting import prospect
 from core.mix import GOLD, Mix, Part, plan
 from core.models.catalogue import install
 from core.pipeline import staged
 from core.recipe import Recipe, load
+from core.report.composition import compose, index
 from core.runs import RunSpec
 from core.search.designs import start
 from core.stage import Stage, settle, train_specs
@@ -170,14 +173,36 @@ def train(case: Case, workspace: Workspace, look_at_test: bool) -> None:
             print(f"{key} {split} {f1:.3f} {time.monotonic() - began:.0f} s {mixes[at]}", flush=True)
 
 
+def cast(case: Case, workspace: Workspace) -> None:
+    """Forecast every mix, and count what a plain regression would go by."""
+    recipe = recipe_of(case, workspace)
+    stage, _ = staged(workspace, recipe, lambda runs: None)
+    found = prospect(workspace, recipe, lambda runs: None)
+    pools = {name: index(pool) for name, pool in stage.pools.items()}
+    mixes = [mix_of(amounts) for amounts in design(stage)]
+    labels = tuple(found.forecast.labels)
+    told = {
+        "labels": labels,
+        "forecast": [found.of(mix).totals.tolist() for mix in mixes],
+        "new_mentions": [compose(mix, pools, None, labels).new_mentions for mix in mixes],
+    }
+    lines = ",\n".join(f'  "{key}": {json.dumps(value)}' for key, value in told.items())
+    (PLACE / f"{case.name}-forecast.json").write_text("{\n" + lines + "\n}\n", encoding="utf-8")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=CASES)
     parser.add_argument("--workspace", type=Path, default=Path("workspace"))
     parser.add_argument("--test", action="store_true", help="predict test, too")
+    parser.add_argument("--cast", action="store_true", help="forecast the mixes instead")
     args = parser.parse_args()
     PLACE.mkdir(exist_ok=True)
-    train(CASES[args.name](), Workspace.open(args.workspace), args.test)
+    case, workspace = CASES[args.name](), Workspace.open(args.workspace)
+    if args.cast:
+        cast(case, workspace)
+    else:
+        train(case, workspace, args.test)
     return 0
 
 

@@ -1,15 +1,17 @@
 """How quick a forecast is while a slider moves: the head of a mix solved anew from statistics and all of dev scored.
 
-    python bench/forecast_speed.py [--json] [--quick]
+    python bench/forecast_speed.py [--json] [--quick] [--browser]
 
 20,000 words of dev in 1,000 sentences, 10 ingredients of 1,000 sentences, states 768 wide (and 1), six labels (13
-classes), random numbers, one core. Beside it: the same head from the ingredients' words.
+classes), random numbers, one core. Beside it: the same head from the ingredients' words. `--browser`: from a key on a
+slider of the sample project to moved diamonds on the screen of a real Chromium.
 """
 
 import argparse
 import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -74,10 +76,45 @@ def seconds(work: Callable[[], Any], rounds: int) -> float:
     return statistics.median(times)
 
 
+def _seen(moves: int) -> dict[str, Any]:
+    """Milliseconds from a key on a slider to other diamonds."""
+    from core import project as projects
+    from core.forecasting import ask
+    from core.launch import standing
+    from core.sample import open_sample
+    from core.submit import result_of
+    from core.workspace import Workspace
+    from tests.browser import browsing, served
+
+    drawn = "[...document.querySelectorAll('.js-plotly-plot')].map(g => JSON.stringify((g.data || []).map(d => d.x)))"
+    with tempfile.TemporaryDirectory() as folder:
+        space = Workspace.open(Path(folder) / "w")
+        open_sample(space, "newsroom")
+        project = projects.load(space, "newsroom")
+        stage = standing(space, project).stage
+        assert stage is not None
+        result_of(space, ask(space, project, stage), lambda runs: None)
+        with served(space.root) as address, browsing(address) as visitor:
+            visitor.goto("/mix?project=newsroom")
+            visitor.page.get_by_role("slider").first.focus()
+            times: list[float] = []
+            for _ in range(moves + 2):
+                visitor.settle()
+                before = visitor.page.evaluate(drawn)[1]
+                began = time.perf_counter()
+                visitor.page.keyboard.press("ArrowRight")
+                while visitor.page.evaluate(drawn)[1] == before and time.perf_counter() - began < 10:
+                    time.sleep(0.005)
+                times.append(1000 * (time.perf_counter() - began))
+    value = round(statistics.median(times[2:]), 1)
+    return {"name": "slider_to_diamonds", "value": value, "unit": "ms", "detail": {"ms": times[2:]}}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--browser", action="store_true", help="the app, too")
     args = parser.parse_args()
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(2 * len(LABELS) + 1, WIDTH)) * 0.2
@@ -89,8 +126,10 @@ def main() -> int:
     slow = seconds(lambda: anew(found, pools, drawn), 1 if args.quick else 5)
     apart = float(np.abs(found.head(drawn) - anew(found, pools, drawn)).max())
     detail = {"f1": found.of(drawn).f1, "words_of_dev": len(found.dev), "ingredients": INGREDIENTS, "width": WIDTH + 1}
+    claims = [_seen(5 if args.quick else 20)] if args.browser else []
     tell(
         [
+            *claims,
             {"name": "forecast", "value": round(1000 * quick, 1), "unit": "ms", "detail": detail},
             {"name": "refit_over_statistics", "value": round(slow / quick, 1), "unit": "x", "detail": {"s": slow}},
             {"name": "weights_apart", "value": apart, "unit": "", "detail": {}},

@@ -19,7 +19,7 @@ _STILL = {"displayModeBar": False}
 
 
 def show(bench: Bench, mix: Mix) -> Composition | None:
-    """The composition in words, as a bar, as a table, by label, and in examples; None where the mix can't be drawn."""
+    """The composition in words and as a bar; None where the mix can't be drawn."""
     try:
         found = compose(mixing.spelled_out(mix, bench.sizes), bench.pools, bench.dev, bench.labels)
     except CoreError as error:
@@ -30,10 +30,16 @@ def show(bench: Bench, mix: Mix) -> Composition | None:
     rows = {part.name: part.rows for part in found.parts}
     bar = figures.share_bar(rows, {name: bench.colour(name) for name in rows}, words)
     st.plotly_chart(bar, width="stretch", config=_STILL, key="mix_bar", alt=_sentence_raw(found))
+    return found
+
+
+def closer(bench: Bench, mix: Mix, found: Composition | None) -> None:
+    """The composition as a table, by label, and in examples."""
+    if found is None:
+        return
     _table(bench, mix, found)
     _histogram(bench, found)
     _examples(bench, mix)
-    return found
 
 
 def _parts(found: Composition) -> str:

@@ -1,6 +1,6 @@
 """Training a mix: how long, how often, what that starts; and the mix as a file or under a name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,8 +101,8 @@ def _about(times: float) -> str:
     return f"{times:.0f}" if times >= 10 else f"{times:.1f}"
 
 
-def launch_box(bench: Bench, mix: Mix, train: TrainParams) -> None:
-    """What a launch would start, and the button that does."""
+def launch_box(bench: Bench, mix: Mix, train: TrainParams, pinned: tuple[Mix, str]) -> None:
+    """What a launch would start, and the button that does. `pinned`: what the mix is held against, and its name."""
     name = _name_field(bench, mix)
     repeats = st.number_input(
         t("Repeats"),
@@ -122,12 +122,15 @@ def launch_box(bench: Bench, mix: Mix, train: TrainParams) -> None:
         gold_new = estimate(bench.space, project, bench.stage, {GOLD_ONLY: Mix()}, seeds).new
         alone = not mixing.added(mix)
         with_gold = False if alone else _gold_too(gold_new)
-        mixes = {name: mix} | ({_gold_name(name): Mix()} if with_gold else {})
+        beside = {_gold_name(name): Mix()} if with_gold else dict[str, Mix]()
+        if mixing.added(pinned[0]) and pinned[0] != mix and pinned[1] != name:
+            beside[pinned[1]] = pinned[0]
+        mixes = {name: mix} | beside
         plan = estimate(bench.space, project, bench.stage, mixes, seeds)
     except CoreError as error:
         st.error(told(error), icon=":material/error:")
         return
-    _announce(plan, int(repeats), with_gold)
+    _announce(plan, int(repeats), list(beside))
     if st.button(t("Launch"), key="mix_launch", type="primary", icon=":material/rocket_launch:", disabled=not plan.new):
         with telling(), st.spinner(t("Starting the runs ...")):
             _launch(bench, mix, mixes, train, int(repeats))
@@ -162,11 +165,16 @@ def _gold_too(new: int) -> bool:
     )
 
 
-def _announce(plan: Plan, repeats: int, with_gold: bool) -> None:
+def _announce(plan: Plan, repeats: int, beside: Sequence[str]) -> None:
     runs = sum(len(part.specs) for part in plan.mixes)
     text = (
-        t("Repeats of this mix and of gold only: {n} each. Runs in all: {runs}.", n=repeats, runs=runs)
-        if with_gold
+        t(
+            "Repeats of this mix and of {others}: {n} each. Runs in all: {runs}.",
+            others=", ".join(beside),
+            n=repeats,
+            runs=runs,
+        )
+        if beside
         else t("Repeats of this mix: {n}, each of them a run.", n=repeats)
     )
     if plan.new < runs:

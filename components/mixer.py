@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components.bench import Bench, Best, edit, held, keep_in_address, load, move, refused, taken
 from components.frame import PAGES
@@ -16,8 +17,8 @@ _UNITS: tuple[Unit, ...] = ("times_gold", "rows", "share")
 _SHORT: tuple[Short, ...] = ("shrink", "refill", "error")
 
 
-def controls(bench: Bench) -> Mix:
-    """Presets, units and amounts. -> the mix in hand"""
+def controls(bench: Bench) -> tuple[Mix, dict[str, DeltaGenerator]]:
+    """Presets, units and amounts. -> the mix in hand, and where a sentence about each ingredient may stand"""
     mix = bench.history.mix
     _presets(bench)
     error = refused()
@@ -25,16 +26,18 @@ def controls(bench: Bench) -> Mix:
         st.error(told(error))
     _unit_switch(bench, mix)
     _gold(bench, mix)
+    places: dict[str, DeltaGenerator] = {}
     for at, name in enumerate(bench.project.ingredients):
         if bench.sizes.get(name):
             _ingredient(bench, mix, at, name)
+            places[name] = st.empty()
         else:
             _nothing_there(bench, name)
     if bench.waiting:
         st.page_link(PAGES["augment"], label=t("Build it on the Augment page"), icon=":material/content_copy:")
     _more(bench, mix)
     keep_in_address(mix)
-    return mix
+    return mix, places
 
 
 def _presets(bench: Bench) -> None:

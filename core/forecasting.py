@@ -1,22 +1,26 @@
-"""Forecasts of a recipe's mixes: what they are solved from is made by runs in the background, once for each corpus."""
+"""Forecasts of a recipe's mixes: what they are solved from is made by one run in the background."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from core import corpus as corpora
-from core.corpus import Corpus
-from core.forecast.forecast import Forecast, Outlook, Pool, forecast
-from core.mix import GOLD, Mix, Part, plan
+from core.forecast.forecast import Forecast, Outlook
+from core.forecast.preparing import ForecastParams
+from core.jobs.folder import Run, read_object
+from core.mix import Mix, Part, plan
 from core.models.catalogue import install
+from core.params import canonical
 from core.pipeline import staged
+from core.project import Project, events, record
 from core.recipe import Recipe
-from core.stage import Stage, settle
-from core.submit import Submitter, Watch, result_of
-from core.tasks import task as task_of
-from core.training import features
+from core.runs import RunSpec
+from core.stage import Stage, settle, train_specs
+from core.submit import Watch, result_of
+from core.training.settings import TrainParams
 from core.workspace import Workspace
 
-LAYERS = (3, 6)  # of the encoder, whose states are read
+KIND = "forecast"
+WARM = TrainParams(steps=150, batch_tokens=256)  # the same whatever a project's settings are: they may change
 
 
 @dataclass(frozen=True)
@@ -28,33 +32,56 @@ class Prospect:
 
     def of(self, mix: Mix) -> Outlook:
         """Raises CoreError for a mix that can't be drawn."""
-        asked = {name: n for name, n in self.sizes.items() if name in mix.requested()}
-        return self.forecast.of(plan(mix, asked))
+        return self.forecast.of(self.drawn(mix))
+
+    def drawn(self, mix: Mix) -> dict[str, int]:
+        """Rows that a mix draws of each ingredient. Raises CoreError for one that can't be drawn."""
+        return plan(mix, {name: n for name, n in self.sizes.items() if name in mix.requested()})
 
 
-def prospect(workspace: Workspace, recipe: Recipe, watch: Watch, layers: Sequence[int] = LAYERS) -> Prospect:
-    """Build what is missing of pools and states, and a forecast over them. Raises RunEnded, CoreError."""
+def spec_of(recipe: Recipe, stage: Stage, model: str) -> RunSpec:
+    """The run behind forecasts of all mixes of what is built. `model`: identity of the encoder."""
+    there = {name: pool for name, pool in stage.pools.items() if len(pool)}
+    everything = Mix(parts={name: Part(1.0) for name in there})
+    training, names = settle(replace(recipe, mix=everything), stage)
+    [like] = train_specs(stage, training, names, model, [0])
+    warm = replace(WARM, max_length=recipe.train.max_length)
+    return RunSpec(KIND, like.inputs, canonical(ForecastParams(training.labels, training.mask_outside, warm)))
+
+
+def ask(workspace: Workspace, project: Project, stage: Stage) -> Run:
+    """Submit the run behind a project's forecasts, and note it. Raises CoreError: those of models."""
+    recipe = project.recipe
+    model = install(recipe.train.model, workspace.models, recipe.folder)
+    run, _ = workspace.submit(spec_of(recipe, stage, model.identity))
+    record(workspace, project.slug, {"event": KIND, "run": run.id, "model": recipe.train.model})
+    return run
+
+
+def asked(workspace: Workspace, project: Project, stage: Stage) -> Run | None:
+    """The run that was asked for forecasts of these ingredients, with the encoder that is named now; None: none was."""
+    noted = [event for event in events(workspace, project.slug) if event.get("event") == KIND]
+    for event in reversed(noted):
+        spec = read_object(workspace.run_folder(event["run"]) / "spec.json")
+        if event["model"] != project.recipe.train.model or spec is None:
+            continue
+        model = spec["inputs"]["model"].removeprefix("model:")
+        if spec_of(project.recipe, stage, model).id == event["run"]:
+            return next(iter(workspace.store.find([event["run"]])), None)
+    return None
+
+
+def prospect(workspace: Workspace, recipe: Recipe, watch: Watch) -> Prospect:
+    """Build what is missing, and a forecast over it. Raises RunEnded, CoreError."""
     model = install(recipe.train.model, workspace.models, recipe.folder)
     stage, _ = staged(workspace, recipe, watch)
-    params, _ = settle(replace(recipe, mix=_all(recipe)), stage)
+    run, _ = workspace.submit(spec_of(recipe, stage, model.identity))
+    result_of(workspace, run, watch)
+    return read(workspace, run.id, stage)
+
+
+def read(workspace: Workspace, run_id: str, stage: Stage) -> Prospect:
+    """What a finished run of the kind knows of the pools of a stage."""
     dev = corpora.read(workspace.corpus_path(stage.imported["corpora"]["dev"]))
-    submit = Submitter(workspace, fresh=False)
-
-    def pool(corpus: Corpus, of: Corpus) -> Pool:
-        run, _ = submit(features.spec_of(of.id, model.identity, layers))
-        result_of(workspace, run, watch)
-        return Pool(corpus, features.read(workspace.run_folder(run.id)).states)
-
-    pools = {name: pool(_masked(stage, name, params.mask_outside), found) for name, found in stage.pools.items()}
-    sizes = {name: len(found) for name, found in stage.pools.items()}
-    return Prospect(forecast(pools, pool(dev, dev), params.labels), sizes)
-
-
-def _all(recipe: Recipe) -> Mix:
-    """A mix of everything, from which labels and masks follow."""
-    return Mix(parts=dict.fromkeys([GOLD, *recipe.ingredients], Part(1.0)))
-
-
-def _masked(stage: Stage, name: str, outside: Sequence[str]) -> Corpus:
-    found = stage.pools[name]
-    return task_of(found.schema.task).masked(found, outside=True) if name in outside else found
+    found = Forecast.load(workspace.run_folder(run_id), dev)
+    return Prospect(found, {name: len(stage.pools[name]) for name in found.parts.names})

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import composed, facts, launching, mixer, named, search, tune
+from components import composed, facts, launching, mixer, named, nudges, outlook, search, tune
 from components.bench import Bench, open_bench
 from components.frame import PAGES, enter, need_project
 from components.words import t
@@ -19,21 +19,25 @@ st.caption(t("Gold is the data you trust. Decide what joins it and how much, loo
 
 
 @st.fragment
-def desk(bench: Bench) -> None:
+def desk(bench: Bench, view: outlook.View) -> None:
     """All that changes with an amount."""
     named.bring_back(bench)
     left, right = st.columns([4, 5], gap="medium")
     with left:
-        mix = mixer.controls(bench)
+        mix, places = mixer.controls(bench)
     with right:
         found = composed.show(bench, mix)
-    st.subheader(t("Train it"))
+        outlook.show(bench, view, mix)
+        composed.closer(bench, mix, found)
+    for name, sentence in nudges.nudges(bench, view, mix).items():
+        places[name].caption(sentence)
+    st.subheader(t("Check it for real"))
     left, right = st.columns([4, 5], gap="medium")
     with left:
         train = launching.budget(bench, found)
     if found is not None:
         with right:
-            launching.launch_box(bench, mix, train)
+            launching.launch_box(bench, mix, train, outlook.pinned(bench))
             launching.recipe_box(bench, mix, train)
         tune.tune(bench, mix, train)
     search.search(bench, train)
@@ -41,7 +45,8 @@ def desk(bench: Bench) -> None:
 
 with st.spinner(t("Reading the pools ..."), show_time=False):
     bench = open_bench(space, project, standing)
+    expected = outlook.look(bench)
 if not project.ingredients:
     st.info(t("There is nothing to mix with gold yet. Make an ingredient on the Augment page."))
     st.page_link(PAGES["augment"], label=t("Augment"), icon=":material/content_copy:")
-desk(bench)
+desk(bench, expected)

@@ -53,6 +53,7 @@ TIERS = (
             "robustness",
             "attack",
             "forecasting",
+            "desk",
             "gold_curve",
             "repeats",
             "settle",

@@ -22,6 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 
 PENALTY = 10.0  # of standardised states, for one row
+POWER = (
+    0.25  # of how often gold has a class: its words count so much less; 1/2 and 0 rank mixes worse, docs/forecast.md
+)
 _BLOCK = 8192  # words taken at once
 
 
@@ -59,9 +62,11 @@ class Parts:
     rows: np.ndarray
 
     @staticmethod
-    def of(found: Mapping[str, Statistics]) -> "Parts":
+    def of(found: Mapping[str, Statistics], sizes: Mapping[str, int] | None = None) -> "Parts":
+        """`sizes`: rows of ingredients that were not read whole."""
+        sizes = sizes or {}
         grams, moments = (np.stack([getattr(one, side) for one in found.values()]) for side in ("gram", "moment"))
-        return Parts(tuple(found), grams, moments, np.array([one.rows for one in found.values()]))
+        return Parts(tuple(found), grams, moments, np.array([sizes.get(name, one.rows) for name, one in found.items()]))
 
 
 def scale_of(states: np.ndarray) -> Scale:
@@ -71,15 +76,15 @@ def scale_of(states: np.ndarray) -> Scale:
 
 
 def class_weights(targets: np.ndarray, classes: int) -> np.ndarray:
-    """How much a word of each class counts: the inverse root of how often gold has it, 1 in the mean over gold's words;
-    1 where a word may have several classes.
+    """How much a word of each class counts: a power of how rarely gold has it, 1 in the mean over gold's words; 1 where
+    a word may have several classes.
 
     `targets`: as of `statistics`. -> (classes,), float64
     """
     if targets.ndim > 1:
         return np.ones(classes)
     counts = np.bincount(targets[targets >= 0], minlength=classes).astype(float)
-    weight = 1 / np.sqrt(np.maximum(counts, 1))
+    weight = np.maximum(counts, 1) ** -POWER
     return weight * counts.sum() / max(float((weight * counts).sum()), 1e-12)
 
 

@@ -23,7 +23,7 @@ _SYMBOLS: Mapping[Verdict, str] = {
     "few_mentions": "circle-open",
     "few_repeats": "circle-open",
 }
-_STEPS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # how far a range may reach: few, so that figures can be held together
+STEPS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # how far a range may reach: few, so that figures can be held together
 _ROW = 36  # pixels
 
 
@@ -69,7 +69,7 @@ def _row(label: str, one: Judged, colour: str, words: Mapping[Verdict, str]) -> 
 def reach(*rows: Sequence[ForestRow]) -> float:
     """How far to both sides of zero a range must go (0..1) that figures of all these rows can share."""
     most = max((abs(number) for part in rows for row in part for number in _numbers(row)), default=0.0)
-    return next((step for step in _STEPS if 1.05 * most <= step), _STEPS[-1])
+    return next((step for step in STEPS if 1.05 * most <= step), STEPS[-1])
 
 
 def forest(rows: Sequence[ForestRow], axis_title: str, to: float | None = None) -> "Figure":
@@ -97,23 +97,23 @@ def forest(rows: Sequence[ForestRow], axis_title: str, to: float | None = None) 
     category_axis(figure, [row.label for row in rows])
     ends = 100 * (reach(rows) if to is None else to)
     figure.update_xaxes(title_text=escape(axis_title), range=[-ends, ends], zeroline=True, zerolinewidth=2)
-    _notes(figure, rows)
+    add_notes(figure, [(row.note, row.support) for row in rows])
     return figure
 
 
-def _notes(figure: "Figure", rows: Sequence[ForestRow]) -> None:
-    """Mentions and the verdict of each row, at its right end."""
-    if not any(row.note for row in rows):
+def add_notes(figure: "Figure", notes: Sequence[tuple[str, int]]) -> None:
+    """What is said of each row, and its mentions, at its right end."""
+    if not any(note for note, _ in notes):
         return
     figure.add_scatter(x=[0], y=[0], yaxis="y2", mode="markers", marker={"opacity": 0}, hoverinfo="skip")
     figure.update_layout(
         yaxis2={
             "overlaying": "y",
             "side": "right",
-            "tickvals": list(range(len(rows))),
-            "ticktext": [f"{tick(row.note)}<br>n = {row.support:,}" for row in rows],
+            "tickvals": list(range(len(notes))),
+            "ticktext": [f"{tick(note)}<br>n = {support:,}" for note, support in notes],
             "tickfont": {"size": 11},
-            "range": [len(rows) - 0.5, -0.5],
+            "range": [len(notes) - 0.5, -0.5],
             "automargin": True,
             "fixedrange": True,
             "showgrid": False,

@@ -1,6 +1,6 @@
 """The run kind `features`: what an encoder, as it was pre-trained, makes of every word of a corpus."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -74,32 +74,47 @@ def run(ctx: RunContext) -> None:
     torch.manual_seed(0)  # of the head, which is not used
     network = loading.network(base, task.head, task.classes(data.schema.labels or ("none",)))
     encoder: Any = network.base_model.to(gear.device)
-    layers = sorted({min(layer, encoder.config.num_hidden_layers) for layer in params.layers})
-    rows = np.ascontiguousarray(pieces.items)
-    width = len(layers) * int(encoder.config.hidden_size)
-    states = np.lib.format.open_memmap(ctx.folder / STATES, "w+", np.float16, (int(rows[-1]), width))
-    _fill(ctx, states, Feed(pieces, loading.pad_id(base)), encoder, layers, gear)
+    read = Feed(pieces, loading.pad_id(base))
+    layers, width = kept(encoder, params.layers)
+    states = np.lib.format.open_memmap(ctx.folder / STATES, "w+", np.float16, (int(pieces.items[-1]), width))
+
+    def tell(done: int) -> None:
+        ctx.check_cancelled()
+        ctx.metric(step=done, total=len(data))
+
+    fill(states, read, encoder, layers, gear, tell)
     states.flush()
-    np.save(ctx.folder / ROWS, rows)
-    told = {"words": int(rows[-1]), "width": width, "layers": layers, "truncated": pieces.truncated}
+    np.save(ctx.folder / ROWS, np.ascontiguousarray(pieces.items))
+    told = {"words": len(states), "width": width, "layers": layers, "truncated": pieces.truncated}
     ctx.finish(told | {"rows": len(data)})
 
 
-def _fill(ctx: RunContext, states: np.ndarray, feed: Feed, encoder: Any, layers: list[int], gear: Gear) -> None:
-    """Write the states of each word's first sub-token, in batches of rows of like length."""
+def kept(encoder: Any, layers: Sequence[int]) -> tuple[list[int], int]:
+    """The layers of an encoder whose states are kept, and how wide these are together."""
+    config = encoder.config
+    found = sorted({min(layer, config.num_hidden_layers) for layer in layers})
+    return found, len(found) * int(config.hidden_size)
+
+
+def fill(
+    states: np.ndarray, feed: Feed, encoder: Any, layers: Sequence[int], gear: Gear, tell: Callable[[int], None]
+) -> None:
+    """Write the states of each item, of words that of the first sub-token, in batches of rows of like length.
+
+    `states`: *Shape:* (items, width of `kept`); what was cut off is left as it is. `tell`: is told how many rows are
+    done.
+    """
     import torch
 
     encoder.eval()
-    lengths = feed.pieces.lengths
     done = 0
     with torch.inference_mode(), gear.autocast():
-        for batch in batching.in_order(lengths, BATCH_TOKENS):
-            ctx.check_cancelled()
-            ctx.metric(step=done, total=len(lengths))
+        for batch in batching.in_order(feed.pieces.lengths, BATCH_TOKENS):
+            tell(done)
             found = encoder(**feed.inputs(batch, gear), output_hidden_states=True).hidden_states
-            kept = torch.cat([found[layer] for layer in layers], dim=-1).to(torch.float16).cpu().numpy()
+            read = torch.cat([found[layer] for layer in layers], dim=-1).to(torch.float16).cpu().numpy()
             positions, within, places = feed.items(batch)
             there = places >= 0
-            states[positions[there]] = kept[within[there], places[there]]
+            states[positions[there]] = read[within[there], places[there]]
             done += len(batch)
-    ctx.metric(step=done, total=len(lengths))
+    tell(done)
