@@ -177,12 +177,12 @@ def _verdict(one: Held) -> str:
 def _use(found: Found, bench: Bench | None) -> None:
     if bench is None:
         st.page_link(PAGES["mix"], label=t("Mix"), icon=":material/tune:", query_params={"project": found.project})
-    else:
-        st.button(
-            t("Use this mix"), key=f"search_use_{found.begun.run}", icon=":material/check:",
-            on_click=benches.load, args=(bench, found.mix),
-            help=t("It is taken in hand above, where it can be changed, named and launched."),
-        )  # fmt: skip
+    elif st.button(
+        t("Use this mix"), key=f"search_use_{found.begun.run}", icon=":material/check:",
+        help=t("It is taken in hand above, where it can be changed, named and launched."),
+    ):  # fmt: skip
+        benches.load(bench, found.mix)
+        st.rerun()
 
 
 def _chosen(found: Found) -> tuple[str, Metric]:
