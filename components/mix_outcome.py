@@ -76,8 +76,9 @@ def _says(found: Found) -> None:
     st.caption(
         t("Not shown to be worse, each alone, x gold: {spans}.", spans=spans),
         help=t(
-            "Within these amounts, the others as in the best mix, the expected score lies less than one standard "
-            "deviation of the difference below the best: take what is cheapest or what you trust most."
+            "Within these amounts, the others as in the best mix, the expected score lies below the best by one "
+            "standard deviation of the difference at most, and by 2 points: take what is cheapest or what you trust "
+            "most."
         ),
     )
 
@@ -234,7 +235,10 @@ def _profile(found: Found, response: Response, label: str, metric: Metric) -> No
     st.caption(
         joined(
             t("The other ingredients are as in the best mix."),
-            t("Good: not shown to be worse than the best mix by more than one standard deviation of their difference."),
+            t(
+                "Good: expected to lie below the best mix by one standard deviation of their difference at most, and 2 "
+                "points."
+            ),
             t("Nothing between the runs was trained: lines and bands are expectations from all of them."),
             t("The bands are not calibrated: that takes {n} mixes.", n=9) if found.band is None else "",
         )

@@ -266,6 +266,7 @@ def test_killed_it_goes_on_with_the_same_mixes(ran, space, monkeypatch):
     check_runs(space.store, [run.id])
 
 
+@pytest.mark.whole
 def test_cancelled_it_calls_off_what_waits_and_tried_again_it_goes_on(space):
     run = begin(space, runs=4)
     until(lambda: space.store.list("train", "queued"), PATIENCE)
