@@ -142,6 +142,10 @@ def _add_compose(commands: object) -> None:
         commands, "compose", "what a mix would consist of, without training",
         "Pools that are missing are built first.",
     )  # fmt: skip
+    _one_mix(sub)
+
+
+def _one_mix(sub: ArgumentParser) -> None:
     sub.add_argument("recipe", nargs="?", metavar="RECIPE", help="a YAML file, see docs/recipe.md")
     sub.add_argument("--project", metavar="NAME", help="a project of the workspace, instead of a recipe")
     sub.add_argument("--mix", metavar="NAME", help="one of the project's named mixes (default: the one last saved)")
@@ -150,9 +154,10 @@ def _add_compose(commands: object) -> None:
 def _add_forecast(commands: object) -> None:
     sub = command(
         commands, "forecast", "what a mix is likely to do to each label, beside gold only, before it is trained",
-        "A rank hint that no training has confirmed yet. Pools and states that are missing are made first.",
+        "Pools are built and an encoder is warmed up first, where that was not done. Of a project, the mixes that it "
+        "trained correct the forecast. See docs/forecast.md.",
     )  # fmt: skip
-    sub.add_argument("recipe", metavar="RECIPE", help="a YAML file, see docs/recipe.md")
+    _one_mix(sub)
 
 
 def _add_train(commands: object) -> None:

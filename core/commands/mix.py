@@ -20,7 +20,7 @@ from core.sources import import_spec
 
 def compose(args: Namespace, at: Setting) -> Answer:
     """The composition of a recipe's mix, or of one of a project's; pools that are missing are built first."""
-    recipe = _recipe(args, at)
+    recipe = recipe_of(args, at)
     try:
         found = _composition(recipe, at)
     except CoreError as error:
@@ -28,8 +28,8 @@ def compose(args: Namespace, at: Setting) -> Answer:
     return Answer(asdict(found), _text(recipe.mix, found, at.language))
 
 
-def _recipe(args: Namespace, at: Setting) -> Recipe:
-    """Raises CoreError `compose_what`, `mix_unknown`."""
+def recipe_of(args: Namespace, at: Setting) -> Recipe:
+    """The recipe that was named, or that of a project's mix. Raises CoreError `compose_what`, `mix_unknown`."""
     if (args.recipe is None) == (args.project is None) or (args.mix is not None and args.project is None):
         raise CoreError("compose_what", {}, "hint_compose_what")
     if args.recipe is not None:

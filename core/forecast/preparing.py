@@ -1,8 +1,8 @@
 """The run kind `forecast`: what is enough to know of some ingredients to forecast any mix of them, made once.
 
 An encoder reads gold, every ingredient and dev. Where `warm` has steps, it is first fine-tuned on the uniform mix, as
-much of every ingredient as half of gold: what new text teaches an encoder, frozen features don't show. Dev plays no
-part in that.
+much of every ingredient as half of gold, in its upper half: what new text teaches an encoder, frozen features don't
+show. Dev plays no part in that.
 """
 
 import shutil
@@ -19,7 +19,7 @@ from core import corpus as corpora
 from core.corpus import Corpus
 from core.forecast.forecast import Pool, forecast
 from core.mix import GOLD, Mix, Part, draw
-from core.models import loading
+from core.models import layers, loading
 from core.params import CLOSED, build
 from core.runs import POOL, RunContext
 from core.tasks import task as task_of
@@ -29,7 +29,7 @@ from core.training.features import fill, kept
 from core.training.feed import Feed, feed, pieces_of
 from core.training.gear import Gear, gear_of, versions
 from core.training.loop import Job, train
-from core.training.methods import Network, frozen_layers, ready
+from core.training.methods import Network, ready
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams, prepare
 
@@ -98,8 +98,8 @@ def _encoder(work: _Work, pools: Mapping[str, Corpus]) -> Any:
     whole = loading.network(work.base, work.task.head, classes)
     if work.params.warm.steps is None:
         return whole.to(work.gear.device)
-    settings = replace(work.params.warm, evaluations=1, head="fresh")
-    frozen = frozen_layers(settings, work.base)
+    frozen = layers.layers_of(work.base) // 2
+    settings = replace(work.params.warm, evaluations=1, head="fresh", frozen_layers=frozen)
     network = ready(whole, settings, frozen)
     network.whole.to(work.gear.device)
     _warm_up(work, network, settings, pools)
@@ -131,7 +131,7 @@ def _nothing(folder: Path) -> None:
 def _states(work: _Work, network: Any, read: Mapping[str, Corpus]) -> dict[str, np.ndarray]:
     """What the encoder makes of each corpus. *Shape:* (items, width), float16."""
     encoder, pad, before = network.base_model, loading.pad_id(work.base), work.params.warm.steps or 0
-    layers, width = kept(encoder, work.params.layers)
+    read_from, width = kept(encoder, work.params.layers)
     total = before + sum(map(len, read.values()))
     found: dict[str, np.ndarray] = {}
 
@@ -142,6 +142,6 @@ def _states(work: _Work, network: Any, read: Mapping[str, Corpus]) -> dict[str, 
     for name, corpus in read.items():
         pieces = work.pieces(corpus)
         found[name] = np.zeros((int(pieces.items[-1]), width), np.float16)
-        fill(found[name], Feed(pieces, pad), encoder, layers, work.gear, tell)
+        fill(found[name], Feed(pieces, pad), encoder, read_from, work.gear, tell)
         before += len(corpus)
     return found
