@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.corpus import Corpus, Schema
+from core.forecast.blame import blame
 from core.forecast.forecast import Pool, forecast
-from core.forecast.statistics import Parts, Scale, class_weights, effective, solve, statistics, towards
+from core.forecast.statistics import Parts, Scale, class_weights, effective, solve, statistics, system, towards
 from core.formats import ReadOptions, read
 from core.mix import GOLD
 from core.tasks import task
@@ -151,3 +152,45 @@ def test_the_command_line_says_what_is_likely(tmp_path: Path):
     plain = ended(start(command, tmp_path, environment()))
     assert plain.status == 0 and "A hint at most" in plain.stdout
     assert not [line for line in plain.complaints if "Traceback" in line]
+
+
+@pytest.mark.parametrize("one_label", [False, True])
+def test_blame_is_what_taking_a_row_out_does(one_label):
+    """Against the head solved anew without the row."""
+    rng = np.random.default_rng(5)
+    whole = read(HARBOUR, name="harbour.conll", options=ReadOptions()).corpus
+    labels = whole.schema.labels
+    label = labels[0] if one_label else None
+    classes = TAGGING.classes(labels)
+    truth = rng.normal(size=(len(classes), 8))
+
+    def pool(start: int, rows: int) -> Pool:
+        some = Corpus(Schema("tagging", labels, "en"), whole.table.slice(start, rows))
+        codes = TAGGING.targets(some.table, labels)
+        return Pool(some, (truth[codes] + 1.5 * rng.normal(size=(len(codes), 8))).astype(np.float32))
+
+    gold, more, dev = pool(0, 20), pool(20, 20), pool(40, 20)
+    drawn = {GOLD: 20, "more": 20}
+    found = forecast({GOLD: gold, "more": more}, dev, labels)
+    told = blame(found, gold, more, "more", drawn, label)
+    weight = class_weights(TAGGING.targets(gold.corpus.table, labels), len(classes))
+
+    def error(head: np.ndarray) -> float:
+        targets = TAGGING.targets(dev.corpus.table, labels)
+        off = np.eye(len(classes))[targets] - found.scale(dev.states) @ head
+        mine = [label is None or one.endswith(f"-{label}") for one in classes]
+        return float((weight[targets][:, None] * off[:, mine] ** 2).sum())
+
+    matrix, moment = system(found.parts, drawn, found.penalty)
+    before = error(np.linalg.solve(matrix, moment))
+    ends = np.concatenate([[0], np.cumsum(TAGGING.lengths(more.corpus.table))])
+    targets = TAGGING.targets(more.corpus.table, labels)
+    real = []
+    for row in range(20):
+        at = slice(ends[row], ends[row + 1])
+        phi, y = found.scale(more.states[at]).astype(float), np.eye(len(classes))[targets[at]]
+        counted = weight[targets[at]][:, None] * phi / 40
+        without = np.linalg.solve(matrix - counted.T @ phi, moment - counted.T @ y)
+        real.append(1e6 * (before - error(without)) / before)
+    assert np.corrcoef(told.by_row, real)[0, 1] > 0.95
+    assert told.by_row[told.worst(3)].tolist() == sorted(told.by_row, reverse=True)[: len(told.worst(3))]

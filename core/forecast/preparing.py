@@ -72,21 +72,33 @@ def run(ctx: RunContext) -> None:
     dev = corpora.read(ctx.input("dev"))
     work = _Work(ctx, params, task_of(dev.schema.task), ctx.input("model"), gear_of(ctx.resolved))
     network = _encoder(work, pools)
-    read = {name: _some(work.task, pool, params.most_rows) for name, pool in pools.items()}
+    rows = {name: rows_read(pool, params) for name, pool in pools.items()}
+    read = {name: as_read(pool, rows[name], name, params) for name, pool in pools.items()}
     found = _states(work, network, read | {"": dev})
-    masked = {
-        name: work.task.masked(pool, outside=True) if name in params.mask_outside else pool
-        for name, pool in read.items()
-    }
+    for number, name in enumerate(read):
+        np.save(states_file(ctx.folder, number), found[name])
     sizes = {name: len(pool) for name, pool in pools.items()}
-    states = {name: Pool(pool, found[name]) for name, pool in masked.items()}
+    states = {name: Pool(pool, found[name]) for name, pool in read.items()}
     forecast(states, Pool(dev, found[""]), params.labels, sizes).save(ctx.folder)
     ctx.finish({"rows": {name: len(pool) for name, pool in read.items()}, "warmed": params.warm.steps or 0})
 
 
-def _some(task: Task, pool: Corpus, most: int) -> Corpus:
-    """A pool, or as many of its rows as are read, drawn as a mix draws them."""
-    return pool if len(pool) <= most else pool.take(draw(pool.keys(), strata(task, pool), most, 0))
+def rows_read(pool: Corpus, params: ForecastParams) -> np.ndarray:
+    """Which rows of a pool are read: all, or as many as there may be, drawn as a mix draws them. *Shape:* (rows,)."""
+    if len(pool) <= params.most_rows:
+        return np.arange(len(pool))
+    return draw(pool.keys(), strata(task_of(pool.schema.task), pool), params.most_rows, 0)
+
+
+def as_read(pool: Corpus, rows: np.ndarray, name: str, params: ForecastParams) -> Corpus:
+    """Those rows, masked where the ingredient does not cover every label."""
+    some = pool if len(rows) == len(pool) else pool.take(rows)
+    return task_of(pool.schema.task).masked(some, outside=True) if name in params.mask_outside else some
+
+
+def states_file(folder: Path, number: int) -> Path:
+    """The states of the ingredient of that number, in the order of the forecast's parts."""
+    return folder / f"states-{number}.npy"
 
 
 def _encoder(work: _Work, pools: Mapping[str, Corpus]) -> Any:
