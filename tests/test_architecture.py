@@ -54,6 +54,7 @@ TIERS = (
             "attack",
             "forecasting",
             "desk",
+            "blaming",
             "gold_curve",
             "repeats",
             "settle",

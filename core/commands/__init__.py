@@ -8,6 +8,7 @@ COMMANDS: Mapping[str, str] = {
     "augment": "core.commands.data:augment",
     "compose": "core.commands.mix:compose",
     "forecast": "core.commands.forecast:forecast",
+    "blame": "core.commands.blame:blame",
     "train": "core.commands.recipes:train",
     "compare": "core.commands.compare:compare_mixes",
     "settle": "core.commands.settle:settle",

@@ -52,6 +52,7 @@ def parser() -> ArgumentParser:
     _add_augment(commands)
     _add_compose(commands)
     _add_forecast(commands)
+    _add_blame(commands)
     _add_train(commands)
     _add_projects(commands)
     add_comparing(commands)
@@ -158,6 +159,20 @@ def _add_forecast(commands: object) -> None:
         "trained correct the forecast. See docs/forecast.md.",
     )  # fmt: skip
     _one_mix(sub)
+
+
+def _add_blame(commands: object) -> None:
+    sub = command(
+        commands, "blame", "the rows of an ingredient that seem to hurt a project's mix, the worst first",
+        "By the forecast, in closed form: a suspicion, which a training has to confirm. See docs/forecast.md.",
+    )  # fmt: skip
+    sub.add_argument("project", metavar="PROJECT", help="its name, as `projects` lists it")
+    sub.add_argument("ingredient", metavar="INGREDIENT", help="one that the mix draws")
+    sub.add_argument("--mix", metavar="NAME", help="one of the project's named mixes (default: the one last saved)")
+    sub.add_argument("--label", default="", metavar="L", help="look at the error on one label (default: on all)")
+    sub.add_argument("--top", type=int, default=40, metavar="N", help="rows to show (default 40)")
+    sub.add_argument("--reject", action="store_true", help="leave those out, and build the pool again")
+    sub.set_defaults(recipe=None)
 
 
 def _add_train(commands: object) -> None:
