@@ -162,7 +162,7 @@ def _picked(shown: Sequence[Entry], many: bool, matching: int, of: int) -> Seque
 
 def _row(entry: Entry, many: bool) -> dict[str, object]:
     return {
-        "mix": raw("Search for settings: {mix}", mix=entry.name) if entry.search else visible(entry.name),
+        "mix": _name(entry),
         **({"project": visible(entry.project)} if many else {}),
         "state": states_words(entry),
         "dev": None if entry.dev is None else 100 * entry.dev,
@@ -170,6 +170,12 @@ def _row(entry: Entry, many: bool) -> dict[str, object]:
         "left": "" if entry.left is None else duration(entry.left),
         "launched": 1000 * entry.launched,
     }
+
+
+def _name(entry: Entry) -> str:
+    if entry.mixes:
+        return raw("Search for a mix: {project}", project=entry.project)
+    return raw("Search for settings: {mix}", mix=entry.name) if entry.search else visible(entry.name)
 
 
 def _columns() -> Mapping[str, object]:

@@ -93,6 +93,7 @@ def kind_words(kind: str) -> str:
         "doctor": raw("looking through the workspace"),
         "settle": raw("adding repeats until it is settled"),
         "tune": raw("searching for settings"),
+        "search": raw("searching for a mix"),
         "selftest": raw("self-test"),
     }
     return words.get(kind, kind)

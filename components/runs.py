@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from components import acts, board, trials
+from components import acts, board, mix_path, trials
 from components.address import choice
 from components.course import curves, resources
 from components.expectation import afterwards
@@ -51,7 +51,7 @@ def _live(space: Workspace, names: Sequence[str], many: bool, active: bool) -> N
     with telling():
         entry = board.groups(space, entries, many)
         if entry is not None and entry.search:
-            trials.search(space, entry.project, entry.group)
+            (mix_path.path if entry.mixes else trials.search)(space, entry.project, entry.group)
             return
         found = boards.opened(space, entry.project, entry.group) if entry else None
         if found is not None:

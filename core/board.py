@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -24,7 +24,7 @@ STATES: tuple[State, ...] = ("running", "queued", "failed", "interrupted", "canc
 
 @dataclass(frozen=True)
 class Entry:
-    """A group in a line, or all trials of a search for settings in one.
+    """A group in a line, or all trials of a search in one.
 
     `dev`: mean of the best F1 on dev over its finished repeats, 0..1; of a search, that of its best trial.
     """
@@ -40,6 +40,7 @@ class Entry:
     repeats: tuple[str, ...]  # a run of each: the one that goes on, else the one that counts; by seed
     runs: tuple[str, ...]  # all of them, replicates too
     search: bool = False
+    mixes: bool = False  # a search among mixes, and not among settings
 
     @property
     def key(self) -> str:
@@ -102,7 +103,8 @@ def board(workspace: Workspace, projects: Sequence[str]) -> list[Entry]:
                 trials.setdefault((project, launched.tune), []).append(entry)
             elif entry is not None:
                 found.append(entry)
-    return found + [_search(id, entries) for (_, id), entries in trials.items()]
+    searched = {id for project in projects for id in history(workspace, project).searches}
+    return found + [replace(_search(id, entries), mixes=id in searched) for (_, id), entries in trials.items()]
 
 
 def _search(id: str, trials: Sequence[Entry]) -> Entry:

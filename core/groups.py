@@ -26,6 +26,7 @@ from core.training.settings import TrainParams
 from core.workspace import Workspace
 
 LAUNCH = "launch"
+SEARCH = "search"  # the kind of run that searches for a mix, and the event that one began
 BEST_FIRST: tuple[State, ...] = ("succeeded", "running", "queued", "interrupted", "failed", "cancelled")
 _known: dict[Path, tuple[object, "History"]] = {}  # what was read of each project's events, and of which state of them
 
@@ -42,7 +43,7 @@ class Launched:
     time: float
     members: Mapping[int, tuple[str, ...]]  # run ids by seed, as launched; by seed
     curve: bool = False  # launched as a point of gold's learning curve, with a part of gold alone
-    tune: str = ""  # id of the search for settings that it is a trial of, and that alone
+    tune: str = ""  # id of the search, for settings or a mix, that it is a trial of, and that alone
 
     @property
     def runs(self) -> list[str]:
@@ -60,10 +61,12 @@ class Launched:
 
 @dataclass(frozen=True)
 class History:
-    """What a project launched. `groups`: by id, the first launched first; `runs`: id -> (group, mix's name, seed)."""
+    """What a project launched. `groups`: by id, the first launched first; `runs`: id -> (group, mix's name, seed);
+    `searches`: ids of the searches among mixes."""
 
     groups: Mapping[str, Launched]
     runs: Mapping[str, tuple[str, str, int]]
+    searches: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Group:
     corpora: Mapping[str, str]
     runs: Mapping[int, Run]
     curve: bool = False  # a point of gold's learning curve: no mix that anybody would choose
-    tune: str = ""  # a trial of that search for settings, which nobody launched for its own sake
+    tune: str = ""  # a trial of that search, which nobody launched for its own sake
 
     @property
     def finished(self) -> list[str]:
@@ -128,7 +131,10 @@ def _read(workspace: Workspace, project: str) -> History:
     searches: dict[str, list[str]] = {}  # what launched each group, in order; "": somebody
     members: dict[str, dict[int, tuple[str, ...]]] = {}
     runs: dict[str, tuple[str, str, int]] = {}
+    searched: set[str] = set()
     for event in events(workspace, project):
+        if event.get("event") == SEARCH:
+            searched.add(str(event.get("run", "")))
         if event.get("event") != LAUNCH:
             continue
         group = event["group"]
@@ -143,7 +149,7 @@ def _read(workspace: Workspace, project: str) -> History:
         group: _launched(event, dict(sorted(members[group].items())), searches[group])
         for group, event in newest.items()
     }
-    return History(made, runs)
+    return History(made, runs, frozenset(searched))
 
 
 def _launched(event: Mapping[str, Any], members: Mapping[int, tuple[str, ...]], by: Sequence[str]) -> Launched:
@@ -192,7 +198,7 @@ def launched(workspace: Workspace, project: str) -> Mapping[str, tuple[str, str,
 
 
 def of_searches(workspace: Workspace, project: str) -> frozenset[str]:
-    """The trainings that a project launched as trials of searches for settings, and for nothing else."""
+    """The trainings that a project launched as trials of searches, and for nothing else."""
     found = history(workspace, project).groups.values()
     return frozenset(id for launched in found if launched.tune for id in launched.runs)
 

@@ -52,6 +52,7 @@ KINDS: Mapping[str, Kind] = {
     "doctor": Kind("core.care.mending:run", "core.care.mending:DoctorParams", 1),
     "settle": Kind("core.settle:run", "core.settle:SettleParams", 1, "wait"),
     "tune": Kind("core.tune:run", "core.tune:TuneParams", 1, "wait"),
+    "search": Kind("core.mix_rounds:run", "core.mix_search:SearchParams", 1, "wait"),
     "selftest": Kind("core.jobs.selftest:run", "core.jobs.selftest:SelftestParams", 1),
 }
 

@@ -12,18 +12,18 @@ from pydantic import Field
 from core import pace
 from core.board import best_dev
 from core.errors import CoreError
-from core.evaluation.scoring import Rates
 from core.evaluation.verdicts import Metric
-from core.groups import LAUNCH, Group, counts_of
+from core.groups import LAUNCH
 from core.jobs.folder import Run, last_metrics, worked
-from core.mix import Mix
+from core.observed import totals
 from core.params import CLOSED, build
 from core.repeats import told
 from core.training.settings import TrainParams
+from core.trainings import OF_SEARCH
 from core.tunable import Range, Tried, placed
 from core.workspace import Workspace
 
-TUNE = "tune"  # the kind of run; the event that a search began; in an event of a launch, the search it is a trial of
+TUNE = "tune"  # the kind of run, and the event that a search began
 PRUNED = "pruned"  # the event that a trial was given up
 PARTS = 4  # of a training: the looks at dev of trainings of any length fall into them
 _DIVERGED = "loss_not_finite"
@@ -115,7 +115,7 @@ def noted(workspace: Workspace, project: str, search: str) -> Noted | None:
 
 def trials(workspace: Workspace, project: str, search: Noted) -> list[Trial]:
     """The trials of a search, in the order in which they were begun."""
-    events = [event for event in told(workspace, project, LAUNCH) if event.get(TUNE) == search.run]
+    events = [event for event in told(workspace, project, LAUNCH) if event.get(OF_SEARCH) == search.run]
     events = [event for event in events if isinstance(event.get("trial"), int)]
     given_up = {event.get("trial") for event in told(workspace, project, PRUNED) if event.get(TUNE) == search.run}
     known = {run.id: run for run in workspace.store.find([id for event in events for id in event["seeds"]])}
@@ -206,16 +206,7 @@ def _score(workspace: Workspace, run: Run, search: Search, dev: str) -> float:
     if search.headline:
         found = run.score if run.score is not None else best_dev(workspace.run_folder(run.id))
         return 0.0 if found is None else found
-    return _rate(workspace, run.id, run.attempt, dev, search.label, search.metric)
-
-
-@lru_cache(maxsize=4096)
-def _rate(workspace: Workspace, run_id: str, attempt: int, dev: str, label: str, metric: Metric) -> float:
-    """Precision, recall or F1 of one label, or of all together. Raises CoreError `nothing_evaluated`."""
-    alone = Group("", run_id, Mix(), TrainParams(), {"dev": dev}, {0: workspace.store.get(run_id)})
-    [counts] = counts_of(workspace, alone, "dev")
-    at = [name == label or not label for name in counts.names]
-    return float(getattr(Rates.of(*(part[:, at].sum() for part in (counts.tp, counts.pred, counts.gold))), metric))
+    return totals(workspace, run, dev).rate(search.label, search.metric)
 
 
 def best(found: Sequence[Trial]) -> Trial | None:

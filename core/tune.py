@@ -5,7 +5,6 @@ A trial is some settings under a few seeds, judged on dev alone. What is tried n
 goes on with the same trials. Like `settle` it sleeps nearly all the time, queues trainings and starts none.
 """
 
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +13,6 @@ from typing import Any
 from core import corpus as corpora
 from core.errors import CoreError
 from core.formats.importing import used_labels
-from core.groups import LAUNCH, group_id, history
 from core.jobs.folder import Run, cancel_file, read_object
 from core.mix import Mix
 from core.models.catalogue import DEFAULT, install
@@ -22,13 +20,13 @@ from core.pace import at_once
 from core.params import CLOSED, build, canonical
 from core.project import record
 from core.recipe import Recipe
-from core.recipe_text import mix_data
 from core.runs import Cancelled, RunContext, RunSpec
 from core.seen import told_or_refused
 from core.stage import Stage, settle, train_specs
 from core.training import sense
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams
+from core.trainings import OF_SEARCH, About, call_off, lighten, note
 from core.trials import (
     ENDED,
     PRUNED,
@@ -196,12 +194,8 @@ def _begin(work: _Work, found: Sequence[Trial]) -> None:
     values: dict[str, Tried] = next_values(work.search, found) if found else {}
     train = with_values(work.noted.train, values) if values else work.noted.train
     specs = work.specs(len(found), train)
-    group, project = group_id(specs[0]), work.params.project
-    there = history(work.workspace, project).groups.get(group)  # it keeps its name
-    event = {"event": LAUNCH, "group": group, "mix": there.name if there else work.params.name}
-    event |= {"asked": mix_data(work.params.mix), "train": canonical(train), "corpora": dict(work.params.corpora)}
-    event |= {"seeds": {spec.id: seed for seed, spec in enumerate(specs)}, TUNE: work.ctx.spec.id, "trial": len(found)}
-    record(work.workspace, project, event)
+    about = About(work.params.name, work.params.mix, train, work.params.corpora)
+    note(work.workspace, work.params.project, specs, about, {OF_SEARCH: work.ctx.spec.id, "trial": len(found)})
     work.ctx.point("tune.noted")
     for spec in specs:
         work.workspace.queue(spec, {})
@@ -240,10 +234,7 @@ def _give_up(work: _Work, found: Sequence[Trial], looked: set[tuple[int, int]]) 
 
 def _call_off(work: _Work, found: Sequence[Trial], state: str = "") -> None:
     """Cancel trainings of trials: those in a state, or all that are not at their end."""
-    for one in found:
-        for run in one.runs.values():
-            if run.pending and state in ("", run.state):
-                work.workspace.store.cancel(run.id)
+    call_off(work.workspace, [run for one in found for run in one.runs.values()], state)
 
 
 def _stop_at_failures(found: Sequence[Trial], before: int) -> None:
@@ -264,13 +255,9 @@ def _tell(work: _Work, found: Sequence[Trial]) -> None:
 
 def _lighten(work: _Work, found: Sequence[Trial]) -> None:
     """Drop the weights of trainings that were carried out for this search alone, but for those of the best trial."""
-    top, groups = best(found), history(work.workspace, work.params.project).groups
-    for one in found:
-        if one.state != "finished" or one is top or groups[one.group].tune != work.ctx.spec.id:
-            continue
-        for run in one.runs.values():
-            if run.submitted >= work.noted.time:
-                shutil.rmtree(work.workspace.run_folder(run.id) / "model", ignore_errors=True)
+    top = best(found)
+    runs = {one.group: one.runs.values() for one in found if one.state == "finished" and one is not top}
+    lighten(work.workspace, work.params.project, work.ctx.spec.id, work.noted.time, runs)
 
 
 def _result(work: _Work, found: Sequence[Trial], why: Why) -> dict[str, Any]:

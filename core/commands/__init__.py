@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, str] = {
     "settle": "core.commands.settle:settle",
     "confirm": "core.commands.settle:confirm",
     "tune": "core.commands.tune:tune",
+    "search": "core.commands.search:search",
     "curve": "core.commands.gold_curve:curve",
     "projects": "core.commands.compare:list_projects",
     "sample": "core.commands.compare:sample",

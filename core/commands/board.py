@@ -4,9 +4,11 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Any
 
+from core import mix_found
 from core import project as projects
 from core.board import Entry, Opened, View, board, opened, selected
 from core.commands.answer import Answer, Setting
+from core.commands.search import path_json, path_text
 from core.commands.tune import trials_json, trials_text
 from core.errors import CoreError, message
 from core.output import table
@@ -93,7 +95,11 @@ def _group(entries: Sequence[Entry], name: str, at: Setting) -> Answer:
 
 
 def _search(entry: Entry, at: Setting) -> Answer:
-    """A search for settings with its trials; none where its project does not say what was searched."""
+    """A search with what it tried; nothing where its project does not say what was searched."""
+    mixes = mix_found.found(at.workspace, entry.project, entry.group)
+    if mixes is not None:
+        text = path_text(mixes, at.language)
+        return Answer({"group": _json(entry), "trials": path_json(mixes)}, f"{entry.key}\n{text}")
     begun = noted(at.workspace, entry.project, entry.group)
     found = trials(at.workspace, entry.project, begun) if begun else []
     text = trials_text(begun, found, at.language) if begun else entry.name

@@ -1,4 +1,5 @@
-"""The arguments of the commands that compare: `compare`, `trust`, `attack`, `settle`, `confirm`, `tune`, `curve`."""
+"""The arguments of the commands that compare: `compare`, `trust`, `attack`, `settle`, `confirm`, `tune`, `search`,
+`curve`."""
 
 from core.commands.attack import add_attack
 from core.commands.options import command, detach, numbers, rule, share
@@ -10,6 +11,7 @@ def add_comparing(commands: object) -> None:
     add_attack(commands)
     _add_settle(commands)
     _add_tune(commands)
+    _add_search(commands)
     _add_curve(commands)
 
 
@@ -88,6 +90,35 @@ def _add_tune(commands: object) -> None:
     sub.add_argument("--seed", type=int, default=0, metavar="N", help="of what is tried (default 0)")
     sub.add_argument("--confirm", action="store_true", help="train the best trial and the first on 8 fresh seeds")
     sub.add_argument("--use", action="store_true", help="write the best settings into the project")
+    detach(sub)
+
+
+def _add_search(commands: object) -> None:
+    sub = command(
+        commands, "search", "search for a mix: how much of each ingredient joins gold",
+        "Mixes are trained under one seed, the better ones under more; what was trained before counts. The same "
+        "command goes on with what it began and shows it. Format: docs/search.md.",
+    )  # fmt: skip
+    sub.add_argument("name", metavar="PROJECT|RECIPE", help="a project, as `projects` lists it, or a YAML file")
+    sub.add_argument("--over", action="append", metavar="INGREDIENT[=MOST]", help="what is searched over, and up to "
+                     "how much of it, times gold; repeatable (default: all, up to 3)")  # fmt: skip
+    sub.add_argument("--runs", type=int, default=40, metavar="N", help="trainings at most (default 40)")
+    sub.add_argument("--minutes", type=float, metavar="N", help="of training, at most")
+    sub.add_argument("--gain", type=float, default=0.001, metavar="SHARE", help="end where less is expected of another "
+                     "mix (default 0.001)")  # fmt: skip
+    sub.add_argument("--repeats", type=int, default=4, metavar="N", help="seeds of a mix at most (default 4)")
+    sub.add_argument("--label", default="", metavar="L", help="judge by one label (default: all together)")
+    sub.add_argument("--metric", choices=("f1", "recall", "precision"), default="f1", help="default f1")
+    sub.add_argument("--worst", action="store_true", help="judge by the label that does worst")
+    sub.add_argument("--price", type=float, default=0.0, metavar="SHARE", help="what 1 x gold of additional rows must "
+                     "be worth (default 0)")  # fmt: skip
+    sub.add_argument("--least", metavar="METRIC[:LABEL]=SHARE", help="what a mix must reach on dev, "
+                     "as precision=0.6")  # fmt: skip
+    sub.add_argument("--seed", type=int, default=0, metavar="N", help="of what is tried (default 0)")
+    sub.add_argument("--confirm", action="store_true", help="train what was found, gold only, everything, the best "
+                     "single ingredient and half of each on 8 fresh seeds")  # fmt: skip
+    sub.add_argument("--test", action="store_true", help="look at test with those, once")
+    sub.add_argument("--use", action="store_true", help="make what was found the project's mix")
     detach(sub)
 
 

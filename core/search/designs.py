@@ -28,8 +28,8 @@ def start(most: Mapping[str, float], count: int, seed: int = 0) -> list[dict[str
     if not names:
         return []
     limits = np.array([most[name] for name in names])
-    firsts = _snapped(np.concatenate([_corners(len(names)), _centre(len(names))]) * _CORNER, limits)
-    drawn = _snapped(_dirichlet(len(names), seed), limits)
+    firsts = snapped(np.concatenate([_corners(len(names)), _centre(len(names))]) * _CORNER, limits)
+    drawn = snapped(dirichlet(len(names), seed), limits)
     taken = thinned(np.unique(firsts, axis=0)[_order_of(firsts)], np.unique(drawn, axis=0), count)
     return [as_amounts(names, row) for row in taken]
 
@@ -71,12 +71,13 @@ def _centre(width: int) -> np.ndarray:
     return np.full((1, width), 1 / width)
 
 
-def _dirichlet(width: int, seed: int) -> np.ndarray:
+def dirichlet(width: int, seed: int) -> np.ndarray:
     """Mixes of any size between the least and the most, sizes evenly on a scale of ratios. *Shape:* (drawn, width)."""
     rng = np.random.default_rng(seed)
     totals = np.exp(rng.uniform(*np.log(_TOTALS), size=(_DRAWN, 1)))
     return rng.dirichlet(np.full(width, _ALPHA), _DRAWN) * totals
 
 
-def _snapped(amounts: np.ndarray, limits: np.ndarray) -> np.ndarray:
+def snapped(amounts: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Amounts as multiples of STEP within their limits. *Shapes:* (mixes, names), (names,)."""
     return np.minimum(np.round(amounts / STEP) * STEP, np.floor(limits / STEP + 1e-9) * STEP).round(4)

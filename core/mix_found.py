@@ -1,0 +1,157 @@
+"""What comes of a search for a mix: the mix it found, how scores go with amounts, what ingredients are worth, and what
+one would have mixed without it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from core.evaluation.verdicts import Metric
+from core.jobs.folder import read_object
+from core.mix import Mix
+from core.mix_search import Frame
+from core.mix_trials import EACH, Begun, Step, Survey, begun, steps, survey
+from core.project import Project, edit
+from core.runs import RunSpec
+from core.search.attribution import MOST, Attribution, attribute
+from core.search.designs import STEP
+from core.search.response import Rates, Response
+from core.search.surrogate import averaged, fit
+from core.workspace import Workspace
+
+Baseline = Literal["gold", "everything", "single", "even"]
+BASELINES: tuple[Baseline, ...] = ("gold", "everything", "single", "even")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A search with all that is known by now. `result`: of its run, empty while there is none."""
+
+    workspace: Workspace
+    project: str
+    frame: Frame
+    begun: Begun
+    steps: Sequence[Step]
+    now: Survey
+    result: Mapping[str, Any]
+
+    @cached_property
+    def best(self) -> int | None:
+        """The position among the surveyed mixes of the one it found, or of the best so far."""
+        group = self.result.get("group")
+        return next((at for at, one in enumerate(self.now.mixes) if one.group == group), self.now.best)
+
+    @property
+    def row(self) -> np.ndarray:
+        """The amounts of the best mix; none where nothing has finished. *Shape:* (ingredients,)."""
+        return np.zeros(len(self.names)) if self.best is None else self.now.rows[self.best]
+
+    @property
+    def names(self) -> list[str]:
+        return self.now.ground.names
+
+    @property
+    def amounts(self) -> dict[str, float]:
+        """Of the best mix, as it was asked for."""
+        if self.best is None:
+            return {}
+        group = self.now.mixes[self.best].group
+        asked = next((dict(one.amounts) for one in self.steps if one.group == group), None)
+        return self.frame.named(self.row) if asked is None else asked
+
+    @property
+    def mix(self) -> Mix:
+        return self.frame.mix(self.amounts)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing did better than gold only."""
+        return not self.row.any()
+
+    @cached_property
+    def lead(self) -> tuple[float, float]:
+        """What is expected of the best mix beyond gold only, and its sd: flattered, and before any price."""
+        mean, among = self.now.process.joint(np.stack([self.row, np.zeros_like(self.row)]))
+        apart = among[0, 0] + among[1, 1] - 2 * among[0, 1]
+        return float(mean[0] - mean[1]), float(np.sqrt(max(apart, 0.0)))
+
+    @property
+    def objective(self) -> Response:
+        """How what was searched for goes with amounts."""
+        return Response(self.now.process, odds=False)
+
+    @cached_property
+    def spans(self) -> dict[str, tuple[float, float]]:
+        """From where to where each amount can go, the others as in the best mix, without being shown to be worse; times
+        gold."""
+        ends = self.objective.spans(self.row, np.array([*self.begun.search.limits.values()])).tolist()
+        return {name: (low, high) for name, (low, high) in zip(self.names, ends, strict=True)}
+
+    def response(self, label: str, metric: Metric) -> Response:
+        """How a rate goes with amounts, from all runs there are."""
+        right, of = self.now.found.cases(label, metric)
+        return Response.of(Rates(self.now.found.amounts, right, of))
+
+    def attribution(self, label: str, metric: Metric) -> Attribution | None:
+        """What each ingredient of the best mix is worth; None where it has too many."""
+        if np.count_nonzero(self.row) > MOST:
+            return None
+        scores = averaged(self.now.found.amounts, self.now.found.rates(label, metric))
+        return attribute(fit(scores.amounts, scores.values, scores.noise), self.row)
+
+    @property
+    def band(self) -> float | None:
+        """How many sds hold 9 in 10 of the mixes that were left out; None: too few mixes to say."""
+        return self.now.process.stretch() if sum(self.now.done) else None
+
+
+def found(workspace: Workspace, project: str, run: str) -> Found | None:
+    """A search by the id of its run; None where it has not begun, or its run was deleted."""
+    spec, there = read_object(workspace.run_folder(run) / "spec.json"), begun(workspace, project, run)
+    if spec is None or there is None:
+        return None
+    frame = Frame.of(workspace, RunSpec.from_json(spec))
+    now = survey(workspace, project, there.search, frame.ground)
+    result = read_object(workspace.run_folder(run) / "result.json") or {}
+    return Found(workspace, project, frame, there, steps(workspace, project, there), now, result)
+
+
+def baselines(found: Found) -> dict[Baseline, dict[str, float]]:
+    """What one would have mixed without a search, as far as it is another mix than the one found; amounts by name."""
+    limits = found.begun.search.limits
+    wanted: dict[Baseline, dict[str, float]] = {
+        "gold": {},
+        "everything": {name: min(1.0, most) for name, most in limits.items()},
+        "single": _single(found),
+        "even": {name: min(EACH, most) for name, most in limits.items()},
+    }
+    seen, kept = {found.frame.rows(found.amounts)}, dict[Baseline, dict[str, float]]()
+    for name, amounts in wanted.items():
+        rows = found.frame.rows(amounts)
+        if rows not in seen:
+            seen.add(rows)
+            kept[name] = amounts
+    return kept
+
+
+def _single(found: Found) -> dict[str, float]:
+    """The ingredient, and how much of it, of which most is expected alone."""
+    limits = [*found.begun.search.limits.values()]
+    places = [(at, amount) for at, most in enumerate(limits) for amount in np.arange(STEP, most + STEP / 2, STEP)]
+    rows = np.zeros((len(places), len(limits)))
+    rows[np.arange(len(places)), [at for at, _ in places]] = [amount for _, amount in places]
+    return found.frame.named(rows[found.now.judge.order(rows)[0]].round(4))
+
+
+def use(workspace: Workspace, project: str, mix: Mix, search: str) -> Mix:
+    """Make a mix a project's own. -> the one it had: given back, it undoes it"""
+    had: list[Mix] = []
+
+    def change(found: Project) -> Project:
+        had.append(found.recipe.mix)
+        return replace(found, recipe=replace(found.recipe, mix=mix))
+
+    edit(workspace, project, change, {"event": "settings", "search": search})
+    return had[-1]

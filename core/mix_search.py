@@ -1,0 +1,171 @@
+"""A search for a mix: what is asked, and what its trainings are made from.
+
+Amounts alone are searched: copies and rates of an augmenter make another pool, which is another ingredient.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from core import corpus as corpora
+from core.errors import CoreError
+from core.formats.importing import used_labels
+from core.groups import SEARCH
+from core.jobs.folder import Run, read_object
+from core.mix import GOLD, Mix, Part, cap
+from core.mix_trials import (
+    MixSearch,
+)
+from core.models.catalogue import install
+from core.observed import Ground
+from core.params import CLOSED, build, canonical
+from core.recipe import SEEDS, Recipe
+from core.recipe import check as recipe_of
+from core.recipe_text import recipe_data
+from core.runs import POOL, RunSpec
+from core.search.designs import STEP
+from core.seen import told_or_refused
+from core.stage import Stage, settle, train_specs
+from core.training import sense
+from core.workspace import Workspace
+
+FARTHEST = 3.0  # times gold, of one ingredient
+_REMEMBERED = 64  # newest runs of the kind among which that of a project is looked for
+_IMPORTED = ("corpora", "labels", "covered", "first_rows")  # what trainings need to know of the import
+
+
+@dataclass(frozen=True)
+class SearchParams:
+    """`recipe`: as plain data, with the settings of its mix alone; `imported`: what trainings need to know of the
+    import; `train`: settings of all trainings as their specs have them. The inputs are those of a training with
+    everything in it."""
+
+    __pydantic_config__ = CLOSED
+    project: str
+    recipe: dict[str, Any]
+    imported: dict[str, Any]
+    train: dict[str, Any]
+    search: MixSearch
+
+
+def usual_most(pools: Mapping[str, int], mix: Mix) -> dict[str, float]:
+    """What is searched over unless somebody says otherwise: every ingredient that has rows, up to FARTHEST x gold or as
+    much as its pool delivers. `pools`: rows by name, gold among them."""
+    gold = pools[GOLD]
+    most = {name: min(FARTHEST, cap(mix.max_repeats, rows) / gold) for name, rows in pools.items() if name != GOLD}
+    return {name: round(math.floor(amount / STEP + 1e-9) * STEP, 2) for name, amount in most.items() if amount >= STEP}
+
+
+def ask(workspace: Workspace, recipe: Recipe, stage: Stage, search: MixSearch) -> tuple[Run, bool]:
+    """Submit a search among mixes of a recipe's ingredients. -> (the run, whether it was there already)
+
+    Raises CoreError `search_empty`, `unknown_ingredient`, `steps_missing`, `settle_label`, `bad_value`,
+    `dev_label_unknown` where gold alone can't be judged; those of models.
+    """
+    search = build(MixSearch, asdict(search), "search")
+    if not search.most:
+        raise CoreError("search_empty", {}, "hint_search_empty")
+    for name in search.most:
+        if name not in stage.pools or name == GOLD:
+            known = ", ".join(name for name in stage.pools if name != GOLD) or "-"
+            raise CoreError("unknown_ingredient", {"name": name, "known": known}, "hint_known")
+    if recipe.train.steps is None:
+        raise CoreError("steps_missing", {}, "hint_steps_missing")
+    model = install(recipe.train.model, workspace.models, recipe.folder)
+    sense.check(recipe.train)
+    sense.check_encoder(recipe.train, model.folder)
+    told_or_refused(workspace, recipe.train.model, model.folder, stage.imported["corpora"])
+    recipe = replace(recipe, mix=_base(recipe.mix), seeds=SEEDS, licences={})
+    settle(recipe, stage)  # gold alone
+    params, names = settle(replace(recipe, mix=_of(recipe.mix, search.limits)), stage)
+    [like] = train_specs(stage, params, names, model.identity, [0])
+    _check_labels(workspace, stage.imported["corpora"]["dev"], search)
+    imported = {name: stage.imported[name] for name in _IMPORTED if name in stage.imported}
+    asked = SearchParams(recipe.project, recipe_data(recipe), imported, like.params.get("train", {}), search)
+    return workspace.submit(RunSpec(SEARCH, like.inputs, canonical(asked)))
+
+
+def _base(mix: Mix) -> Mix:
+    """The settings of a mix: its draw and its caps."""
+    return replace(mix, parts={}, unit="times_gold", size=None, short="shrink")
+
+
+def _of(base: Mix, amounts: Mapping[str, float]) -> Mix:
+    return replace(base, parts={name: Part(amount) for name, amount in amounts.items() if amount})
+
+
+def _check_labels(workspace: Workspace, dev: str, search: MixSearch) -> None:
+    known = sorted(used_labels(corpora.read(workspace.corpus_path(dev))))
+    for label in (search.label, search.condition.label if search.condition else ""):
+        if label and label not in known:
+            raise CoreError("settle_label", {"label": label, "known": ", ".join(known) or "-"}, "hint_known")
+
+
+def asked(workspace: Workspace, run_id: str) -> SearchParams | None:
+    """What a run of the kind was asked; None where its folder does not say."""
+    spec = read_object(workspace.run_folder(run_id) / "spec.json") or {}
+    return build(SearchParams, spec["params"], SEARCH) if spec.get("kind") == SEARCH else None
+
+
+def newest(workspace: Workspace, project: str) -> Run | None:
+    """The search of a project that was asked for last, however it stands."""
+    for run in workspace.store.list(kind=SEARCH, limit=_REMEMBERED):
+        params = asked(workspace, run.id)
+        if params is not None and params.project == project:
+            return run
+    return None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a search's trainings are made from."""
+
+    workspace: Workspace
+    spec: RunSpec
+    params: SearchParams
+
+    @classmethod
+    def of(cls, workspace: Workspace, spec: RunSpec) -> "Frame":
+        return cls(workspace, spec, build(SearchParams, spec.params, SEARCH))
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        folder = self.workspace.root / "projects" / self.params.project
+        return recipe_of(self.params.recipe, folder, self.params.project)
+
+    @cached_property
+    def stage(self) -> Stage:
+        names = {GOLD: GOLD} | {role: role[len(POOL) :] for role in self.spec.inputs if role.startswith(POOL)}
+        ids = {name: self.spec.inputs[role].removeprefix("corpus:") for role, name in names.items()}
+        pools = {name: corpora.read(self.workspace.corpus_path(id)) for name, id in ids.items()}
+        return Stage(self.params.imported, pools)
+
+    @cached_property
+    def ground(self) -> Ground:
+        return Ground(self.spec.inputs, self.params.train, len(self.stage.pools[GOLD]))
+
+    @property
+    def splits(self) -> dict[str, str]:
+        found = self.params.imported["corpora"]
+        return {split: found[split] for split in ("dev", "test") if split in found}
+
+    def mix(self, amounts: Mapping[str, float]) -> Mix:
+        return _of(self.recipe.mix, amounts)
+
+    def specs(self, amounts: Mapping[str, float], seeds: Sequence[int]) -> list[RunSpec]:
+        """The trainings of a mix under some seeds."""
+        params, names = settle(replace(self.recipe, mix=self.mix(amounts)), self.stage)
+        return train_specs(self.stage, params, names, self.spec.inputs["model"].removeprefix("model:"), seeds)
+
+    def rows(self, amounts: Mapping[str, float]) -> tuple[int, ...] | None:
+        """The rows that a mix draws, by the ground's names."""
+        return self.ground.amounts(self.specs(amounts, [0])[0])
+
+    def named(self, row: np.ndarray) -> dict[str, float]:
+        """Amounts by name. *Shape:* (ingredients,)."""
+        pairs = zip(self.ground.names, row.tolist(), strict=True)
+        return {name: round(amount, 4) for name, amount in pairs if amount > 0}
