@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import blame, composed, facts, launching, mixer, named, nudges, outlook, search, tune
+from components import agreement, blame, composed, facts, launching, mixer, named, nudges, outlook, search, tune
 from components.bench import Bench, open_bench
 from components.frame import PAGES, enter, need_project
 from components.words import t
@@ -42,6 +42,7 @@ def desk(bench: Bench, view: outlook.View) -> None:
             launching.recipe_box(bench, mix, train)
         tune.tune(bench, mix, train)
     search.search(bench, train)
+    agreement.transfer(bench, view)
 
 
 with st.spinner(t("Reading the pools ..."), show_time=False):

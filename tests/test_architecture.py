@@ -55,6 +55,7 @@ TIERS = (
             "forecasting",
             "desk",
             "blaming",
+            "agreement",
             "gold_curve",
             "repeats",
             "settle",

@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, str] = {
     "confirm": "core.commands.settle:confirm",
     "tune": "core.commands.tune:tune",
     "search": "core.commands.search:search",
+    "transfer": "core.commands.transfer:transfer",
     "curve": "core.commands.gold_curve:curve",
     "projects": "core.commands.compare:list_projects",
     "sample": "core.commands.compare:sample",

@@ -5,12 +5,10 @@ from argparse import Namespace
 from core import project as projects
 from core.blaming import leave_out, suspects
 from core.commands.answer import Answer, Setting
-from core.commands.mix import recipe_of
+from core.commands.mix import recipe_of, stage_of
 from core.errors import message
 from core.forecasting import ask
-from core.launch import standing
 from core.output import plain, table
-from core.pipeline import staged
 from core.submit import result_of
 from core.tasks import task as task_of
 
@@ -21,9 +19,7 @@ def blame(args: Namespace, at: Setting) -> Answer:
     """Pools and the forecast are made first where they are missing. Raises CoreError: those of core.blaming."""
     recipe = recipe_of(args, at)
     project = projects.load(at.workspace, args.project)
-    staged(at.workspace, project.recipe, at.watch)
-    stage = standing(at.workspace, project).stage
-    assert stage is not None  # staged has made it
+    stage = stage_of(project, at)
     run = ask(at.workspace, project, stage)
     result_of(at.workspace, run, at.watch)
     found = suspects(at.workspace, run.id, stage, recipe.mix, args.ingredient, args.label or None, args.top)

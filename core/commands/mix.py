@@ -9,13 +9,16 @@ from core import corpus as corpora
 from core import project as projects
 from core.commands.answer import Answer, Setting
 from core.errors import CoreError, message
+from core.launch import standing
 from core.mix import GOLD, Mix
 from core.output import table
-from core.pipeline import pools_of
+from core.pipeline import pools_of, staged
+from core.project import Project
 from core.recipe import Recipe, load, placed
 from core.report.composition import Composition, index
 from core.report.composition import compose as composed
 from core.sources import import_spec
+from core.stage import Stage
 
 
 def compose(args: Namespace, at: Setting) -> Answer:
@@ -41,6 +44,14 @@ def recipe_of(args: Namespace, at: Setting) -> Recipe:
         known = ", ".join(project.mixes) or "-"
         raise CoreError("mix_unknown", {"name": args.mix, "project": project.slug, "known": known}, "hint_known")
     return project.with_mix(project.mixes[args.mix])
+
+
+def stage_of(project: Project, at: Setting) -> Stage:
+    """What a project hands to its trainings, imported and built as far as needed. Raises RunEnded, CoreError."""
+    staged(at.workspace, project.recipe, at.watch)
+    found = standing(at.workspace, project).stage
+    assert found is not None  # it was just imported
+    return found
 
 
 def _composition(recipe: Recipe, at: Setting) -> Composition:
