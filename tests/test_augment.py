@@ -149,8 +149,8 @@ def protected(row: Example | Child) -> list[tuple[str, str | None]]:
 
 
 def children(name: str, resources: Resources, copies: int = 0, **params: Any) -> list[tuple[Example, Child]]:
-    """`copies`: 20, of an attack, which asks a model hundreds of times, 6."""
-    copies = copies or (6 if name == "attack" else 20)
+    """`copies`: 20, of an attack, which asks a model hundreds of times, 2."""
+    copies = copies or (2 if name == "attack" else 20)
     method = make(name, params_of(name, GIVEN.get(name, {}) | params), resources)
     made = [(row, method.augment(row, c, rng_for(0, name, row.id, c))) for row in ROWS for c in range(copies)]
     return [(row, child) for row, child in made if isinstance(child, Child)]
