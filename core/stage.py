@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core import corpus as corpora
+from core.augment import augmenter
 from core.augment.pool import AugmentParams
 from core.augment.protocol import Spent
 from core.corpus import Corpus
@@ -69,6 +70,9 @@ def settle(recipe: Recipe, stage: Stage) -> tuple[TrainRunParams, list[str]]:
     names = [GOLD, *(name for name in requested if name != GOLD)]
     labels = stage.imported["labels"]
     roots = {root_of(recipe, name) for name in names} - {GOLD}
+    for name in names:
+        if labelled_by(recipe, name) in roots and not stage.imported["covered"][POOL + root_of(recipe, name)]:
+            raise CoreError("part_unlabelled", {"name": name, "where": f"mix.parts.{name}"}, "hint_part_unlabelled")
     in_mix = {label for root in roots for label in labels[POOL + root]}
     trained = set(labels["train"]) | in_mix
     for label in labels["dev"]:
@@ -78,7 +82,7 @@ def settle(recipe: Recipe, stage: Stage) -> tuple[TrainRunParams, list[str]]:
     masked = [
         n
         for n in names
-        if root_of(recipe, n) in roots and set(target) - set(stage.imported["covered"][POOL + root_of(recipe, n)])
+        if labelled_by(recipe, n) in roots and set(target) - set(stage.imported["covered"][POOL + root_of(recipe, n)])
     ]
     settled = sense.settled(recipe.train, task_of(recipe.task))
     train = replace(settled, model=DEFAULT)  # which model it is stands among the inputs
@@ -112,6 +116,14 @@ def root_of(recipe: Recipe, name: str) -> str:
     """The file ingredient (or gold) that an ingredient's rows go back to."""
     ingredient = recipe.ingredients.get(name)
     return root_of(recipe, ingredient.of) if isinstance(ingredient, AugmentedIngredient) else name
+
+
+def labelled_by(recipe: Recipe, name: str) -> str:
+    """The ingredient whose labels an ingredient's rows have: their root, or where a run gave them labels on the way."""
+    part = recipe.ingredients.get(name)
+    if isinstance(part, AugmentedIngredient) and not augmenter(part.augmenter).labels:
+        return labelled_by(recipe, part.of)
+    return name
 
 
 def _unknown_dev_label(recipe: Recipe, stage: Stage, label: str) -> CoreError:
