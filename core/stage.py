@@ -10,6 +10,7 @@ from core.augment.pool import AugmentParams
 from core.augment.protocol import Spent
 from core.corpus import Corpus
 from core.errors import Action, CoreError, Issue
+from core.formats.importing import used_labels
 from core.mix import GOLD, Mix, Part, plan
 from core.models.catalogue import DEFAULT
 from core.params import canonical
@@ -71,9 +72,11 @@ def settle(recipe: Recipe, stage: Stage) -> tuple[TrainRunParams, list[str]]:
     labels = stage.imported["labels"]
     roots = {root_of(recipe, name) for name in names} - {GOLD}
     for name in names:
-        if labelled_by(recipe, name) in roots and not stage.imported["covered"][POOL + root_of(recipe, name)]:
+        if unlabelled(recipe, name, stage):
             raise CoreError("part_unlabelled", {"name": name, "where": f"mix.parts.{name}"}, "hint_part_unlabelled")
     in_mix = {label for root in roots for label in labels[POOL + root]}
+    given = {labelled_by(recipe, name) for name in names} - roots - {GOLD}
+    in_mix |= {label for name in given for label in used_labels(stage.pools[name])}
     trained = set(labels["train"]) | in_mix
     for label in labels["dev"]:
         if label not in trained:
@@ -124,6 +127,12 @@ def labelled_by(recipe: Recipe, name: str) -> str:
     if isinstance(part, AugmentedIngredient) and not augmenter(part.augmenter).labels:
         return labelled_by(recipe, part.of)
     return name
+
+
+def unlabelled(recipe: Recipe, name: str, stage: Stage) -> bool:
+    """Whether no label of an ingredient's rows is known, so that nothing can be learned from them."""
+    root = root_of(recipe, name)
+    return root != GOLD and labelled_by(recipe, name) == root and not stage.imported["covered"][POOL + root]
 
 
 def _unknown_dev_label(recipe: Recipe, stage: Stage, label: str) -> CoreError:

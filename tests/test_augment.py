@@ -64,7 +64,10 @@ GIVEN: dict[str, dict[str, Any]] = {  # what a method can't do without
     "written": {"model": "endpoint:local"},
     "attack": {"model": VICTIM},
 }
-PARAMS: dict[str, Any] = {name: params_of(name, GIVEN.get(name, {})) for name in AUGMENTERS}
+METHODS = [name for name, entry in AUGMENTERS.items() if not (entry.control or entry.labels)]
+PARAMS: dict[str, Any] = {
+    name: params_of(name, GIVEN.get(name, {})) for name, entry in AUGMENTERS.items() if not entry.labels
+}
 
 
 def row_of(sentence: str) -> tuple[list[str], list[str | None], str, list[int], list[int]]:
@@ -173,9 +176,6 @@ def assert_holds(name: str, row: Example, child: Child) -> None:
         assert end <= change.start <= change.end <= len(child.tokens)
         assert child.tokens[change.start : change.end] != change.was
         end = change.end
-
-
-METHODS = [name for name, entry in AUGMENTERS.items() if not (entry.control or entry.labels)]
 
 
 @pytest.mark.parametrize("name", METHODS)
