@@ -7,7 +7,7 @@ https://arxiv.org/abs/2001.07685.
 
 In a sentence each word is judged by itself: what the run is not sure of stays unknown and teaches nothing. Rejecting
 the whole sentence would leave short and easy ones alone, and teaching O where the run doubts would teach it to overlook
-names; only a sentence in which names are found and none is sure is rejected, for the rest of it would teach just that.
+names; only a sentence in which names are found and none stays is rejected, for the rest of it would teach just that.
 A mention is as sure as its least sure word. A text that is labelled as a whole is sure or rejected; where any
 number of labels may hold, those that it is sure of are given, and that there may be others, if it is unsure of any.
 
@@ -146,8 +146,7 @@ def _without(child: Child, over: set[int]) -> Child | Rejected:
     if child.labels is not None:
         left = [label for number, label in enumerate(_labels(child)) if number not in over]
         return replace(child, labels=(*left, None)) if left else Rejected("over_cap")
-    tags = [*child.tags]
-    for number, span in enumerate(spans(child.tags)):
-        if number in over:
-            tags[span.start : span.end] = [None] * (span.end - span.start)
-    return replace(child, tags=tuple(tags)) if any(tag is not None for tag in tags) else Rejected("over_cap")
+    tags, found = [*child.tags], spans(child.tags)
+    for number in over:
+        tags[found[number].start : found[number].end] = [None] * (found[number].end - found[number].start)
+    return replace(child, tags=tuple(tags)) if len(over) < len(found) else Rejected("over_cap")
