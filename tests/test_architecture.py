@@ -50,6 +50,7 @@ TIERS = (
             "apart",
             "cost",
             "trust",
+            "labeller",
             "robustness",
             "attack",
             "forecasting",

@@ -122,6 +122,10 @@ def _add_augment(commands: object) -> None:
         "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the method; repeatable"
     )
     _task(sub)
+    sub.add_argument("--unlabelled", action="store_true", help="FILE is text without labels: plain lines, or rows "
+                     "whose labels are left aside")  # fmt: skip
+    sub.add_argument("--gold", metavar="corpus:NAME", help="the data that FILE is to join: rows that stand in its dev "
+                     "or test are left out")  # fmt: skip
     sub.add_argument("--copies", type=int, default=1, help="children per row (default 1)")
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--language", default="en", help="language of the text (default en)")
