@@ -165,6 +165,7 @@ def after(study: Study, n: int, draws: int) -> list[dict[str, Any]]:
     found: dict[str, list[float]] = {name: [] for name in ("corrected", "process", "regression", "forecast")}
     tops: dict[str, list[float]] = {name: [] for name in found}
     inside: list[float] = []
+    right, clear = 0, 0
     for _ in range(draws):
         taken = np.array([0, *(1 + rng.permutation(len(truth) - 1)[: n - 1])])
         left = np.setdiff1d(np.arange(len(truth)), taken)
@@ -178,13 +179,15 @@ def after(study: Study, n: int, draws: int) -> list[dict[str, Any]]:
         for name, values in told.items():
             found[name].append(rho(truth[left], values))
             tops[name].append(100 * float(truth[left][values.argmax()] - truth[0]))
-        inside += _covered(study, desks["corrected"], left)
+        held, same, all_clear = _labels(study, desks["corrected"], left)
+        inside, right, clear = inside + held, right + same, clear + all_clear
     detail = {name: float(np.mean(values)) for name, values in found.items()}
     gains = {name: float(np.mean(values)) for name, values in tops.items()}
     return [
         _claim(study, f"after_{n}_corrected", detail["corrected"], "rho", detail),
         _claim(study, f"after_{n}_top_over_gold_only", gains["corrected"], "points", gains),
         _claim(study, f"after_{n}_covered", float(np.mean(inside)), "", {"target": [0.85, 0.95]}),
+        _claim(study, f"after_{n}_signs_right", right / max(1, clear), "", {"target": 0.75, "of": clear}),
     ]
 
 
@@ -210,19 +213,24 @@ def _regression(study: Study, taken: np.ndarray, trained: Sequence[Trained], lef
     return given[left] @ weights + scores.mean()
 
 
-def _covered(study: Study, desk: Desk, left: np.ndarray) -> list[float]:
-    """Whether each displayed band of an untrained mix holds its true difference to gold only. What is measured of that
-    has chance of seeds in it, by which the band is widened."""
+def _labels(study: Study, desk: Desk, left: np.ndarray) -> tuple[list[float], int, int]:
+    """Of the precision and recall of each label of untrained mixes: whether each displayed band holds the true
+    difference to gold only; how many differences have the right sign of those that are truly there, and how many these
+    are. What is measured of a difference has chance of seeds in it, by which the band is widened."""
     found: list[float] = []
+    right, whole = 0, 0
     for metric in METRICS:
         for mix in left.tolist():
             expected = desk.expected(study.drawn[mix], study.drawn[0], metric)
             for at in study.judged:
                 truth, noise, one = study.truth(at, metric), study.noise(at, metric), expected[at]
                 assert one.band is not None and one.value is not None
-                wide = np.hypot((one.band[1] - one.band[0]) / 2, 1.645 * np.sqrt(noise[mix] + noise[0]))
-                found.append(float(abs(truth[mix] - truth[0] - one.value) <= wide))
-    return found
+                off, chance = truth[mix] - truth[0], np.sqrt(noise[mix] + noise[0])
+                wide = np.hypot((one.band[1] - one.band[0]) / 2, 1.645 * chance)
+                found.append(float(abs(off - one.value) <= wide))
+                if abs(off) > CLEAR * chance:
+                    right, whole = right + int(off * one.value > 0), whole + 1
+    return found, right, whole
 
 
 def _claim(study: Study, name: str, value: float, unit: str, detail: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from core.mixing import History
 from core.project import Project, mix_of
 from core.report.composition import PoolIndex
 from core.report.figures import colour_of
-from core.stage import Stage
+from core.stage import Stage, unlabelled
 from core.workspace import Workspace
 
 _CLONE, _LINK, _REFUSED, _HELD = "mix_load", "mix_link", "mix_refused", "mix_held_"
@@ -71,7 +71,8 @@ class Bench:
 def open_bench(space: Workspace, project: Project, found: Standing) -> Bench:
     """What a project has to mix. Its import must have succeeded."""
     assert found.stage is not None
-    ids = facts.pool_ids(found)
+    recipe, stage = project.recipe, found.stage
+    ids = {name: id for name, id in facts.pool_ids(found).items() if not unlabelled(recipe, name, stage)}
     pools = {name: facts.pool_index(space.root, corpus_id) for name, corpus_id in ids.items()}
     dev = facts.pool_index(space.root, found.stage.imported["corpora"]["dev"])
     labels = tuple(dict.fromkeys(label for pool in (pools[GOLD], *pools.values(), dev) for label in pool.labels))

@@ -15,6 +15,7 @@ from components.cost_of_writing import agreed, told_cost
 from components.entities import Line, entities, shown
 from components.frame import telling
 from components.given import asked_for
+from components.labeller import told_trust
 from components.methods import SOURCES, field_words, ingredient, title, what
 from components.params_form import fill, params_form
 from components.words import raw, said_raw, t, told
@@ -29,7 +30,7 @@ from core.project import Project, with_ingredient
 from core.recipe import AugmentedIngredient
 from core.report import browse
 from core.sources import keep_named
-from core.stage import Stage
+from core.stage import Stage, unlabelled
 from core.tasks import task as task_of
 from core.tasks.protocol import Task
 from core.workspace import Workspace
@@ -96,7 +97,14 @@ def _method(task: Task) -> str:
 
 def _settings(space: Workspace, project: Project, stage: Stage, method: str) -> AugmentedIngredient | None:
     """The form. -> what it asks for; None where that can't be"""
-    of = made_of([name for name in stage.pools if name != _changed(project)])
+    labels = AUGMENTERS[method].labels
+    there = [name for name in stage.pools if name != _changed(project)]
+    if labels and not (there := [name for name in there if unlabelled(project.recipe, name, stage)]):
+        st.info(
+            t("This method needs text without labels. Add it above, under *Add another file*."), icon=":material/info:"
+        )
+        return None
+    of = made_of(there)
     try:
         only = params_for(method, task_of(project.recipe.task))
         ask = partial(asked_for, space)
@@ -108,6 +116,9 @@ def _settings(space: Workspace, project: Project, stage: Stage, method: str) -> 
     except CoreError as error:
         st.error(told(error), icon=":material/error:")
         return None
+    if labels:
+        part = AugmentedIngredient(method, of, params)
+        return part if told_trust(space, project, stage, part) else None
     copies, seed = _copies_and_seed()
     checks = None if AUGMENTERS[method].control else checks_form(space)
     part = AugmentedIngredient(method, of, params, copies, seed, checks=checks)

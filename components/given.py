@@ -64,8 +64,10 @@ def _kept(space: Workspace, mark: Names, file: BinaryIO, name: str) -> str:
 def _model(space: Workspace, mark: Names, words: FieldWords, key: str) -> str | None:
     """A model, installed on a click: it may have to be fetched first. -> `model:IDENTITY/NAME`"""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = _run(space, words, key) if mark.trained else ""
+        name = _run(space, words, key, mark.run) if mark.trained else ""
         if not name:
+            if mark.run:
+                return None
             name = st.text_input(words.label, help=words.help, key=f"{key}_name", persist_state="session").strip()
         asked = st.button(t("Use this model"), key=f"{key}_use", disabled=not name)
     chosen = _endpoint(space, key) if mark.endpoints else None
@@ -85,9 +87,9 @@ def _model(space: Workspace, mark: Names, words: FieldWords, key: str) -> str | 
         return None
 
 
-def _run(space: Workspace, words: FieldWords, key: str) -> str:
-    """One of the newest runs whose weights are kept, chosen from a list. -> `run:ID`; nothing where there is none, or
-    another model is to be named"""
+def _run(space: Workspace, words: FieldWords, key: str, only: bool) -> str:
+    """One of the newest runs whose weights are kept, chosen from a list; `only`: and nothing else. -> `run:ID`; nothing
+    where there is none, or another model is to be named"""
     newest = sorted(space.store.list(kind="train"), key=lambda run: run.submitted, reverse=True)[:_RUNS]
     able = [run for run in newest if run.state == "succeeded" and (space.run_folder(run.id) / "model").is_dir()]
     if not able:
@@ -95,7 +97,7 @@ def _run(space: Workspace, words: FieldWords, key: str) -> str:
             t("No run here has its weights: train a mix on Mix, or train a sample's again with weights on Runs.")
         )
         return ""
-    shown = {run.id: _called(run) for run in able} | {"": raw("another model")}
+    shown = {run.id: _called(run) for run in able} | ({} if only else {"": raw("another model")})
     chosen = st.selectbox(words.label, list(shown), key=f"{key}_run", format_func=shown.__getitem__, help=words.help)
     return f"run:{chosen}" if chosen else ""
 

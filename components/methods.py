@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from components.attack import attack_words
 from components.checks import checks_words
 from components.given import called
+from components.labeller import labeller_words
 from components.params_form import FieldWords, kinds_of
 from components.words import percent, raw, t, visible
 from core.augment import AUGMENTERS, draws_on, params_class, params_for
@@ -71,6 +72,11 @@ METHODS: Mapping[str, Method] = {  # words
         "Words outside names become words that stand near them, one after the other, until "
         "a trained run is wrong about the sentence. Only where that succeeds is there a child.",
     ),
+    "pseudo_labels": Method(
+        "Labels by a trained run",
+        "Sentences without labels get those that a trained run finds in them. What it is not sure of stays unknown, "
+        "and nothing is learned from it. The words stay as they are.",
+    ),
     "rockner": Method(
         "Other names in other words",
         "Each name becomes another one with the same label, and words around it become "
@@ -109,6 +115,8 @@ SOURCES: Mapping[str, str] = {  # Markdown
     "written": "[Schick & Schütze 2021](https://arxiv.org/abs/2104.07540), "
     "[Yoo et al. 2021](https://arxiv.org/abs/2104.08826), [Ye et al. 2022](https://arxiv.org/abs/2202.07922)",
     "attack": "[Jin et al. 2020](https://arxiv.org/abs/1907.11932)",
+    "pseudo_labels": "[Yarowsky 1995](https://aclanthology.org/P95-1026), Lee 2013, "
+    "[Sohn et al. 2020](https://arxiv.org/abs/2001.07685)",
     "rockner": "[Lin et al. 2021](https://arxiv.org/abs/2109.05620)",
     "swap": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
     "deletion": "[Wei & Zou 2019](https://arxiv.org/abs/1901.11196)",
@@ -152,7 +160,7 @@ def title(method: str) -> str:
 
 def what(method: str) -> str:
     """What a method does to a sentence, and what it keeps."""
-    if AUGMENTERS[method].control:
+    if AUGMENTERS[method].control or AUGMENTERS[method].labels:
         return t(METHODS[method].what)
     kept = (
         t("Names stay as they are.") if AUGMENTERS[method].keeps_mentions else t("Names may change, their types stay.")
@@ -165,7 +173,7 @@ def field_words(method: str) -> Mapping[str, FieldWords]:
     words = {**_name_words(), **_noise_words(), **_translation_words(), **_graph_words(), **_model_words()}
     words |= _writing_words() if method == "written" else {}
     rate = {"rate": FieldWords(t(RATES[method].label), t(RATES[method].help))} if method in RATES else {}
-    return {**words, **rate, **attack_words(method)}
+    return {**words, **rate, **attack_words(method), **(labeller_words() if AUGMENTERS[method].labels else {})}
 
 
 def _name_words() -> dict[str, FieldWords]:

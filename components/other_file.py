@@ -30,6 +30,7 @@ from core.stage import Stage
 from core.workspace import Workspace
 
 _CORPUS, _FROM = "file", "file_from"  # in the address: the corpus chosen; chosen or uploaded
+_HOLDS = "holds"  # in the address: whether the file has labels
 _CHANGED, _NAME, _USUAL = "augment_file_changed", "augment_file_name", "augment_file_usual"
 _READ = "augment_file_pending"  # session key: what is being read
 _MASK = ""  # the option that keeps a label out of training
@@ -48,11 +49,13 @@ class Pending:
 
 @dataclass(frozen=True)
 class Found:
-    """A file that may become an ingredient. `stream`: None where the workspace has it under `name` already."""
+    """A file that may become an ingredient. `stream`: None where the workspace has it under `name` already; `bare`:
+    whether it is read without labels."""
 
     name: str
     seen: Preview
     stream: BinaryIO | None = None
+    bare: bool = False
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -74,7 +77,7 @@ def form(space: Workspace, project: Project, stage: Stage) -> None:
             return
         with right:
             _first_rows(found)
-        labels = _label_map(space, project, stage, found)
+        labels = None if found.bare else _label_map(space, project, stage, found)
         _keep(space, project, found, labels)
 
 
@@ -83,7 +86,9 @@ def change(project: Project, name: str) -> None:
     part = project.ingredients[name]
     assert isinstance(part, FileIngredient)
     corpus = part.file.removeprefix("corpus:")
-    st.session_state.update({WAY: "file", _FROM: "known", _CORPUS: corpus, _CHANGED: (project.slug, name)})
+    holds = "text" if part.options.unlabelled else "labels"
+    found = {WAY: "file", _FROM: "known", _HOLDS: holds, _CORPUS: corpus, _CHANGED: (project.slug, name)}
+    st.session_state.update(found)
     for label, ours in (part.labels or {}).items():
         st.session_state[_key(project, corpus, label)] = ours or _MASK
 
@@ -94,6 +99,21 @@ def _key(project: Project, file: str, label: str) -> str:
 
 def _chosen(space: Workspace, project: Project) -> Found | None:
     """The file: one that the workspace knows, or one that is uploaded."""
+    bare = choice(
+        st.segmented_control,
+        t("What the file holds"),
+        ["labels", "text"],
+        key=_HOLDS,
+        show={"labels": t("Labelled sentences"), "text": t("Text without labels")}.__getitem__,
+    )
+    if bare == "text":
+        st.caption(
+            t(
+                "Plain text, a sentence a line, or rows of any format: labels that stand there are left aside. A "
+                "trained run can then give labels to them."
+            )
+        )
+    options = ReadOptions(unlabelled=bare == "text")
     known = corpora_like(space, project.recipe)
     words = {"known": t("One that is here"), "upload": t("Upload one")}
     way = choice(
@@ -104,7 +124,7 @@ def _chosen(space: Workspace, project: Project) -> Found | None:
         show=words.__getitem__,
     )
     if way == "upload":
-        return _uploaded(project.recipe.task)
+        return _uploaded(project.recipe.task, options)
     name = choice(
         st.selectbox,
         t("Labelled data in this workspace"),
@@ -113,14 +133,16 @@ def _chosen(space: Workspace, project: Project) -> Found | None:
         show=visible,
         help=t("Everything that was imported here. Of data with splits, the training sentences are taken."),
     )
-    source, where = keep_source(space, Source(f"corpus:{name}"), "file", space.root, {}, project.recipe.task)
+    asked = Source(f"corpus:{name}", options)
+    source, where = keep_source(space, asked, "file", space.root, {}, project.recipe.task)
     path = space.root / "files" / where.removeprefix("file:")
-    return Found(name, _look(f"{where} {source.options}", source.name, source.options, project.recipe.task, path))
+    seen = _look(f"{where} {source.options}", source.name, source.options, project.recipe.task, path)
+    return Found(name, seen, bare=source.options.unlabelled)
 
 
-def _uploaded(task: str) -> Found | None:
+def _uploaded(task: str, options: ReadOptions) -> Found | None:
     file = st.file_uploader(
-        t("A labelled file: CoNLL columns or JSON lines"),
+        t("A file of text") if options.unlabelled else t("A labelled file: CoNLL columns or JSON lines"),
         key="augment_upload",
         help=t(
             "If it is read wrongly, import it on the Data page, where you can say how to read it, and choose it here."
@@ -128,7 +150,9 @@ def _uploaded(task: str) -> Found | None:
     )
     if file is None:
         return None
-    return Found(file.name, _look(file.file_id, file.name, ReadOptions(), task, file), file)
+    return Found(
+        file.name, _look(f"{file.file_id} {options}", file.name, options, task, file), file, options.unlabelled
+    )
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -214,7 +238,7 @@ def _changed(project: Project) -> str | None:
     return name if slug_of == project.slug and name in project.ingredients else None
 
 
-def _keep(space: Workspace, project: Project, found: Found, labels: Mapping[str, str | None]) -> None:
+def _keep(space: Workspace, project: Project, found: Found, labels: Mapping[str, str | None] | None) -> None:
     name = _changed(project)
     if name is not None:
         st.markdown(t("You are changing the ingredient **{name}**.", name=name))
@@ -250,23 +274,25 @@ def _ingredient_name(file: str) -> str:
     return slug(Path(file).stem).replace("_", " ").strip()[:NAME_LENGTH]
 
 
-def _add(space: Workspace, project: Project, name: str, found: Found, labels: Mapping[str, str | None]) -> None:
+def _add(space: Workspace, project: Project, name: str, found: Found, labels: Mapping[str, str | None] | None) -> None:
     """Keep the file if it is new, and read everything with it; the project changes when that has succeeded."""
     with telling():
-        corpus = found.name if found.stream is None else _stored(space, found.name, found.stream, project.recipe.task)
-        part = FileIngredient(f"corpus:{corpus}", dict(labels))
+        corpus = found.name if found.stream is None else _stored(space, found, found.stream, project.recipe.task)
+        part = FileIngredient(
+            f"corpus:{corpus}", None if labels is None else dict(labels), ReadOptions(unlabelled=found.bare)
+        )
         run = start_import(space, with_ingredient(name, part)(project))
         st.session_state[_READ] = Pending(project.slug, name, part, run.id)
         st.rerun()
 
 
-def _stored(space: Workspace, name: str, stream: BinaryIO, task: str) -> str:
+def _stored(space: Workspace, found: Found, stream: BinaryIO, task: str) -> str:
     """An uploaded file under a name in the workspace, the one it has if it was there. -> that name"""
     stream.seek(0)
-    file = f"file:{space.add_stream(stream, name)}"
-    gold = Gold({"file": Source(name)}, {"file": file}, task=task)
+    file = f"file:{space.add_stream(stream, found.name)}"
+    gold = Gold({"file": Source(found.name, ReadOptions(unlabelled=found.bare))}, {"file": file}, task=task)
     same = (other for other in space.corpus_names() if named_gold(space, f"corpus:{other}") == gold)
-    free = next(same, None) or free_corpus_name(space, slug(Path(name).stem).casefold())
+    free = next(same, None) or free_corpus_name(space, slug(Path(found.name).stem).casefold())
     name_gold(space, free, gold)
     return free
 

@@ -7,7 +7,7 @@ import streamlit as st
 from components.attack import attack_words_of
 from components.cost_of_writing import told_spent
 from components.words import escape, percent, raw, said_raw, t, visible
-from core.augment.audit import Audit
+from core.augment.audit import Audit, Labelled
 from core.corpus import Corpus
 
 
@@ -30,6 +30,8 @@ def outcome(pool: Corpus, tried: int, copies: int, rejected: Mapping[str, int], 
                 "says under *Confidence and noise*."
             )
         )
+    if audited is not None and audited.labelled is not None:
+        _labelled(audited.labelled)
     if audited is not None and len(pool):
         _audit(audited)
     if audited is not None and audited.spent is not None:
@@ -39,18 +41,29 @@ def outcome(pool: Corpus, tried: int, copies: int, rejected: Mapping[str, int], 
         st.markdown("\n".join([t("Children that were not kept, and why:"), "", *lines]))
 
 
+def _labelled(found: Labelled) -> None:
+    """What a run gave sentences that had no labels."""
+    given = ", ".join(f"{visible(label)} {count:,}" for label, count in found.labels.items())
+    st.caption(t("Labels that the run gave: {labels}.", labels=given))
+    if found.known < 1:
+        st.caption(
+            t("Of {share} of the words the label is known now; the others teach nothing.", share=percent(found.known))
+        )
+
+
 def _audit(found: Audit) -> None:
     """What the children are made of, beside the sentences that they were made from."""
-    st.caption(
-        t(
-            "{parents} sentences have a child. {changed} of the children's words are others; of {words} different "
-            "words {new} are new to the sentences that they were made from.",
-            parents=found.parents,
-            changed=percent(found.changed),
-            words=found.words,
-            new=found.new_words,
+    if found.labelled is None:
+        st.caption(
+            t(
+                "{parents} sentences have a child. {changed} of the children's words are others; of {words} different "
+                "words {new} are new to the sentences that they were made from.",
+                parents=found.parents,
+                changed=percent(found.changed),
+                words=found.words,
+                new=found.new_words,
+            )
         )
-    )
     if found.similarity is not None:
         low, _, high = found.similarity
         st.caption(

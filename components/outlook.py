@@ -16,7 +16,7 @@ from core.desk import JUDGED, Desk, Expected, Metric, Trained
 from core.errors import CoreError
 from core.forecasting import Prospect
 from core.jobs.folder import Run
-from core.mix import GOLD, Mix, plan
+from core.mix import Mix, plan
 from core.recipe_text import mix_name
 from core.report.outlook import LEAST, OutlookRow, outlook, reach
 from core.workspace import Workspace
@@ -41,11 +41,8 @@ def _prospect(root: Path, run: str, _bench: Bench) -> Prospect:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _desk(root: Path, key: tuple[object, ...], run: str | None, _bench: Bench, _trained: list[Trained]) -> Desk:
     """What was trained is told by `key`."""
-    counts = dict(zip(_bench.dev.labels, _bench.dev.label_counts.sum(axis=0).tolist(), strict=True))
-    labels = sorted(label for label, n in counts.items() if n)
-    names = [name for name, rows in _bench.sizes.items() if name != GOLD and rows]
     found = None if run is None else _prospect(root, run, _bench)
-    return Desk(labels, [counts[label] for label in labels], names, _bench.sizes[GOLD], found, _trained)
+    return desks.desk_of(_bench.stage, _bench.dev, found, _trained)
 
 
 def look(bench: Bench) -> View:

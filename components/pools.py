@@ -25,6 +25,7 @@ from core.params import digest
 from core.project import Project, with_again, without_ingredient
 from core.recipe import AugmentedIngredient, FileIngredient
 from core.report import browse
+from core.stage import unlabelled
 from core.tasks import task as task_of
 from core.workspace import Workspace
 
@@ -138,12 +139,21 @@ def _row(project: Project, found: Standing, name: str) -> dict[str, object]:
     tried = _tried(part, found)
     return {
         "name": visible(name),
-        "what": title(part.augmenter) if made else raw("labelled file"),
+        "what": title(part.augmenter) if made else _file_kind(_bare(project, found, name)),
         "of": ingredient(part.of) if made else visible(part.file.removeprefix("corpus:")),
         "state": _state(found, name, made),
         "rows": None if pool is None else len(pool),
         "kept": 100 * len(pool) / tried if pool is not None and tried else None,
     }
+
+
+def _bare(project: Project, found: Standing, name: str) -> bool:
+    """Whether nothing is labelled in a file."""
+    return found.stage is not None and unlabelled(project.recipe, name, found.stage)
+
+
+def _file_kind(bare: bool) -> str:
+    return raw("text without labels") if bare else raw("labelled file")
 
 
 def _pool(found: Standing, name: str) -> Corpus | None:
@@ -177,7 +187,7 @@ def _detail(space: Workspace, project: Project, found: Standing, name: str) -> N
             if pool is not None:
                 outcome(pool, _tried(part, found), part.copies, found.rejected.get(name, {}), found.audits.get(name))
         else:
-            _file(part)
+            _file(part, _bare(project, found, name))
         _actions(space, project, found, name)
     with right:
         if pool is None:
@@ -243,7 +253,11 @@ def _pairs(data: Mapping[str, object], left: str, right: str, key: str) -> None:
     st.dataframe(rows, key=key, hide_index=True, column_config=config, height="content", alt=left)
 
 
-def _file(part: FileIngredient) -> None:
+def _file(part: FileIngredient, bare: bool) -> None:
+    if bare:
+        st.markdown(t("Text without labels: {file}", file=part.file.removeprefix("corpus:")))
+        st.caption(t("Nothing can be learned from it as it is. The method *Labels by a trained run* makes more of it."))
+        return
     st.markdown(t("Another labelled file: {file}", file=part.file.removeprefix("corpus:")))
     if part.labels is None:
         st.caption(t("Its labels are those of gold."))

@@ -18,6 +18,20 @@ _WHOLE_TEXTS: Mapping[str, str] = {  # words
     "or parts of; with a file of yours, names too. WordNet is English.": (
         "Words become, or are followed by, words that WordNet or a file of yours relates them to. WordNet is English."
     ),
+    "Sentences without labels get those that a trained run finds in them. What it is not sure of stays unknown, and "
+    "nothing is learned from it. The words stay as they are.": (
+        "Texts without labels get those that a trained run finds for them. Texts that it is not sure of are left out. "
+        "The words stay as they are."
+    ),
+    "Of a word, or of the least sure word of a name. What is below stays unknown, and teaches nothing.": (
+        "Of a label. A text of whose label the run is not that sure is left out."
+    ),
+    "Names of a label that are kept, the surest ones. The preview shows them all.": (
+        "Texts of a label that are kept, the surest ones. The preview shows them all."
+    ),
+    "On its dev the run marked {n} names: {claimed} sure on average, {right} right.": (
+        "On its dev the run labelled {n} texts: {claimed} sure on average, {right} right."
+    ),
     "Words outside names become words that a masked language model expects there, or such words are put in. It needs "
     "such a model.": (
         "Words become words that a masked language model expects there, or such words are put in. It needs such a "

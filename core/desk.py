@@ -18,6 +18,7 @@ from core.groups import Group, counts_of, evaluated, groups
 from core.jobs.folder import read_object
 from core.mix import GOLD
 from core.project import Project
+from core.report.composition import PoolIndex
 from core.runs import POOL
 from core.scores import Counts, Interval
 from core.search.surrogate import Scores, Surrogate, averaged, fit
@@ -221,6 +222,14 @@ class Desk:
         found = self._scores(at, metric)
         prior = None if self.prospect is None else value_of(self._forecasts, at, metric)
         return fit(found.amounts, found.values, found.noise, prior)
+
+
+def desk_of(stage: Stage, dev: PoolIndex, prospect: Prospect | None, trained: Sequence[Trained]) -> Desk:
+    """The desk over what a stage has. `dev`: its split."""
+    counts = dict(zip(dev.labels, dev.label_counts.sum(axis=0).tolist(), strict=True))
+    labels = sorted(label for label, n in counts.items() if n)
+    names = [name for name, pool in stage.pools.items() if name != GOLD and len(pool)]
+    return Desk(labels, [counts[label] for label in labels], names, len(stage.pools[GOLD]), prospect, trained)
 
 
 Counter = Callable[[Workspace, Group], Sequence[Counts]]

@@ -14,6 +14,7 @@ from core.groups import LAUNCH, Group, check_version, group_id, history
 from core.jobs.folder import Run, read_json
 from core.jobs.store import SAME
 from core.known import Asked, asked_of
+from core.labeller import told_of_labeller
 from core.mix import GOLD, Mix
 from core.models.catalogue import install
 from core.params import build, canonical
@@ -95,11 +96,14 @@ def start_import(workspace: Workspace, project: Project) -> Run:
 
 
 def start_pool(workspace: Workspace, project: Project, name: str) -> Run:
-    """Submit the building of one pool. Raises CoreError `pool_not_ready` where what it is made of is missing."""
+    """Submit the building of one pool. Raises CoreError `pool_not_ready` where what it is made of is missing;
+    those of `told_of_labeller`."""
     part, stage = project.ingredients[name], standing(workspace, project).stage
     if stage is None or not isinstance(part, AugmentedIngredient) or part.of not in stage.pools:
         raise CoreError("pool_not_ready", {"name": name}, "hint_pool_not_ready")
-    return workspace.submit(augment_spec(_kept(workspace, project, part), stage))[0]
+    whole = _kept(workspace, project, part)
+    told_of_labeller(workspace, whole, stage.imported["corpora"])
+    return workspace.submit(augment_spec(whole, stage))[0]
 
 
 def _kept(workspace: Workspace, project: Project, part: AugmentedIngredient) -> AugmentedIngredient:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from core.augment.audit import Attacked, Audit
+from core.augment.audit import Attacked, Audit, Labelled
 from core.augment.protocol import Spent
 from core.errors import CoreError, Issue, Value, message
+from core.labeller import Trusted
 from core.mix import Realised
 from core.mixing import FEWEST_STEPS
 from core.pipeline import Outcome
@@ -243,11 +244,30 @@ def audit_text(found: Audit, language: str = "en") -> str:
     """What a pool is made of."""
     values: dict[str, Value] = {"parents": found.parents, "changed": f"{found.changed:.0%}"}
     lines = [message("line_audit", values | {"new": found.new_words, "words": found.words}, language)]
+    lines = lines if found.labelled is None else [_labelled_text(found.labelled, language)]
     for label, of in found.labels.items():
         values = {"label": label, "parents": of.parents, "children": of.children, "forms": of.forms, "new": of.new}
         lines.append("  " + message("line_audit_label", values, language))
     lines += [] if found.attack is None else [attack_text(found.attack, language)]
     return "\n".join(lines)
+
+
+def _labelled_text(found: Labelled, language: str) -> str:
+    """What a run gave rows."""
+    given = ", ".join(f"{label} {count}" for label, count in found.labels.items())
+    return message("line_labelled", {"labels": given, "known": f"{found.known:.0%}"}, language)
+
+
+def trusted_text(found: Trusted | None, language: str = "en") -> str:
+    """How far the confidence of a run that gives labels can be trusted, and what its threshold does on its dev."""
+    if found is None:
+        return message("line_trusted_none", {}, language)
+    judged, at = found.reliability, found.effect
+    values: dict[str, Value] = {"run": found.run, "claimed": f"{judged.claimed:.0%}", "right": f"{judged.right:.0%}"}
+    values |= {"error": f"{judged.error:.1%}", "marked": round(judged.count), "threshold": f"{at.threshold:.0%}"}
+    values |= {"kept": round(at.kept[1])}
+    after = "-" if at.precision[1] is None else f"{at.precision[1]:.0%}"
+    return message("line_trusted", values | {"after": after}, language)
 
 
 def spent_text(spent: Spent, language: str = "en") -> str:

@@ -16,6 +16,7 @@ from core.formats import predictions_suffix, write_predictions
 from core.formats.importing import used_labels
 from core.jobs.folder import Run
 from core.known import Asked, Sizes
+from core.labeller import told_of_labeller
 from core.mix import GOLD, Mix, Realised, realised
 from core.models.catalogue import install
 from core.models.fit import unknown_issue
@@ -168,6 +169,7 @@ def _augment(workspace: Workspace, recipe: Recipe, stage: Stage, submit: Submitt
         for name, part in ready.items():
             with about(f"ingredients.{name}.params"):
                 whole = keep_named(workspace, part, recipe.folder, recipe.language)
+                stage.issues += told_of_labeller(workspace, whole, stage.imported["corpora"], recipe.file)
             started[name] = submit(augment_spec(whole, stage))[0]
         for name, run in started.items():
             with about(f"ingredients.{name}"):

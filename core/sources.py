@@ -166,6 +166,7 @@ def keep_source(
             )
         stored = named["sources"][chosen]
         options = build(ReadOptions, stored.get("options", {}), "options")
+        options = replace(options, unlabelled=options.unlabelled or source.options.unlabelled)
         return replace(source, name=stored["name"], options=options), named["inputs"][chosen]
     if kind == "hub":
         from core.formats.hub import fetch

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core import corpus as corpora
+from core.augment import augmenter
 from core.augment.pool import AugmentParams
 from core.augment.protocol import Spent
 from core.corpus import Corpus
 from core.errors import Action, CoreError, Issue
+from core.formats.importing import used_labels
 from core.mix import GOLD, Mix, Part, plan
 from core.models.catalogue import DEFAULT
 from core.params import canonical
@@ -69,7 +71,12 @@ def settle(recipe: Recipe, stage: Stage) -> tuple[TrainRunParams, list[str]]:
     names = [GOLD, *(name for name in requested if name != GOLD)]
     labels = stage.imported["labels"]
     roots = {root_of(recipe, name) for name in names} - {GOLD}
+    for name in names:
+        if unlabelled(recipe, name, stage):
+            raise CoreError("part_unlabelled", {"name": name, "where": f"mix.parts.{name}"}, "hint_part_unlabelled")
     in_mix = {label for root in roots for label in labels[POOL + root]}
+    given = {labelled_by(recipe, name) for name in names} - roots - {GOLD}
+    in_mix |= {label for name in given for label in used_labels(stage.pools[name])}
     trained = set(labels["train"]) | in_mix
     for label in labels["dev"]:
         if label not in trained:
@@ -78,7 +85,7 @@ def settle(recipe: Recipe, stage: Stage) -> tuple[TrainRunParams, list[str]]:
     masked = [
         n
         for n in names
-        if root_of(recipe, n) in roots and set(target) - set(stage.imported["covered"][POOL + root_of(recipe, n)])
+        if labelled_by(recipe, n) in roots and set(target) - set(stage.imported["covered"][POOL + root_of(recipe, n)])
     ]
     settled = sense.settled(recipe.train, task_of(recipe.task))
     train = replace(settled, model=DEFAULT)  # which model it is stands among the inputs
@@ -112,6 +119,20 @@ def root_of(recipe: Recipe, name: str) -> str:
     """The file ingredient (or gold) that an ingredient's rows go back to."""
     ingredient = recipe.ingredients.get(name)
     return root_of(recipe, ingredient.of) if isinstance(ingredient, AugmentedIngredient) else name
+
+
+def labelled_by(recipe: Recipe, name: str) -> str:
+    """The ingredient whose labels an ingredient's rows have: their root, or where a run gave them labels on the way."""
+    part = recipe.ingredients.get(name)
+    if isinstance(part, AugmentedIngredient) and not augmenter(part.augmenter).labels:
+        return labelled_by(recipe, part.of)
+    return name
+
+
+def unlabelled(recipe: Recipe, name: str, stage: Stage) -> bool:
+    """Whether no label of an ingredient's rows is known, so that nothing can be learned from them."""
+    root = root_of(recipe, name)
+    return root != GOLD and labelled_by(recipe, name) == root and not stage.imported["covered"][POOL + root]
 
 
 def _unknown_dev_label(recipe: Recipe, stage: Stage, label: str) -> CoreError:

@@ -28,7 +28,7 @@ def desk() -> None:
     words = {
         "children": t("Make children of sentences"),
         "compare": t("Compare methods"),
-        "file": t("Add another labelled file"),
+        "file": t("Add another file"),
     }
     forms = {"children": children.bench, "compare": beside.bench, "file": other_file.form}
     way = choice(

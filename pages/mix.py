@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import composed, facts, launching, mixer, named, nudges, outlook, search, tune
+from components import agreement, blame, composed, facts, launching, mixer, named, nudges, outlook, search, tune
 from components.bench import Bench, open_bench
 from components.frame import PAGES, enter, need_project
 from components.words import t
@@ -28,6 +28,7 @@ def desk(bench: Bench, view: outlook.View) -> None:
     with right:
         found = composed.show(bench, mix)
         outlook.show(bench, view, mix)
+        blame.blame(bench, view, mix)
         composed.closer(bench, mix, found)
     for name, sentence in nudges.nudges(bench, view, mix).items():
         places[name].caption(sentence)
@@ -41,6 +42,7 @@ def desk(bench: Bench, view: outlook.View) -> None:
             launching.recipe_box(bench, mix, train)
         tune.tune(bench, mix, train)
     search.search(bench, train)
+    agreement.transfer(bench, view)
 
 
 with st.spinner(t("Reading the pools ..."), show_time=False):

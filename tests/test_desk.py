@@ -1,12 +1,15 @@
 """The desk: a forecast stands alone until real runs correct it, bands hold what they say, real runs are dots."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core import project as projects
+from core.agreement import agreement, chosen
 from core.desk import CORRECTED, Desk, Trained, trained, value_of
+from core.errors import CoreError
 from core.forecast.forecast import Outlook
 from core.forecasting import Prospect
 from core.launch import standing
@@ -116,8 +119,14 @@ def test_the_trained_mixes_of_a_project(tmp_path: Path):
     found = trained(space, project, stage)
     assert len(found) == 5 and all(one.totals.shape == (8, 3, 4) for one in found)
     assert min(len(one.drawn) for one in found) == 1 and all(one.drawn[GOLD] == 84 for one in found)
-    from dataclasses import replace
-
+    five = chosen(found, 5)
+    assert len(five) == 5 and [*chosen(found, 3)[0].drawn] == [GOLD] and len(chosen(found, 3)) == 3
+    with pytest.raises(CoreError) as few:
+        chosen(found[:2])
+    assert few.value.code == "agreement_few"
+    same, other = (agreement(space, project, stage, name) for name in (project.recipe.train.model, "another"))
+    assert (same.right, same.of) == (10, 10) and same.clear == same.clear_right > 0
+    assert other.of == 0 and not other.mixes
     slower = replace(project, recipe=replace(project.recipe, train=replace(project.recipe.train, steps=99)))
     assert trained(space, slower, stage) == []
 

@@ -9,13 +9,21 @@ from conftest import HARBOUR, ended, environment, start
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core import project as projects
+from core.blaming import suspects
 from core.corpus import Corpus, Schema
+from core.errors import CoreError
+from core.forecast.blame import blame
 from core.forecast.forecast import Pool, forecast
-from core.forecast.statistics import Parts, Scale, class_weights, effective, solve, statistics, towards
+from core.forecast.statistics import Parts, Scale, class_weights, effective, solve, statistics, system, towards
+from core.forecasting import asked
 from core.formats import ReadOptions, read
-from core.mix import GOLD
+from core.launch import standing
+from core.mix import GOLD, Mix
+from core.sample import open_sample
 from core.tasks import task
 from core.tasks.iob2 import begun, flat
+from core.workspace import Workspace
 from tests.test_classification import corpus_of
 
 TAGGING = task("tagging")
@@ -135,18 +143,76 @@ def test_more_gold_with_the_same_signal_is_forecast_better():
     assert found.of({GOLD: 8, "more": 40}).recall.shape == (len(labels),)
 
 
-def test_the_command_line_says_what_is_likely(tmp_path: Path):
-    (tmp_path / "r.yaml").write_text(
-        f"version: 1\ndata: {{file: {HARBOUR}, split: {{dev: 0.3}}}}\n"
-        "ingredients: {swaps: {augmenter: mention_replacement}, wrong: {augmenter: label_shuffle, copies: 3}}\n"
-        "mix: {parts: {gold: 1.0, swaps: 1.0, wrong: 2.0}}\n"
-    )
-    command = ["forecast", "r.yaml", "--workspace", tmp_path / "w"]
-    done = ended(start([*command, "--json"], tmp_path, environment()))
+def test_a_project_is_forecast_and_its_rows_are_blamed(tmp_path: Path):
+    """One forecast of the newsroom sample, whose trained mixes correct it, and what its rows are blamed for."""
+    space = Workspace.open(tmp_path / "w")
+    open_sample(space, "newsroom")
+    rest = ("--workspace", space.root, "--json")
+    command = ["forecast", "--project", "newsroom", "--mix", "auto-labelled archive", *rest]
+    done = ended(start(command, tmp_path, environment()))
     assert done.status == 0, done.stderr
     told = done.json
-    assert told["mix"]["f1"] < told["gold_only"]["f1"]
-    assert {*told["mix"]["per_label"]} == {*told["gold_only"]["per_label"]} and told["validated"] is None
-    plain = ended(start(command, tmp_path, environment()))
-    assert plain.status == 0 and "not validated" in plain.stdout
-    assert not [line for line in plain.complaints if "Traceback" in line]
+    assert told["corrected"] and told["trust"]["of"] == 10 and told["trust"]["right"] >= 5
+    assert told["f1"]["difference"] < 0 and told["f1"]["band"][0] < told["f1"]["difference"] < told["f1"]["band"][1]
+    assert len(told["f1"]["real"]) == 8
+    assert {*told["per_label"]} == {"event", "organisation", "person", "place"}
+    project = projects.load(space, "newsroom")
+    stage = standing(space, project).stage
+    assert stage is not None
+    run = asked(space, project, stage)
+    assert run is None  # the command line notes nothing in a project but what it was asked to
+    command = ["blame", "newsroom", "synonyms", "--mix", "a bit of everything", "--top", "3", "--reject", *rest]
+    done = ended(start(command, tmp_path, environment()))
+    assert done.status == 0, done.stderr
+    worst = done.json["rows"]
+    assert 0 < len(worst) <= 3 and [one["harm"] for one in worst] == sorted((o["harm"] for o in worst), reverse=True)
+    assert len(standing(space, projects.load(space, "newsroom")).stage.pools["synonyms"]) == len(
+        stage.pools["synonyms"]
+    ) - len(worst)
+    assert asked(space, project, stage) is not None
+    assert not [line for line in done.complaints if "Traceback" in line]
+    with pytest.raises(CoreError) as wrong:
+        suspects(space, asked(space, project, stage).id, stage, Mix(), "synonyms")
+    assert wrong.value.code == "blame_none"
+
+
+@pytest.mark.parametrize("one_label", [False, True])
+def test_blame_is_what_taking_a_row_out_does(one_label):
+    """Against the head solved anew without the row."""
+    rng = np.random.default_rng(5)
+    whole = read(HARBOUR, name="harbour.conll", options=ReadOptions()).corpus
+    labels = whole.schema.labels
+    label = labels[0] if one_label else None
+    classes = TAGGING.classes(labels)
+    truth = rng.normal(size=(len(classes), 8))
+
+    def pool(start: int, rows: int) -> Pool:
+        some = Corpus(Schema("tagging", labels, "en"), whole.table.slice(start, rows))
+        codes = TAGGING.targets(some.table, labels)
+        return Pool(some, (truth[codes] + 1.5 * rng.normal(size=(len(codes), 8))).astype(np.float32))
+
+    gold, more, dev = pool(0, 20), pool(20, 20), pool(40, 20)
+    drawn = {GOLD: 20, "more": 20}
+    found = forecast({GOLD: gold, "more": more}, dev, labels)
+    told = blame(found, gold, more, "more", drawn, label)
+    weight = class_weights(TAGGING.targets(gold.corpus.table, labels), len(classes))
+
+    def error(head: np.ndarray) -> float:
+        targets = TAGGING.targets(dev.corpus.table, labels)
+        off = np.eye(len(classes))[targets] - found.scale(dev.states) @ head
+        mine = [label is None or one.endswith(f"-{label}") for one in classes]
+        return float((weight[targets][:, None] * off[:, mine] ** 2).sum())
+
+    matrix, moment = system(found.parts, drawn, found.penalty)
+    before = error(np.linalg.solve(matrix, moment))
+    ends = np.concatenate([[0], np.cumsum(TAGGING.lengths(more.corpus.table))])
+    targets = TAGGING.targets(more.corpus.table, labels)
+    real = []
+    for row in range(20):
+        at = slice(ends[row], ends[row + 1])
+        phi, y = found.scale(more.states[at]).astype(float), np.eye(len(classes))[targets[at]]
+        counted = weight[targets[at]][:, None] * phi / 40
+        without = np.linalg.solve(matrix - counted.T @ phi, moment - counted.T @ y)
+        real.append(1e6 * (before - error(without)) / before)
+    assert np.corrcoef(told.by_row, real)[0, 1] > 0.95
+    assert told.by_row[told.worst(3)].tolist() == sorted(told.by_row, reverse=True)[: len(told.worst(3))]

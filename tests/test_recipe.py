@@ -288,7 +288,7 @@ def test_an_augmenter_needs_nothing_but_its_name(write):
     lines = "".join(f"  x{number}: {{augmenter: {name}, params: }}\n" for number, name in enumerate(names))
     found = load(write(START + "ingredients:\n" + lines)).ingredients.values()
     assert list(found) == [AugmentedIngredient(name, "gold", {}, 1, 0) for name in names]
-    assert {*AUGMENTERS} - {*names} == {"masked_lm", "written", "attack"}
+    assert {*AUGMENTERS} - {*names} == {"masked_lm", "written", "attack", "pseudo_labels"}
 
 
 def test_a_part_can_carry_its_own_unit(write):

@@ -28,6 +28,7 @@ class Entry:
     needs: str | None = None  # what rows must have for it: one of a task's `offers`
     draws_on: str = ""  # whose words its children may take beside the corpus's, with the licence
     control: bool = False  # no method but something to hold methods against: its children need be neither new nor true
+    labels: bool = False  # its children are its rows with labels that these lack
 
 
 _WORDNET = "WordNet 3.0, Princeton University (WordNet License)"
@@ -126,6 +127,13 @@ AUGMENTERS: Mapping[str, Entry] = {
         1,
         keeps_mentions=False,
         needs="mentions",
+    ),
+    "pseudo_labels": Entry(
+        "core.augment.pseudo_labels:PseudoLabels",
+        "core.augment.pseudo_labels:PseudoLabelsParams",
+        1,
+        keeps_mentions=True,
+        labels=True,
     ),
     "chain": Entry("core.augment.chain:Chain", "core.augment.chain:ChainParams", 1, keeps_mentions=False),
     "duplicate": Entry(
@@ -226,11 +234,12 @@ def resources(
     language: str,
     root: Path,
     task: str = DEFAULT,
+    labels: Sequence[str] = (),
 ) -> Resources:
     """What a method is built from, for the rows of a corpus of a task in the workspace `root`.
 
-    `params`: those that differ from their default. Raises CoreError `named_gone` where the workspace doesn't keep what
-    they name.
+    `params`: those that differ from their default; `labels`: of the corpus's schema. Raises CoreError `named_gone`
+    where the workspace doesn't keep what they name.
     """
     named: dict[str, Path] = {}
     for param, mark in named_by(name).items():
@@ -240,7 +249,7 @@ def resources(
             if place is None or not place.exists():
                 raise CoreError("named_gone", {"name": params[param], "param": param}, "hint_named_gone")
             named[param] = place
-    return Resources(rows, language, root / "cache", named, root / ENDPOINTS, task)
+    return Resources(rows, language, root / "cache", named, root / ENDPOINTS, task, labels)
 
 
 def make(name: str, params: object, resources: Resources) -> Augmenter:

@@ -48,11 +48,21 @@ class Attacked:
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """What a run gave rows that lacked labels. `labels`: mentions of each label, or rows; `known`: the share of their
+    words whose tag is known now, 0..1; of rows that are labelled as a whole 1."""
+
+    labels: Mapping[str, int]
+    known: float
+
+
+@dataclass(frozen=True)
 class Audit:
     """`parents`: rows with a child; `changed`: the share of the children's words that are others, 0..1; `words`:
     different words of the pool, whatever their case; `new_words`: those of them that no parent row has; `labels`: by
     name, of rows that have mentions; `similarity`, `perplexity`: quartiles of the cosine to the parent, and of how many
-    times its pseudo-perplexity, where that was checked; `spent`: what a language model took for it, where one wrote."""
+    times its pseudo-perplexity, where that was checked; `spent`: what a language model took for it, where one wrote;
+    `labelled`: where a run gave them their labels."""
 
     rows: int
     parents: int
@@ -64,6 +74,7 @@ class Audit:
     perplexity: tuple[float, float, float] | None = None
     spent: Spent | None = None
     attack: Attacked | None = None
+    labelled: Labelled | None = None
 
 
 def audit(
@@ -72,9 +83,11 @@ def audit(
     thought: Judged | None = None,
     spent: Spent | None = None,
     attempts: Sequence[Attempt] = (),
+    labels: bool = False,
 ) -> Audit:
     """A pool against the corpus that it was made of. `thought`: what a model says of its children; `spent`: what who
-    wrote them took for it; `attempts`: what it took to make them, where that was an attack."""
+    wrote them took for it; `attempts`: what it took to make them, where that was an attack; `labels`: whether a run
+    gave them their labels."""
     rows = task_of(parent.schema.task).examples(parent.table)
     children = task_of(pool.schema.task).examples(pool.table)
     known, found = _words(rows), _words(children)
@@ -90,7 +103,16 @@ def audit(
         perplexity=_quartiles(None if thought is None else thought.perplexity),
         spent=spent,
         attack=attacked(attempts) if attempts else None,
+        labelled=_labelled(pool, children) if labels else None,
     )
+
+
+def _labelled(pool: Corpus, children: Sequence[Example]) -> Labelled:
+    names = pool.schema.labels
+    _, found, _ = task_of(pool.schema.task).mentions(pool.table, names)
+    counts = np.bincount(found, minlength=len(names)).tolist()
+    words = [tag is not None for row in children for tag in row.tags]
+    return Labelled(dict(zip(names, counts, strict=True)), sum(words) / max(1, len(words)))
 
 
 def spent_line(spent: Spent) -> str:

@@ -23,6 +23,7 @@ from core.augment.protocol import (
     Augmenter,
     Child,
     Example,
+    Labelling,
     Name,
     Names,
     Rejected,
@@ -121,7 +122,7 @@ def build_pool(
     task = task_of(parent.schema.task)
     rows = task.examples(parent.table)
     check_suits(params.method, task)
-    given = resources(params.method, params.params, rows, parent.schema.language, root, task.name)
+    given = resources(params.method, params.params, rows, parent.schema.language, root, task.name, parent.schema.labels)
     method = make(params.method, params_of(params.method, params.params), given)
     seen = {task.text_content(row.tokens) for row in rows}
     step, told = _step(params), decisions or {}
@@ -144,8 +145,28 @@ def build_pool(
             else:
                 children.append((at, copy, child))
                 seen.add(task.text_content(child.tokens))
+    schema = parent.schema
+    if isinstance(method, Labelling):
+        children, over = _settled(method, rows, children)
+        rejected += over
+        schema = replace(schema, labels=schema.labels or method.labels)
     spent = method.spent() if isinstance(method, Spending) else None
-    return Pool(Corpus(parent.schema, _table(parent, rows, children, params)), rejected, spent, attempts)
+    return Pool(Corpus(schema, _table(parent, rows, children, params)), rejected, spent, attempts)
+
+
+def _settled(
+    method: Labelling, rows: Sequence[Example], children: Sequence[Born]
+) -> tuple[list[Born], list[RejectedChild]]:
+    """The children that stay when all are made, and those that don't."""
+    stay: list[Born] = []
+    out: list[RejectedChild] = []
+    last = method.settled([child for _, _, child in children])
+    for (at, copy, _), child in zip(children, last, strict=True):
+        if isinstance(child, Rejected):
+            out.append(RejectedChild(rows[at].id, copy, child.code))
+        else:
+            stay.append((at, copy, child))
+    return stay, out
 
 
 def sifted(
@@ -195,7 +216,7 @@ def born(
         return made
     content = task.text_content(made.tokens)
     entry = augmenter(params.method)
-    if entry.control:
+    if entry.control or entry.labels:
         return Rejected("overlaps_held_out") if content in forbidden else made
     against = objection(row, made, entry, content, forbidden, seen)
     return made if against is None else replace(against, attempt=made.attempt)
@@ -257,7 +278,8 @@ def run(ctx: RunContext) -> None:
     ctx.metric(step=total, total=total)
     corpora.write(pool.corpus, ctx.root / "corpora")
     keep_rejected(ctx.folder, pool.rejected, pool.sifted)
-    audited = audit(parent, pool.corpus, thought, pool.spent, pool.attempts)
+    labels = augmenter(params.method).labels
+    audited = audit(parent, pool.corpus, thought, pool.spent, pool.attempts, labels)
     if pool.spent is not None:
         ctx.note(spent_line(pool.spent))
     found = {"rows": len(pool.corpus), "rejected": pool.counts, "audit": asdict(audited)}

@@ -57,11 +57,13 @@ class Parent:
     contents: frozenset[bytes]
     language: str
     task: Task
+    labels: Sequence[str]
 
     @classmethod
     def of(cls, corpus: Corpus) -> "Parent":
         task = task_of(corpus.schema.task)
-        return cls(task.examples(corpus.table), frozenset(contents(corpus)), corpus.schema.language, task)
+        schema = corpus.schema
+        return cls(task.examples(corpus.table), frozenset(contents(corpus)), schema.language, task, schema.labels)
 
 
 def preview(
@@ -126,7 +128,7 @@ def _previewed(
 
 def _method(parent: Parent, name: str, params: Mapping[str, Any], root: Path) -> Augmenter:
     check_suits(name, parent.task)
-    given = resources(name, params, parent.examples, parent.language, root, parent.task.name)
+    given = resources(name, params, parent.examples, parent.language, root, parent.task.name, parent.labels)
     return make(name, params_of(name, params), given)
 
 
@@ -163,8 +165,8 @@ def kept_contents(path: Path) -> frozenset[bytes]:
 def child_json(child: Child | Rejected) -> dict[str, Any]:
     if isinstance(child, Rejected):
         return {"rejected": child.code}
-    told = {name: value for name, value in asdict(child).items() if value is not None and name != "attempt"}
-    return told
+    told = {name: value for name, value in asdict(child).items() if value is not None}
+    return {name: value for name, value in told.items() if name not in ("attempt", "sure")}
 
 
 def child_of(data: Mapping[str, Any]) -> Child | Rejected:

@@ -20,6 +20,7 @@ __all__ = [
     "Change",
     "Child",
     "Example",
+    "Labelling",
     "Name",
     "Names",
     "Rate",
@@ -44,13 +45,15 @@ class Names:
     `file:SHA` or `model:IDENTITY`, in a project with a name after a slash. `reader`: "module:function", called with the
     path of a file and its name for messages before it is taken; it raises CoreError. `endpoints`: instead of a model it
     may name an endpoint of the workspace's file of them, `endpoint:NAME`, which stays as it is. `trained`: it must have
-    learned the labels of such rows already, as a run has.
+    learned the labels of such rows already, as a run has. `run`: it must be a trained run, of which is known what it
+    has learned from.
     """
 
     kind: Literal["file", "model"]
     reader: str = ""
     endpoints: bool = False
     trained: bool = False
+    run: bool = False
 
     def outside(self, value: object) -> bool:
         """Whether a value names an endpoint, of which the workspace keeps nothing."""
@@ -72,7 +75,7 @@ class Rejected:
 class Resources:
     """What an augmenter is built from beside its params: the rows of the parent corpus, their language, a folder for
     what is expensive to make and can be made again, the files and models that its params name, by param, the file that
-    says what endpoints are, and the name of their task."""
+    says what endpoints are, the name of their task, and the labels of their schema."""
 
     examples: Sequence[Example]
     language: str
@@ -80,6 +83,7 @@ class Resources:
     named: Mapping[str, Path] = field(default_factory=dict[str, Path])
     endpoints: Path | None = None
     task: str = DEFAULT
+    labels: Sequence[str] = ()
 
 
 class Augmenter(Protocol):
@@ -94,6 +98,20 @@ class Ahead(Protocol):
 
     def ahead(self, asked: Sequence[tuple[Example, Random]]) -> None:
         """`asked`: rows with the random numbers that `augment` will be given for them, as they are at the beginning."""
+        ...
+
+
+@runtime_checkable
+class Labelling(Protocol):
+    """An augmenter that gives rows the labels that they lack."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All that it may give."""
+        ...
+
+    def settled(self, children: Sequence[Child]) -> list[Child | Rejected]:
+        """The children of a whole pool, when all are made: what of each may stay."""
         ...
 
 

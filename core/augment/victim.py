@@ -9,7 +9,7 @@ import numpy as np
 
 from core.augment.protocol import Attempt, Child, Example
 from core.models.reading import Encoder
-from core.models.trained import Held, TrainedModel
+from core.models.trained import Guess, Held, TrainedModel
 from core.tasks import task as task_of
 from core.tasks.example import spans
 
@@ -27,6 +27,11 @@ class Victim:
         """What the model predicts for children of a row, held against their gold."""
         known = {span.label for span in spans(row.tags)} | {label for label in row.labels or () if label is not None}
         return self.model.read(task_of(self.task).changed([(row, child) for child in children]), known)
+
+    def guessed(self, rows: Sequence[Example]) -> dict[bytes, Guess]:
+        """What the model finds in rows, by their ids."""
+        found = self.model.guess(task_of(self.task).changed([(row, same(row)) for row in rows]))
+        return {row.id: guess for row, guess in zip(rows, found, strict=True)}
 
 
 def victim(folder: Path, task: str) -> Victim:

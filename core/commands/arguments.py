@@ -52,6 +52,7 @@ def parser() -> ArgumentParser:
     _add_augment(commands)
     _add_compose(commands)
     _add_forecast(commands)
+    _add_blame(commands)
     _add_train(commands)
     _add_projects(commands)
     add_comparing(commands)
@@ -121,6 +122,10 @@ def _add_augment(commands: object) -> None:
         "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the method; repeatable"
     )
     _task(sub)
+    sub.add_argument("--unlabelled", action="store_true", help="FILE is text without labels: plain lines, or rows "
+                     "whose labels are left aside")  # fmt: skip
+    sub.add_argument("--gold", metavar="corpus:NAME", help="the data that FILE is to join: rows that stand in its dev "
+                     "or test are left out")  # fmt: skip
     sub.add_argument("--copies", type=int, default=1, help="children per row (default 1)")
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--language", default="en", help="language of the text (default en)")
@@ -142,6 +147,10 @@ def _add_compose(commands: object) -> None:
         commands, "compose", "what a mix would consist of, without training",
         "Pools that are missing are built first.",
     )  # fmt: skip
+    _one_mix(sub)
+
+
+def _one_mix(sub: ArgumentParser) -> None:
     sub.add_argument("recipe", nargs="?", metavar="RECIPE", help="a YAML file, see docs/recipe.md")
     sub.add_argument("--project", metavar="NAME", help="a project of the workspace, instead of a recipe")
     sub.add_argument("--mix", metavar="NAME", help="one of the project's named mixes (default: the one last saved)")
@@ -150,9 +159,24 @@ def _add_compose(commands: object) -> None:
 def _add_forecast(commands: object) -> None:
     sub = command(
         commands, "forecast", "what a mix is likely to do to each label, beside gold only, before it is trained",
-        "A rank hint that no training has confirmed yet. Pools and states that are missing are made first.",
+        "Pools are built and an encoder is warmed up first, where that was not done. Of a project, the mixes that it "
+        "trained correct the forecast. See docs/forecast.md.",
     )  # fmt: skip
-    sub.add_argument("recipe", metavar="RECIPE", help="a YAML file, see docs/recipe.md")
+    _one_mix(sub)
+
+
+def _add_blame(commands: object) -> None:
+    sub = command(
+        commands, "blame", "the rows of an ingredient that seem to hurt a project's mix, the worst first",
+        "By the forecast, in closed form: a suspicion, which a training has to confirm. See docs/forecast.md.",
+    )  # fmt: skip
+    sub.add_argument("project", metavar="PROJECT", help="its name, as `projects` lists it")
+    sub.add_argument("ingredient", metavar="INGREDIENT", help="one that the mix draws")
+    sub.add_argument("--mix", metavar="NAME", help="one of the project's named mixes (default: the one last saved)")
+    sub.add_argument("--label", default="", metavar="L", help="look at the error on one label (default: on all)")
+    sub.add_argument("--top", type=int, default=40, metavar="N", help="rows to show (default 40)")
+    sub.add_argument("--reject", action="store_true", help="leave those out, and build the pool again")
+    sub.set_defaults(recipe=None)
 
 
 def _add_train(commands: object) -> None:

@@ -12,6 +12,7 @@ def add_comparing(commands: object) -> None:
     _add_settle(commands)
     _add_tune(commands)
     _add_search(commands)
+    _add_transfer(commands)
     _add_curve(commands)
 
 
@@ -120,6 +121,17 @@ def _add_search(commands: object) -> None:
     sub.add_argument("--test", action="store_true", help="look at test with those, once")
     sub.add_argument("--use", action="store_true", help="make what was found the project's mix")
     detach(sub)
+
+
+def _add_transfer(commands: object) -> None:
+    sub = command(
+        commands, "transfer", "whether mixes that were trained on one encoder keep their order on another",
+        "A few of the project's mixes, from the worst to the best on dev, are trained on the other encoder, too.",
+    )  # fmt: skip
+    sub.add_argument("project", metavar="PROJECT", help="its name, as `projects` lists it")
+    sub.add_argument("--model", required=True, metavar="NAME", help="the other encoder, as a recipe names one")
+    sub.add_argument("--mixes", type=int, default=5, metavar="N", help="default 5")
+    sub.add_argument("--repeats", type=int, default=2, metavar="N", help="seeds of each mix there (default 2)")
 
 
 def _add_curve(commands: object) -> None:

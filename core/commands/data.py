@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.augment import check_suits, params_of
+from core.augment import augmenter, check_suits, params_of
 from core.augment.audit import Audit, audit
 from core.augment.links import Link, links
 from core.commands.answer import Answer, Setting, delivered
@@ -18,6 +18,7 @@ from core.formats import WRITERS
 from core.formats import write as write_file
 from core.formats.importing import Source, Split
 from core.formats.protocol import ReadOptions
+from core.labeller import trusted
 from core.mix import GOLD
 from core.output import (
     audit_text,
@@ -26,6 +27,7 @@ from core.output import (
     plain,
     spent_text,
     table,
+    trusted_text,
     yields_text,
 )
 from core.params import build
@@ -35,6 +37,7 @@ from core.runs import POOL
 from core.sources import Gold, check_roles, gold_spec, keep_named, keep_source, likely_task, name_gold
 from core.stage import augment_spec, issue_of
 from core.tasks import task as task_of
+from core.tasks.example import spans
 from core.yaml_text import parse
 
 
@@ -99,20 +102,23 @@ def augment(args: Namespace, at: Setting) -> Answer:
     pairs = dict(item.partition("=")[::2] for item in args.param)
     given = {key: parse(value, "--param").data for key, value in pairs.items()}
     params_of(args.method, given, "param")
-    task = args.task or likely_task(at.workspace, args.source, Path.cwd())
+    task = args.task or likely_task(at.workspace, args.gold or args.source, Path.cwd())
     check_suits(args.method, task_of(task))
-    kind, _, name = args.source.partition(":")
+    joins = args.gold or args.source
+    kind, _, name = joins.partition(":")
     held_out = kind == "corpus" and "dev" in at.workspace.named_corpus(name)["sources"]
-    of = GOLD if held_out else "rows"  # without a dev to keep away from, every row has children
+    of = GOLD if held_out and not args.gold else "rows"  # without a dev to keep away from, every row has children
+    source = FileIngredient(args.source, options=ReadOptions(unlabelled=args.unlabelled))
     children = AugmentedIngredient(args.method, of, given, args.copies, args.seed)
     recipe = Recipe(
-        data=args.source if held_out else Data(),
+        data=joins if held_out else Data(),
         folder=Path.cwd(), file=args.source, project="augment", task=task, language=args.language,
-        ingredients={"children": children} if held_out else {of: FileIngredient(args.source), "children": children},
+        ingredients={"children": children} if of == GOLD else {of: source, "children": children},
     )  # fmt: skip
     stage, rejected = staged(at.workspace, recipe, at.watch)
     pool, parents = stage.pools["children"], stage.pools[of]
-    made = augment_spec(keep_named(at.workspace, children, recipe.folder, recipe.language), stage)
+    whole = keep_named(at.workspace, children, recipe.folder, recipe.language)
+    made, labels = augment_spec(whole, stage), augmenter(args.method).labels
     if args.out:
         with _writing(args.out):
             formats = [*WRITERS[task_of(task).rows]]
@@ -120,14 +126,18 @@ def augment(args: Namespace, at: Setting) -> Answer:
             write_file(pool, Path(args.out), format=ending if ending in formats else formats[0])
     told_of = at.workspace.result(made.id).get("audit")  # earlier pools have none
     found = audit(parents, pool) if told_of is None else build(Audit, told_of, "audit")
+    sure = trusted(at.workspace, params_of(args.method, whole.params)) if labels else None
     data = {"rows": len(pool), "rejected": rejected, "audit": asdict(found), "corpus": pool.id, "out": args.out}
+    data |= {"trusted": None if sure is None else asdict(sure)} if labels else {}
     used = links(pool)[: args.links]
     data |= {"links": [asdict(one) for one in used]} if args.links else {}
-    shown = "\n\n".join(part for part in (_links(used), side_by_side(parents, pool, args.show)) if part)
+    rows = _marked(pool, args.show) if labels else side_by_side(parents, pool, args.show)
+    shown = "\n\n".join(part for part in (_links(used), rows) if part)
     told = [
         yields_text(len(pool), rejected, at.language),
         *([audit_text(found, at.language)] if len(pool) or found.attack else []),
         *([] if found.spent is None else [spent_text(found.spent, at.language)]),
+        *([] if found.labelled is None else [trusted_text(sure, at.language)]),
     ]
     return Answer(data, "\n".join(told) + ("\n\n" + shown if shown else ""))
 
@@ -136,6 +146,21 @@ def _links(found: Sequence[Link]) -> str:
     """What words became, a pair a line."""
     return "\n".join(plain(f"{one.count:5d}  {one.was} -> {one.now}" + (f"  {one.label}" if one.label else ""))
                      for one in found)  # fmt: skip
+
+
+def _marked(pool: Corpus, count: int) -> str:
+    """The first children with what is labelled in them as [words: label]; `?`: not known."""
+    task = task_of(pool.schema.task)
+    lines: list[str] = []
+    for row in pool.table.slice(0, count).to_pylist():
+        seen = task.view(row)
+        words = list(seen.tokens)
+        for at, tag in enumerate(seen.tags):
+            words[at] = f"[{words[at]}: ?]" if tag is None else words[at]
+        for span in reversed(spans(seen.tags)):
+            words[span.start : span.end] = [f"[{' '.join(words[span.start : span.end])}: {span.label}]"]
+        lines.append(" ".join(["> ", *words, *(f"= {label}" for label in seen.labels or ())]))
+    return "\n".join(plain(line) for line in lines)
 
 
 def side_by_side(parents: Corpus, pool: Corpus, count: int) -> str:

@@ -9,18 +9,21 @@ from core import corpus as corpora
 from core import project as projects
 from core.commands.answer import Answer, Setting
 from core.errors import CoreError, message
+from core.launch import standing
 from core.mix import GOLD, Mix
 from core.output import table
-from core.pipeline import pools_of
+from core.pipeline import pools_of, staged
+from core.project import Project
 from core.recipe import Recipe, load, placed
 from core.report.composition import Composition, index
 from core.report.composition import compose as composed
 from core.sources import import_spec
+from core.stage import Stage
 
 
 def compose(args: Namespace, at: Setting) -> Answer:
     """The composition of a recipe's mix, or of one of a project's; pools that are missing are built first."""
-    recipe = _recipe(args, at)
+    recipe = recipe_of(args, at)
     try:
         found = _composition(recipe, at)
     except CoreError as error:
@@ -28,8 +31,8 @@ def compose(args: Namespace, at: Setting) -> Answer:
     return Answer(asdict(found), _text(recipe.mix, found, at.language))
 
 
-def _recipe(args: Namespace, at: Setting) -> Recipe:
-    """Raises CoreError `compose_what`, `mix_unknown`."""
+def recipe_of(args: Namespace, at: Setting) -> Recipe:
+    """The recipe that was named, or that of a project's mix. Raises CoreError `compose_what`, `mix_unknown`."""
     if (args.recipe is None) == (args.project is None) or (args.mix is not None and args.project is None):
         raise CoreError("compose_what", {}, "hint_compose_what")
     if args.recipe is not None:
@@ -41,6 +44,14 @@ def _recipe(args: Namespace, at: Setting) -> Recipe:
         known = ", ".join(project.mixes) or "-"
         raise CoreError("mix_unknown", {"name": args.mix, "project": project.slug, "known": known}, "hint_known")
     return project.with_mix(project.mixes[args.mix])
+
+
+def stage_of(project: Project, at: Setting) -> Stage:
+    """What a project hands to its trainings, imported and built as far as needed. Raises RunEnded, CoreError."""
+    staged(at.workspace, project.recipe, at.watch)
+    found = standing(at.workspace, project).stage
+    assert found is not None  # it was just imported
+    return found
 
 
 def _composition(recipe: Recipe, at: Setting) -> Composition:

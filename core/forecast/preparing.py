@@ -1,8 +1,8 @@
 """The run kind `forecast`: what is enough to know of some ingredients to forecast any mix of them, made once.
 
 An encoder reads gold, every ingredient and dev. Where `warm` has steps, it is first fine-tuned on the uniform mix, as
-much of every ingredient as half of gold: what new text teaches an encoder, frozen features don't show. Dev plays no
-part in that.
+much of every ingredient as half of gold, in its upper half: what new text teaches an encoder, frozen features don't
+show. Dev plays no part in that.
 """
 
 import shutil
@@ -19,7 +19,7 @@ from core import corpus as corpora
 from core.corpus import Corpus
 from core.forecast.forecast import Pool, forecast
 from core.mix import GOLD, Mix, Part, draw
-from core.models import loading
+from core.models import layers, loading
 from core.params import CLOSED, build
 from core.runs import POOL, RunContext
 from core.tasks import task as task_of
@@ -29,7 +29,7 @@ from core.training.features import fill, kept
 from core.training.feed import Feed, feed, pieces_of
 from core.training.gear import Gear, gear_of, versions
 from core.training.loop import Job, train
-from core.training.methods import Network, frozen_layers, ready
+from core.training.methods import Network, ready
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams, prepare
 
@@ -72,21 +72,33 @@ def run(ctx: RunContext) -> None:
     dev = corpora.read(ctx.input("dev"))
     work = _Work(ctx, params, task_of(dev.schema.task), ctx.input("model"), gear_of(ctx.resolved))
     network = _encoder(work, pools)
-    read = {name: _some(work.task, pool, params.most_rows) for name, pool in pools.items()}
+    rows = {name: rows_read(pool, params) for name, pool in pools.items()}
+    read = {name: as_read(pool, rows[name], name, params) for name, pool in pools.items()}
     found = _states(work, network, read | {"": dev})
-    masked = {
-        name: work.task.masked(pool, outside=True) if name in params.mask_outside else pool
-        for name, pool in read.items()
-    }
+    for number, name in enumerate(read):
+        np.save(states_file(ctx.folder, number), found[name])
     sizes = {name: len(pool) for name, pool in pools.items()}
-    states = {name: Pool(pool, found[name]) for name, pool in masked.items()}
+    states = {name: Pool(pool, found[name]) for name, pool in read.items()}
     forecast(states, Pool(dev, found[""]), params.labels, sizes).save(ctx.folder)
     ctx.finish({"rows": {name: len(pool) for name, pool in read.items()}, "warmed": params.warm.steps or 0})
 
 
-def _some(task: Task, pool: Corpus, most: int) -> Corpus:
-    """A pool, or as many of its rows as are read, drawn as a mix draws them."""
-    return pool if len(pool) <= most else pool.take(draw(pool.keys(), strata(task, pool), most, 0))
+def rows_read(pool: Corpus, params: ForecastParams) -> np.ndarray:
+    """Which rows of a pool are read: all, or as many as there may be, drawn as a mix draws them. *Shape:* (rows,)."""
+    if len(pool) <= params.most_rows:
+        return np.arange(len(pool))
+    return draw(pool.keys(), strata(task_of(pool.schema.task), pool), params.most_rows, 0)
+
+
+def as_read(pool: Corpus, rows: np.ndarray, name: str, params: ForecastParams) -> Corpus:
+    """Those rows, masked where the ingredient does not cover every label."""
+    some = pool if len(rows) == len(pool) else pool.take(rows)
+    return task_of(pool.schema.task).masked(some, outside=True) if name in params.mask_outside else some
+
+
+def states_file(folder: Path, number: int) -> Path:
+    """The states of the ingredient of that number, in the order of the forecast's parts."""
+    return folder / f"states-{number}.npy"
 
 
 def _encoder(work: _Work, pools: Mapping[str, Corpus]) -> Any:
@@ -98,8 +110,8 @@ def _encoder(work: _Work, pools: Mapping[str, Corpus]) -> Any:
     whole = loading.network(work.base, work.task.head, classes)
     if work.params.warm.steps is None:
         return whole.to(work.gear.device)
-    settings = replace(work.params.warm, evaluations=1, head="fresh")
-    frozen = frozen_layers(settings, work.base)
+    frozen = layers.layers_of(work.base) // 2
+    settings = replace(work.params.warm, evaluations=1, head="fresh", frozen_layers=frozen)
     network = ready(whole, settings, frozen)
     network.whole.to(work.gear.device)
     _warm_up(work, network, settings, pools)
@@ -131,7 +143,7 @@ def _nothing(folder: Path) -> None:
 def _states(work: _Work, network: Any, read: Mapping[str, Corpus]) -> dict[str, np.ndarray]:
     """What the encoder makes of each corpus. *Shape:* (items, width), float16."""
     encoder, pad, before = network.base_model, loading.pad_id(work.base), work.params.warm.steps or 0
-    layers, width = kept(encoder, work.params.layers)
+    read_from, width = kept(encoder, work.params.layers)
     total = before + sum(map(len, read.values()))
     found: dict[str, np.ndarray] = {}
 
@@ -142,6 +154,6 @@ def _states(work: _Work, network: Any, read: Mapping[str, Corpus]) -> dict[str, 
     for name, corpus in read.items():
         pieces = work.pieces(corpus)
         found[name] = np.zeros((int(pieces.items[-1]), width), np.float16)
-        fill(found[name], Feed(pieces, pad), encoder, layers, work.gear, tell)
+        fill(found[name], Feed(pieces, pad), encoder, read_from, work.gear, tell)
         before += len(corpus)
     return found

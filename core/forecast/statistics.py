@@ -117,20 +117,20 @@ def effective(drawn: np.ndarray, rows: np.ndarray) -> float:
 def solve(parts: Parts, drawn: Mapping[str, int], penalty: float = PENALTY) -> np.ndarray:
     """The head over a mix. `drawn`: rows that it draws of each ingredient, one at least in all. *Shape:* (width + 1,
     classes)."""
-    matrix, moment = _sums(parts, drawn, penalty)
+    matrix, moment = system(parts, drawn, penalty)
     return np.linalg.solve(matrix, moment)
 
 
 def towards(parts: Parts, drawn: Mapping[str, int], penalty: float = PENALTY) -> np.ndarray:
     """How the head over a mix moves with the share of each ingredient. *Shape:* (parts, width + 1, classes)."""
-    matrix, moment = _sums(parts, drawn, penalty)
+    matrix, moment = system(parts, drawn, penalty)
     inverse = np.linalg.inv(matrix)
     weights = inverse @ moment
     return np.stack([inverse @ (parts.moments[at] - parts.grams[at] @ weights) for at in range(len(parts.names))])
 
 
-def _sums(parts: Parts, drawn: Mapping[str, int], penalty: float) -> tuple[np.ndarray, np.ndarray]:
-    """What is inverted, and what it is multiplied by."""
+def system(parts: Parts, drawn: Mapping[str, int], penalty: float) -> tuple[np.ndarray, np.ndarray]:
+    """What is inverted, and what it is multiplied by. *Shapes:* (width + 1, width + 1), (width + 1, classes)."""
     amounts = np.array([drawn.get(name, 0) for name in parts.names], dtype=float)
     shares = amounts / amounts.sum()
     matrix, moment = (np.tensordot(shares, side, axes=1) for side in (parts.grams, parts.moments))

@@ -52,6 +52,7 @@ WRITERS: Mapping[str, Mapping[str, str]] = {
         "parquet": "core.formats.labelled.writing:parquet",
     },
 }
+UNLABELLED = "core.formats.unlabelled:read"  # of any kind of rows, without their labels
 SIGNS: Mapping[str, str] = {  # kind of rows -> whether the beginning of a file looks like them
     "labelled": "core.formats.labelled.signs:seen",
 }
@@ -70,6 +71,9 @@ PREDICTIONS: Mapping[str, str] = {  # kind of rows -> a module with SUFFIX, read
 def read(path: Path, *, name: str, options: ReadOptions, task: str = DEFAULT) -> Read:
     """The rows of a file whose format is recognised by its content, never by its name."""
     found = task_of(task)
+    if options.unlabelled:
+        bare: Reader = _named(UNLABELLED)
+        return bare(path, name=name, options=options, task=found)
     readers = READERS[found.rows]
     recognised = sniff.recognise(path, name, [*readers])
     reader: Reader = _entry(readers, options.format or recognised)

@@ -75,6 +75,8 @@ def bring_in(params: ImportParams, files: Mapping[str, Any], step: Any = lambda 
         out.parts[role] = Part(found.corpus, found.lines, source)
         out.issues += found.issues
         out.rows_in[role], out.layouts[role] = found.rows_in, found.layout
+        if source.options.unlabelled and not role.startswith(POOL):
+            raise CoreError("gold_unlabelled", {"file": source.name, "split": role}, "hint_gold_unlabelled")
     step(len(files), "leakage")
     task = _settle(out, params.task)
     if "file" in out.parts:

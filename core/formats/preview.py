@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Literal, cast
 
 from core.errors import CoreError
-from core.formats import READERS, read, sniff, text_lines
+from core.formats import READERS, read, sniff, text_lines, unlabelled
 from core.formats.labelled import csv, parquet
 from core.formats.losses import shown
 from core.formats.protocol import Read, ReadOptions
@@ -69,7 +69,7 @@ def preview(
         head, whole, size = head[:HEAD], False, size or len(head)
     too_long = CoreError("preview_row_too_long", {"file": name, "bytes": len(head)}, "hint_preview_row_too_long")
     with _kept(head) as path:
-        format = options.format or sniff.recognise(path, name, _formats(task))
+        format = options.format or _format(path, name, options, task)
         lines, complete = (head, head) if whole else _cut(head, format)
         if not lines:
             raise too_long
@@ -133,6 +133,12 @@ def guess_role(name: str) -> SplitName | None:
 
 def _formats(task: str) -> list[str]:
     return [*READERS[task_of(task).rows]]
+
+
+def _format(path: Path, name: str, options: ReadOptions, task: str) -> str:
+    if options.unlabelled:
+        return unlabelled.format_of(path, name, options, task_of(task))
+    return sniff.recognise(path, name, _formats(task))
 
 
 def _is_parquet(head: bytes, task: str) -> bool:

@@ -29,6 +29,7 @@ class ReadOptions:
     language: str = "en"
     columns: Mapping[Role, str] = field(default_factory=dict[Role, str])  # role -> column, or key of a JSON record
     label_separator: str | None = None  # between several labels of a cell; "none": a cell is one label
+    unlabelled: bool = False  # text alone, whatever labels stand there; only for ingredients
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,15 @@ class Held:
         return self.faults > 0
 
 
+@dataclass(frozen=True)
+class Guess:
+    """What a model finds in a row. `chances`: where any number of labels may hold, the probability of each of the
+    model's, 0..1. *Shape:* (labels,); None elsewhere."""
+
+    predicted: Predicted
+    chances: np.ndarray | None
+
+
 class TrainedModel:
     """The model, in float32, on the GPU where there is one: a trained run (`core.models.started`), or any folder whose
     configuration names the classes of a task.
@@ -73,24 +82,41 @@ class TrainedModel:
         self._device = self._network.device
 
     @property
+    def task(self) -> str:
+        return self._task.name
+
+    @property
     def mask(self) -> str:
         """A word that says nothing."""
         return next((word for word in _MASKS if self._tokenizer.token_to_id(word) is not None), "_")
+
+    def guess(self, table: pa.Table) -> list[Guess]:
+        """What it finds in rows with the columns of `Task.changed`, whatever gold says."""
+        logits, seen, parts = self._answered(table)
+        several = self._task.objective == "sigmoid"
+        return [
+            Guess(self._task.decode(self.labels or (), seen[p], logits[p][seen[p]]),
+                  0.5 * (1.0 + np.tanh(0.5 * logits[p][0].astype(np.float64))) if several else None)
+            for p in parts
+        ]  # fmt: skip
 
     def read(self, table: pa.Table, known: Collection[str] = ()) -> Held:
         """Rows with the columns of `Task.changed`. `known`: labels that gold has, those among them that the model has
         never heard of are missed. Batches hold these rows alone, so what comes out doesn't hang on others."""
         labels = self.labels or ()
-        pieces = self._task.pieces(table, self._tokenizer, self._length)
-        logits = self._logits(pieces)
-        seen, ends = pieces.places >= 0, pieces.items
-        parts = [slice(int(start), int(end)) for start, end in pairwise(ends)]
+        logits, seen, parts = self._answered(table)
         predicted: list[Predicted] = [self._task.decode(labels, seen[p], logits[p][seen[p]]) for p in parts]
         names = (*labels, *sorted({*known} - {*labels}))
         counts = self._task.counts(table, [one.values for one in predicted], names)
         found = np.stack([one.sum(axis=1) for one in (counts.tp, counts.pred, counts.gold)], axis=1).astype(np.int64)
         sure = np.where(seen, _sure(logits, self._task.targets(table, labels)), 0.0)
         return Held(found, np.round([float(sure[p].sum()) for p in parts], _DIGITS))
+
+    def _answered(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray, list[slice]]:
+        """The logits of all items, which of them it saw, and where those of each row stand."""
+        pieces = self._task.pieces(table, self._tokenizer, self._length)
+        parts = [slice(int(start), int(end)) for start, end in pairwise(pieces.items)]
+        return self._logits(pieces), pieces.places >= 0, parts
 
     def _logits(self, pieces: Pieces) -> np.ndarray:
         """Of each item; zeros where it was cut off. *Shape:* (items, classes), float32."""

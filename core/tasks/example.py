@@ -72,15 +72,17 @@ class Child:
     """A changed row. `changes` are in order and don't overlap: with them the parent's tokens can be had back.
 
     A row that was written anew may have a `text` of its own, in which its tokens stand in order with nothing but blanks
-    between them, and `labels` of its own; None: those of its parent. `attempt`: of one that was made against a model.
+    between them, and `labels` of its own; None: those of its parent. `attempt`: of one that was made against a model;
+    `sure`: of one that a model labelled, how sure it was of each mention or label, in order, 0..1.
     """
 
     tokens: tuple[str, ...]
     tags: tuple[str | None, ...]
     changes: tuple[Change, ...]
     text: str | None = None
-    labels: tuple[str, ...] | None = None
+    labels: tuple[str | None, ...] | None = None
     attempt: Attempt | None = None
+    sure: tuple[float, ...] = ()
 
 
 def spans(tags: Sequence[str | None]) -> list[Span]:

@@ -75,10 +75,16 @@ def children(parent: pa.Table, born: Sequence[tuple[int, Child]]) -> dict[str, l
     made = [spliced(known[at], child) for at, child in born]
     return {
         "text": [found.text for found in made],
-        "labels": [labels[at] if child.labels is None else sorted(child.labels) for at, child in born],
+        "labels": [labels[at] if child.labels is None else _sorted(child.labels) for at, child in born],
         "starts": [found.starts for found in made],
         "ends": [found.ends for found in made],
     }
+
+
+def _sorted(labels: Sequence[str | None]) -> list[str | None]:
+    """In order, and last the null, where there is one."""
+    known: list[str | None] = [*sorted(label for label in labels if label is not None)]
+    return [*known, *([None] if None in labels else [])]
 
 
 def changed(born: Sequence[tuple[Example, Child]]) -> pa.Table:

@@ -28,13 +28,13 @@ def found(columns: Sequence[str], wanted: Mapping[Role, str]) -> Columns | None:
 
     `wanted`: names that somebody gave; they are looked for as they stand first, then whatever their case.
     """
-    text, labels = (_column(columns, role, wanted) for role in ROLES)
+    text, labels = (named(columns, role, wanted) for role in ROLES)
     return None if text is None or labels is None or text == labels else {"text": text, "labels": labels}
 
 
 def unknown(columns: Sequence[str], wanted: Mapping[Role, str], name: str, row: int | None = None) -> CoreError:
     """The error for columns of which `found` finds nothing: it says which there are."""
-    missing: Role = "text" if _column(columns, "text", wanted) is None else "labels"
+    missing: Role = "text" if named(columns, "text", wanted) is None else "labels"
     known = ", ".join(shown(column) for column in columns[:_MOST_SHOWN]) + ("…" if len(columns) > _MOST_SHOWN else "")
     values: dict[str, Value] = {"file": name, "role": missing, "known": known}
     if missing in wanted:
@@ -42,7 +42,8 @@ def unknown(columns: Sequence[str], wanted: Mapping[Role, str], name: str, row: 
     return CoreError("columns_unknown", values | ({} if row is None else {"line": row}), "hint_column_names")
 
 
-def _column(columns: Sequence[str], role: Role, wanted: Mapping[Role, str]) -> str | None:
+def named(columns: Sequence[str], role: Role, wanted: Mapping[Role, str]) -> str | None:
+    """The column of one role, under the name it has; None where there is none."""
     if role in wanted and wanted[role] in columns:
         return wanted[role]
     names = (wanted[role],) if role in wanted else NAMES[role]

@@ -30,13 +30,15 @@ _TOKENS = 50_000  # after which a chunk ends, whatever its rows
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
+    """A record. `bounds`: start and end of each token, where the text is known; `trimmed`: spans that lost blanks."""
+
     line: int
     tokens: Sequence[str]
     tags: Sequence[schemes.Tag]
     text: str | None = None
-    bounds: Sequence[tuple[int, int]] = ()  # start and end of each token, where the text is known
-    trimmed: int = 0  # spans that lost whitespace
+    bounds: Sequence[tuple[int, int]] = ()
+    trimmed: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def read(path: Path, *, name: str, options: ReadOptions, task: Task) -> Read:
     names = schemes.Names()
     chunks: deque[rows.Chunk] = deque()
     issues: list[Issue] = []
-    batch: list[_Row] = []
+    batch: list[Row] = []
     records = size = 0
     for number, line in lines_of(path, name):
         records += 1
@@ -69,17 +71,18 @@ def read(path: Path, *, name: str, options: ReadOptions, task: Task) -> Read:
         batch.append(row)
         size += len(row.tokens)
         if len(batch) == _ROWS or size > _TOKENS:
-            chunks.append(_chunk(batch, names))
+            chunks.append(chunk(batch, names))
             batch, size = [], 0
     if batch:
-        chunks.append(_chunk(batch, names))
+        chunks.append(chunk(batch, names))
     encoding = text_lines.mark_and_encoding(text_lines.head(path, name))[1]
     layout = Layout("jsonl", encoding, None, 0, "IOB2", False)
     found = rows.Found(chunks, names, 0, records, issues)
     return rows.finish(found, name=name, options=options, task=task, layout=layout)
 
 
-def _chunk(batch: Sequence[_Row], names: schemes.Names) -> rows.Chunk:
+def chunk(batch: Sequence[Row], names: schemes.Names) -> rows.Chunk:
+    """Some records; `names`: gets the tags that are new."""
     tokens = arrays.strings([token for row in batch for token in row.tokens])
     raw = np.array([names.code(tag) for row in batch for tag in row.tags], dtype=np.int16)
     lengths = np.array([len(row.tokens) for row in batch])
@@ -94,7 +97,7 @@ def _chunk(batch: Sequence[_Row], names: schemes.Names) -> rows.Chunk:
     return rows.Chunk(tokens, raw, begins, lines, arrays.strings([row.text for row in batch]), starts, ends)
 
 
-def _row(line: int, record: Mapping[str, Any], columns: Mapping[Role, str]) -> _Row:
+def _row(line: int, record: Mapping[str, Any], columns: Mapping[Role, str]) -> Row:
     tokens, tags = (_key(record, role, columns) for role in ("tokens", "tags"))
     if tokens is not None and tags is not None:
         return _tagged(line, record[tokens], record[tags])
@@ -109,20 +112,21 @@ def _key(record: Mapping[str, Any], role: Role, columns: Mapping[Role, str]) -> 
     return next((key for key in keys if key in record), None)
 
 
-def _tagged(line: int, tokens: Any, tags: Any) -> _Row:
+def _tagged(line: int, tokens: Any, tags: Any) -> Row:
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise Bad("tokens_not_strings", "tokens")
     if not isinstance(tags, list) or not all(tag is None or isinstance(tag, str) for tag in tags):
         raise Bad("tags_not_strings", "tags")
     if len(tokens) != len(tags):
         raise Bad("length_mismatch", "tags", tokens=len(tokens), tags=len(tags))
-    _check_tokens(tokens)
+    check_tokens(tokens)
     for tag in tags:
         check_unicode(tag or "", "tags")
-    return _Row(line, tokens, [schemes.MASKED if tag is None else tag for tag in tags])
+    return Row(line, tokens, [schemes.MASKED if tag is None else tag for tag in tags])
 
 
-def _check_tokens(tokens: Sequence[str]) -> None:
+def check_tokens(tokens: Sequence[str]) -> None:
+    """Raises Bad."""
     if not tokens:
         raise Bad("no_tokens", "tokens")
     for token in tokens:
@@ -133,7 +137,7 @@ def _check_tokens(tokens: Sequence[str]) -> None:
         check_unicode(token, "tokens")
 
 
-def _annotated(line: int, text: Any, spans: Any) -> _Row:
+def _annotated(line: int, text: Any, spans: Any) -> Row:
     if not isinstance(text, str):
         raise Bad("text_not_string", "text")
     if not isinstance(spans, list):
@@ -142,8 +146,8 @@ def _annotated(line: int, text: Any, spans: Any) -> _Row:
     found = sorted((_span(span, text) for span in spans), key=lambda span: (span.start, span.end))
     bounds = tokenise(text)
     tokens = [text[start:end] for start, end in bounds]
-    _check_tokens(tokens)
-    return _Row(line, tokens, _placed(text, found, bounds), text, bounds, sum(span.trimmed for span in found))
+    check_tokens(tokens)
+    return Row(line, tokens, _placed(text, found, bounds), text, bounds, sum(span.trimmed for span in found))
 
 
 def _span(span: Any, text: str) -> _Span:
