@@ -57,6 +57,8 @@ def outcome(found: Found, bench: Bench | None, ended: bool) -> None:
 
 def _says(found: Found) -> None:
     """The best mix, by how much it leads, and between which amounts one may choose."""
+    if not found.meets:
+        st.warning(t("No mix that was tried is likely to meet the condition."), icon=":material/warning:")
     if found.nothing:
         st.markdown(t("**Nothing beats gold only** so far: no mix that was tried did better on dev."))
         return
@@ -208,7 +210,8 @@ def _profile(found: Found, response: Response, label: str, metric: Metric) -> No
     """Along one ingredient, or over two."""
     names, limits = found.names, found.begun.search.limits
     left, right = st.columns(2)
-    one = choice(left.selectbox, t("Along"), names, key="along_mix", show=visible)
+    most = names[int(found.row.argmax())]
+    one = choice(left.selectbox, t("Along"), names, key="along_mix", default=most, show=visible, always=True)
     pairs = ["", *(name for name in names if name != one)]
     other = choice(
         right.selectbox,

@@ -232,10 +232,9 @@ def _result(work: _Work, found: Sequence[Step], why: Why) -> dict[str, Any]:
         runs = [run.id for one in found for run in one.runs.values()]
         raise CoreError("search_failures", {"n": len(runs), "run": runs[-1] if runs else "-"}, "hint_settle_failures")
     best = now.mixes[now.best]
-    asked = next((one.amounts for one in found if one.group == best.group), None)
     return {
         "group": best.group,
-        "amounts": dict(asked) if asked is not None else work.frame.named(now.rows[now.best]),
+        "amounts": work.frame.amounts(best),
         "value": float(now.judge.worth(now.rows[[now.best]])[0][0]),
         "mixes": len(found),
         "runs": spent(work.begun, found),

@@ -14,14 +14,14 @@ import numpy as np
 from core import corpus as corpora
 from core.errors import CoreError
 from core.formats.importing import used_labels
-from core.groups import SEARCH
+from core.groups import SEARCH, history
 from core.jobs.folder import Run, read_object
 from core.mix import GOLD, Mix, Part, cap
 from core.mix_trials import (
     MixSearch,
 )
 from core.models.catalogue import install
-from core.observed import Ground
+from core.observed import Ground, Mixed
 from core.params import CLOSED, build, canonical
 from core.recipe import SEEDS, Recipe
 from core.recipe import check as recipe_of
@@ -164,6 +164,14 @@ class Frame:
     def rows(self, amounts: Mapping[str, float]) -> tuple[int, ...] | None:
         """The rows that a mix draws, by the ground's names."""
         return self.ground.amounts(self.specs(amounts, [0])[0])
+
+    def amounts(self, mixed: Mixed) -> dict[str, float]:
+        """What a mix asked for, times gold, by name; what it drew where it asked in another unit."""
+        asked = history(self.workspace, self.params.project).groups[mixed.group].mix.requested()
+        asked = {name: ask for name, ask in asked.items() if name != GOLD and ask[0]}
+        if all(unit == "times_gold" for _, unit in asked.values()):
+            return {name: amount for name, (amount, _) in asked.items()}
+        return self.named(np.array(mixed.rows) / self.ground.rows)
 
     def named(self, row: np.ndarray) -> dict[str, float]:
         """Amounts by name. *Shape:* (ingredients,)."""

@@ -211,6 +211,8 @@ def test_what_ingredients_are_worth_and_how_far_they_can_go(ran):
     low, high = told.spans["swapped"]
     assert low <= told.amounts["swapped"] + 0.1 and high >= told.amounts["swapped"] - 0.1 and low > 0.2
     assert told.spans["others"][1] < 2.0
+    bound = replace(told.now.search, condition=Condition(0.99))
+    assert told.meets and not replace(told, now=replace(told.now, search=bound)).meets
 
 
 def test_the_command_shows_what_was_found(ran, tmp_path, core):
@@ -242,6 +244,8 @@ def test_what_was_trained_before_counts_whoever_launched_it(space):
     before = survey(space, TOWN, frame.params.search, frame.ground)
     assert [mixed.name for mixed in before.mixes] == ["gold only", "swaps"]  # half of gold is other ground
     assert before.rows.tolist() == [[0, 0], [0, 1]] and before.done == [2, 2]  # without `others` is none of it
+    tight = replace(before.search, most=dict.fromkeys(MOST, 0.5))
+    assert before.best == 1 and survey(space, TOWN, tight, frame.ground).best == 0  # 1 x gold is more than was allowed
     assert serve(space, run, swapped_helps).state == "succeeded"
     found, result = steps_of(space, run), space.result(run.id)
     assert result["known"] == result["runs"] + 4
