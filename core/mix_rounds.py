@@ -145,8 +145,12 @@ def _next(work: _Work, found: Sequence[Step]) -> Move:
     at = to_repeat(now.order, now.done, begun, search.repeats, [] if now.gold is None else [now.gold])
     if at is not None:
         return now.mixes[at]
-    found_next = next_mix(now.seen, now.rows[np.array(running) > 0], search.limits, search.terms, _seed(search, now))
-    return "gain" if found_next is None or found_next[1] < search.gain else work.frame.named(found_next[0])
+    going, grain = now.rows[np.array(running) > 0], 1 / work.frame.ground.rows
+    best = next_mix(now.seen, going, search.limits, search.terms, _seed(search, now), grain)
+    if best is None or best[1] < search.gain:
+        return "gain"
+    amounts = work.frame.named(best[0])
+    return amounts if _untried(work, now, amounts) else "gain"
 
 
 def _seed(search: MixSearch, now: Survey) -> int:

@@ -233,7 +233,7 @@ class Survey:
     def best(self) -> int | None:
         """The position of the best of those with the most believable scores: with 2 repeats, or 1 where none has; of
         mixes within the limits."""
-        within = (self.rows <= np.array([*self.search.limits.values()]) + STEP / 2).all(axis=1)
+        within = np.all(self.rows <= np.array([*self.search.limits.values()]) + STEP / 2, axis=1)
         there = [at for at in self.order if self.done[at] and within[at]] if sum(self.done) else []
         sure = [at for at in there if self.done[at] >= HALVE]
         return next(iter(sure or there), None)
