@@ -26,7 +26,7 @@ import pyarrow as pa  # noqa: E402
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from core.corpus import Corpus, Schema  # noqa: E402
-from core.forecast.forecast import Forecast, Pool, forecast  # noqa: E402
+from core.forecast.forecast import Forecast, Member, Pool, member  # noqa: E402
 from core.forecast.statistics import PENALTY, class_weights, effective  # noqa: E402
 from core.mix import GOLD  # noqa: E402
 from core.tasks import task  # noqa: E402
@@ -50,7 +50,7 @@ def pool(rng: np.random.Generator, sentences: int, truth: np.ndarray) -> Pool:
     return Pool(Corpus(Schema("tagging", LABELS, "en"), pa.table(columns, schema=TABLE)), states.astype(np.float16))
 
 
-def anew(found: Forecast, pools: dict[str, Pool], drawn: dict[str, int]) -> np.ndarray:
+def anew(found: Member, pools: dict[str, Pool], drawn: dict[str, int]) -> np.ndarray:
     """The head of a mix from all its words."""
     gold, classes = pools[GOLD].corpus, len(TAGGING.classes(LABELS))
     weight = class_weights(TAGGING.targets(gold.table, LABELS), classes)
@@ -120,12 +120,14 @@ def main() -> int:
     truth = rng.normal(size=(2 * len(LABELS) + 1, WIDTH)) * 0.2
     names = [GOLD, *(f"pool {number}" for number in range(1, INGREDIENTS))]
     pools = {name: pool(rng, SENTENCES, truth) for name in names}
-    found = forecast(pools, pool(rng, SENTENCES, truth), LABELS)
+    dev = pool(rng, SENTENCES, truth)
+    one = member(pools, dev, LABELS)
+    found = Forecast(LABELS, [one], dev.corpus)
     drawn = dict.fromkeys(names, 500) | {GOLD: 1000}
     quick = seconds(lambda: found.of(drawn), 5 if args.quick else 30)
-    slow = seconds(lambda: anew(found, pools, drawn), 1 if args.quick else 5)
-    apart = float(np.abs(found.head(drawn) - anew(found, pools, drawn)).max())
-    detail = {"f1": found.of(drawn).f1, "words_of_dev": len(found.dev), "ingredients": INGREDIENTS, "width": WIDTH + 1}
+    slow = seconds(lambda: anew(one, pools, drawn), 1 if args.quick else 5)
+    apart = float(np.abs(found.head(one, drawn) - anew(one, pools, drawn)).max())
+    detail = {"f1": found.of(drawn).f1, "words_of_dev": len(one.states), "ingredients": INGREDIENTS, "width": WIDTH + 1}
     claims = [_seen(5 if args.quick else 20)] if args.browser else []
     tell(
         [

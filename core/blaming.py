@@ -10,7 +10,7 @@ from core.augment.decisions import Decision
 from core.decided import decide, use
 from core.errors import CoreError
 from core.forecast.blame import blame
-from core.forecast.forecast import Pool
+from core.forecast.forecast import Pool, member_folder
 from core.forecast.preparing import ForecastParams, as_read, rows_read, states_file
 from core.forecasting import read
 from core.jobs.folder import Run, read_json
@@ -47,19 +47,20 @@ def suspects(
     spec = RunSpec.from_json(read_json(folder / "spec.json"))
     params = build(ForecastParams, spec.params, spec.kind)
 
-    def pool(one: str) -> tuple[Pool, np.ndarray]:
-        corpus = stage.pools[one]
-        rows = rows_read(corpus, params)
-        number = prospect.forecast.parts.names.index(one)
-        states = np.lib.format.open_memmap(states_file(folder, number), "r")
-        return Pool(as_read(corpus, rows, one, params), states), rows
+    rows = {one: rows_read(stage.pools[one], params) for one in (GOLD, name)}
+    read_of = {one: as_read(stage.pools[one], rows[one], one, params) for one in (GOLD, name)}
 
-    (gold, _), (mine, rows) = pool(GOLD), pool(name)
-    found = blame(prospect.forecast, gold, mine, name, drawn, label)
+    def pool(one: str, member: int) -> Pool:
+        file = states_file(member_folder(folder, member), prospect.forecast.names.index(one))
+        return Pool(read_of[one], np.lib.format.open_memmap(file, "r"))
+
+    members = range(len(prospect.forecast.members))
+    read_by = [(pool(GOLD, member), pool(name, member)) for member in members]
+    found = blame(prospect.forecast, read_by, name, drawn, label)
     worst = found.worst(top)
-    ids = [id.hex() for id in mine.corpus.take(worst).table.column("id").to_pylist()]
+    ids = [id.hex() for id in read_of[name].take(worst).table.column("id").to_pylist()]
     harm = found.by_row[worst].tolist()
-    return Suspects(rows[worst].tolist(), ids, harm, int((found.by_row > 0).sum()), len(rows))
+    return Suspects(rows[name][worst].tolist(), ids, harm, int((found.by_row > 0).sum()), len(rows[name]))
 
 
 def leave_out(workspace: Workspace, project: Project, name: str, ids: Sequence[str], labels: Sequence[str]) -> Run:

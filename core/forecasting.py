@@ -16,11 +16,9 @@ from core.recipe import Recipe
 from core.runs import RunSpec
 from core.stage import Stage, settle, train_specs
 from core.submit import Watch, result_of
-from core.training.settings import TrainParams
 from core.workspace import Workspace
 
 KIND = "forecast"
-WARM = TrainParams(steps=150, batch_tokens=256)  # the same whatever a project's settings are: they may change
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ def spec_of(recipe: Recipe, stage: Stage, model: str) -> RunSpec:
     everything = Mix(parts={name: Part(1.0) for name in there})
     training, names = settle(replace(recipe, mix=everything), stage)
     [like] = train_specs(stage, training, names, model, [0])
-    warm = replace(WARM, max_length=recipe.train.max_length)
+    warm = replace(ForecastParams.warm, max_length=recipe.train.max_length)  # whatever a project's other settings are
     return RunSpec(KIND, like.inputs, canonical(ForecastParams(training.labels, training.mask_outside, warm)))
 
 
@@ -84,4 +82,4 @@ def read(workspace: Workspace, run_id: str, stage: Stage) -> Prospect:
     """What a finished run of the kind knows of the pools of a stage."""
     dev = corpora.read(workspace.corpus_path(stage.imported["corpora"]["dev"]))
     found = Forecast.load(workspace.run_folder(run_id), dev)
-    return Prospect(found, {name: len(stage.pools[name]) for name in found.parts.names})
+    return Prospect(found, {name: len(stage.pools[name]) for name in found.names})

@@ -14,7 +14,7 @@ from core.blaming import suspects
 from core.corpus import Corpus, Schema
 from core.errors import CoreError
 from core.forecast.blame import blame
-from core.forecast.forecast import Pool, forecast
+from core.forecast.forecast import Forecast, Pool, member
 from core.forecast.statistics import Parts, Scale, class_weights, effective, solve, statistics, system, towards
 from core.forecasting import asked
 from core.formats import ReadOptions, read
@@ -134,9 +134,9 @@ def test_more_gold_with_the_same_signal_is_forecast_better():
         codes = TAGGING.targets(some.table, labels)
         return Pool(some, (truth[codes] + noise * rng.normal(size=(len(codes), 12))).astype(np.float16))
 
-    found = forecast(
-        {GOLD: pool(0, 8, 0.5), "more": pool(8, 40, 0.5), "noise": pool(8, 40, 50.0)}, pool(48, 12, 0.5), labels
-    )
+    dev = pool(48, 12, 0.5)
+    pools = {GOLD: pool(0, 8, 0.5), "more": pool(8, 40, 0.5), "noise": pool(8, 40, 50.0)}
+    found = Forecast(labels, [member(pools, dev, labels)], dev.corpus)
     few, more, noise = (found.of({GOLD: 8, **extra}).f1 for extra in ({}, {"more": 40}, {"noise": 40}))
     assert more > few and more > noise
     assert (found.of({GOLD: 8}).totals == found.of({GOLD: 8, "more": 0}).totals).all()
@@ -193,24 +193,25 @@ def test_blame_is_what_taking_a_row_out_does(one_label):
 
     gold, more, dev = pool(0, 20), pool(20, 20), pool(40, 20)
     drawn = {GOLD: 20, "more": 20}
-    found = forecast({GOLD: gold, "more": more}, dev, labels)
-    told = blame(found, gold, more, "more", drawn, label)
+    one = member({GOLD: gold, "more": more}, dev, labels)
+    found = Forecast(labels, [one], dev.corpus)
+    told = blame(found, [(gold, more)], "more", drawn, label)
     weight = class_weights(TAGGING.targets(gold.corpus.table, labels), len(classes))
 
     def error(head: np.ndarray) -> float:
         targets = TAGGING.targets(dev.corpus.table, labels)
-        off = np.eye(len(classes))[targets] - found.scale(dev.states) @ head
+        off = np.eye(len(classes))[targets] - one.scale(dev.states) @ head
         mine = [label is None or one.endswith(f"-{label}") for one in classes]
         return float((weight[targets][:, None] * off[:, mine] ** 2).sum())
 
-    matrix, moment = system(found.parts, drawn, found.penalty)
+    matrix, moment = system(one.parts, drawn, found.penalty)
     before = error(np.linalg.solve(matrix, moment))
     ends = np.concatenate([[0], np.cumsum(TAGGING.lengths(more.corpus.table))])
     targets = TAGGING.targets(more.corpus.table, labels)
     real = []
     for row in range(20):
         at = slice(ends[row], ends[row + 1])
-        phi, y = found.scale(more.states[at]).astype(float), np.eye(len(classes))[targets[at]]
+        phi, y = one.scale(more.states[at]).astype(float), np.eye(len(classes))[targets[at]]
         counted = weight[targets[at]][:, None] * phi / 40
         without = np.linalg.solve(matrix - counted.T @ phi, moment - counted.T @ y)
         real.append(1e6 * (before - error(without)) / before)

@@ -11,12 +11,12 @@ the first order since the head is solved. A row is blamed by a linear head over 
 training has to confirm.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from core.forecast.forecast import Forecast, Pool
+from core.forecast.forecast import Forecast, Member, Pool
 from core.forecast.statistics import class_weights, system
 from core.tasks.protocol import Task
 
@@ -36,26 +36,41 @@ class Blame:
 
 
 def blame(
-    forecast: Forecast, gold: Pool, pool: Pool, name: str, drawn: Mapping[str, int], label: str | None = None
+    forecast: Forecast, read: Sequence[tuple[Pool, Pool]], name: str, drawn: Mapping[str, int], label: str | None = None
 ) -> Blame:
-    """Of the rows of ingredient `name` in a mix. `gold`, `pool`: as they were read; `drawn`: rows that the mix draws of
-    each ingredient, of this one at least one; `label`: what error is looked at, None for that of all classes."""
+    """Of the rows of ingredient `name` in a mix, the mean over members. `read`: gold and the ingredient as each member
+    read them; `drawn`: rows that the mix draws of each ingredient, of this one at least one; `label`: what error is
+    looked at, None for that of all classes."""
+    found = [_blame(forecast, *each, name, drawn, label) for each in zip(forecast.members, read, strict=True)]
+    return Blame(np.mean(found, axis=0), drawn[name] / len(read[0][1].corpus))
+
+
+def _blame(
+    forecast: Forecast,
+    member: Member,
+    read: tuple[Pool, Pool],
+    name: str,
+    drawn: Mapping[str, int],
+    label: str | None,
+) -> np.ndarray:
+    """By one member. *Shape:* (rows,)."""
+    gold, pool = read
     task, labels = forecast.task, forecast.labels
     classes = task.classes(labels)
     weight = class_weights(task.targets(gold.corpus.table, labels), len(classes))
-    matrix, moment = system(forecast.parts, drawn, forecast.penalty)
+    matrix, moment = system(member.parts, drawn, forecast.penalty)
     head = np.linalg.solve(matrix, moment)
-    dev = _read(forecast, Pool(forecast.held, forecast.dev), weight, head)
+    dev = _read(forecast, member, Pool(forecast.held, member.states), weight, head)
     if label is not None:
         its = {*task.classes((label,))} - {*task.classes(())}
         dev.wrong[:, [one not in its for one in classes]] = 0.0
     error = float((dev.counted[:, None] * dev.wrong**2).sum())
     pull = np.linalg.solve(matrix, -2 * dev.phi.T @ (dev.counted[:, None] * dev.wrong))
-    mine = _read(forecast, pool, weight, head)
+    mine = _read(forecast, member, pool, weight, head)
     raised = mine.counted * ((mine.phi @ pull) * mine.wrong).sum(axis=1)
     uses = drawn[name] / len(pool.corpus)
     part = 1e6 * uses / sum(drawn.values()) / max(error, 1e-12)
-    return Blame(part * np.bincount(_rows(task, pool, len(raised)), raised, len(pool.corpus)), uses)
+    return part * np.bincount(_rows(task, pool, len(raised)), raised, len(pool.corpus))
 
 
 @dataclass(frozen=True)
@@ -68,9 +83,9 @@ class _Read:
     counted: np.ndarray
 
 
-def _read(forecast: Forecast, pool: Pool, weight: np.ndarray, head: np.ndarray) -> _Read:
+def _read(forecast: Forecast, member: Member, pool: Pool, weight: np.ndarray, head: np.ndarray) -> _Read:
     targets = forecast.task.targets(pool.corpus.table, forecast.labels)
-    phi = forecast.scale(pool.states)
+    phi = member.scale(pool.states)
     if targets.ndim == 1:
         known = targets >= 0
         truth, counted = np.eye(len(weight))[np.maximum(targets, 0)], weight[np.maximum(targets, 0)]

@@ -18,8 +18,8 @@ from core.mix import GOLD
 from core.tasks import task as task_of
 from core.tasks.protocol import Task
 
-_ABOUT, _DEV = "forecast.json", "dev.npy"
-_SUMS = ("grams", "moments", "rows", "mean", "spread")
+_ABOUT = "forecast.json"
+_ARRAYS = ("grams", "moments", "rows", "mean", "spread", "dev")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Pool:
 @dataclass(frozen=True)
 class Outlook:
     """What is likely on dev, label by label in the order of `labels`. `totals`: right, predicted, gold.
-    *Shape:* (3, labels), int64."""
+    *Shape:* (3, labels), float64."""
 
     labels: Sequence[str]
     totals: np.ndarray
@@ -56,14 +56,39 @@ class Outlook:
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """All that mixes of some ingredients are scored by. `dev`: states of the items of `held`, as they were read.
-    *Shape:* (items, width)."""
+class Member:
+    """One encoder's part of a forecast. `states`: of the items of dev, as it read them. *Shape:* (items, width)."""
 
-    labels: Sequence[str]
     parts: Parts
     scale: Scale
-    dev: np.ndarray
+    states: np.ndarray
+
+    @cached_property
+    def scaled(self) -> np.ndarray:
+        """*Shape:* (items, width + 1), float32."""
+        return self.scale(self.states)
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        parts, scale = self.parts, self.scale
+        arrays = (parts.grams, parts.moments, parts.rows, scale.mean, scale.spread, self.states)
+        for name, array in zip(_ARRAYS, arrays, strict=True):
+            np.save(folder / f"{name}.npy", array)
+
+    @classmethod
+    def load(cls, folder: Path, names: Sequence[str]) -> "Member":
+        grams, moments, rows, mean, spread, states = (
+            np.lib.format.open_memmap(folder / f"{name}.npy", "r") for name in _ARRAYS
+        )
+        return cls(Parts(tuple(names), grams, moments, rows), Scale(mean, spread), states)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """All that mixes of some ingredients are scored by: the mean of what its members find on dev, `held`."""
+
+    labels: Sequence[str]
+    members: Sequence[Member]
     held: Corpus
     penalty: float = PENALTY
 
@@ -71,9 +96,10 @@ class Forecast:
     def task(self) -> Task:
         return task_of(self.held.schema.task)
 
-    @cached_property
-    def _scaled(self) -> np.ndarray:
-        return self.scale(self.dev)
+    @property
+    def names(self) -> Sequence[str]:
+        """The ingredients, gold first."""
+        return self.members[0].parts.names
 
     @cached_property
     def _total(self) -> Callable[[np.ndarray], np.ndarray]:
@@ -81,39 +107,38 @@ class Forecast:
 
     def of(self, drawn: Mapping[str, int]) -> Outlook:
         """What a mix is likely to score. `drawn`: rows that it draws of each ingredient, one at least in all."""
-        return Outlook(self.labels, self._total(self._scaled @ self.head(drawn).astype(np.float32)))
+        found = [self._total(one.scaled @ self.head(one, drawn).astype(np.float32)) for one in self.members]
+        return Outlook(self.labels, np.mean(found, axis=0))
 
-    def head(self, drawn: Mapping[str, int]) -> np.ndarray:
-        """The head over a mix. *Shape:* (width + 1, classes)."""
-        return solve(self.parts, drawn, self.penalty)
+    def head(self, member: Member, drawn: Mapping[str, int]) -> np.ndarray:
+        """A member's head over a mix. *Shape:* (width + 1, classes)."""
+        return solve(member.parts, drawn, self.penalty)
 
     def save(self, folder: Path) -> None:
         """Keep all but dev's rows, which `load` is given again."""
-        parts, scale = self.parts, self.scale
-        for name, array in zip(_SUMS, (parts.grams, parts.moments, parts.rows, scale.mean, scale.spread), strict=True):
-            np.save(folder / f"{name}.npy", array)
-        np.save(folder / _DEV, self.dev)
-        about = {"labels": [*self.labels], "names": [*parts.names], "penalty": self.penalty}
-        (folder / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        for number, member in enumerate(self.members):
+            member.save(member_folder(folder, number))
+        about = {"labels": [*self.labels], "names": [*self.names], "members": len(self.members)}
+        (folder / _ABOUT).write_text(json.dumps(about | {"penalty": self.penalty}), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, held: Corpus) -> "Forecast":
         """What `save` kept. `held`: dev."""
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        grams, moments, rows, mean, spread = (_mapped(folder / f"{name}.npy") for name in _SUMS)
-        parts, scale = Parts(tuple(about["names"]), grams, moments, rows), Scale(mean, spread)
-        return cls(about["labels"], parts, scale, _mapped(folder / _DEV), held, about["penalty"])
+        members = [Member.load(member_folder(folder, number), about["names"]) for number in range(about["members"])]
+        return cls(about["labels"], members, held, about["penalty"])
 
 
-def _mapped(file: Path) -> np.ndarray:
-    return np.lib.format.open_memmap(file, "r")
+def member_folder(folder: Path, number: int) -> Path:
+    """Where a member lies in the folder of a forecast."""
+    return folder / f"member-{number}"
 
 
-def forecast(
+def member(
     pools: Mapping[str, Pool], dev: Pool, labels: Sequence[str], sizes: Mapping[str, int] | None = None
-) -> Forecast:
-    """`pools`: the ingredients, gold among them, whose words decide scale and class weights; `sizes`: how many rows
-    they have in all, where not all were read."""
+) -> Member:
+    """`pools`: the ingredients as one encoder reads them, gold among them, whose words decide scale and class weights;
+    `sizes`: how many rows they have in all, where not all were read."""
     task = task_of(dev.corpus.schema.task)
     classes, gold = len(task.classes(labels)), pools[GOLD]
     scale = scale_of(gold.states)
@@ -122,4 +147,4 @@ def forecast(
         name: statistics(pool.states, task.targets(pool.corpus.table, labels), len(pool.corpus), weight, scale)
         for name, pool in pools.items()
     }
-    return Forecast(labels, Parts.of(parts, sizes), scale, dev.states, dev.corpus)
+    return Member(Parts.of(parts, sizes), scale, dev.states)

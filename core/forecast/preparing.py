@@ -1,13 +1,13 @@
 """The run kind `forecast`: what is enough to know of some ingredients to forecast any mix of them, made once.
 
-An encoder reads gold, every ingredient and dev. Where `warm` has steps, it is first fine-tuned on the uniform mix, as
-much of every ingredient as half of gold, in its upper half: what new text teaches an encoder, frozen features don't
-show. Dev plays no part in that.
+A few encoders read gold, every ingredient and dev. Each was first fine-tuned on the uniform mix, as much of every
+ingredient as half of gold, in its upper half: what new text teaches an encoder, frozen features don't show. They differ
+in nothing but their seeds, whose chance the mean over them evens out. Dev plays no part in that.
 """
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from pydantic import Field
 
 from core import corpus as corpora
 from core.corpus import Corpus
-from core.forecast.forecast import Pool, forecast
+from core.forecast.forecast import Forecast, Member, Pool, member, member_folder
 from core.mix import GOLD, Mix, Part, draw
 from core.models import layers, loading
 from core.params import CLOSED, build
@@ -29,23 +29,25 @@ from core.training.features import fill, kept
 from core.training.feed import Feed, feed, pieces_of
 from core.training.gear import Gear, gear_of, versions
 from core.training.loop import Job, train
-from core.training.methods import Network, ready
+from core.training.methods import ready
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams, prepare
 
+_DONE = "done"  # marks a member that is whole
 UNIFORM = 0.5  # times gold of every ingredient of the uniform mix
 LAST = 1000  # layer; one above the last means the last
 
 
 @dataclass(frozen=True)
 class ForecastParams:
-    """`labels`, `mask_outside`: of a training of all ingredients; `warm`: how the encoder is warmed up, without `steps`
-    not at all; `most_rows`: of an ingredient that are read."""
+    """`labels`, `mask_outside`: of a training of all ingredients; `warm`: how encoders are warmed up, by `steps`;
+    `members`: how many there are; `most_rows`: of an ingredient that are read."""
 
     __pydantic_config__ = CLOSED
     labels: tuple[str, ...]
     mask_outside: tuple[str, ...] = ()
-    warm: TrainParams = TrainParams()
+    warm: TrainParams = TrainParams(steps=150, batch_tokens=256)
+    members: Annotated[int, Field(ge=1, le=16)] = 3
     layers: tuple[Annotated[int, Field(ge=0)], ...] = (LAST,)
     most_rows: Annotated[int, Field(ge=1)] = 4000
 
@@ -71,16 +73,46 @@ def run(ctx: RunContext) -> None:
     pools |= {r[len(POOL) :]: corpora.read(ctx.input(r)) for r in ctx.spec.inputs if r.startswith(POOL)}
     dev = corpora.read(ctx.input("dev"))
     work = _Work(ctx, params, task_of(dev.schema.task), ctx.input("model"), gear_of(ctx.resolved))
-    network = _encoder(work, pools)
     rows = {name: rows_read(pool, params) for name, pool in pools.items()}
     read = {name: as_read(pool, rows[name], name, params) for name, pool in pools.items()}
-    found = _states(work, network, read | {"": dev})
-    for number, name in enumerate(read):
-        np.save(states_file(ctx.folder, number), found[name])
     sizes = {name: len(pool) for name, pool in pools.items()}
+    for number in range(params.members):
+        folder = member_folder(ctx.folder, number)
+        if not (folder / _DONE).exists():
+            _member(work, number, pools, read, dev, sizes, folder)
+    members = [Member.load(member_folder(ctx.folder, number), [*pools]) for number in range(params.members)]
+    Forecast(params.labels, members, dev).save(ctx.folder)
+    ctx.finish({"rows": {name: len(pool) for name, pool in read.items()}, "members": params.members})
+
+
+def _member(
+    work: _Work,
+    number: int,
+    pools: Mapping[str, Corpus],
+    read: Mapping[str, Corpus],
+    dev: Corpus,
+    sizes: Mapping[str, int],
+    folder: Path,
+) -> None:
+    """Warm an encoder up, read with it, and keep what it makes of all."""
+    whole = {**read, "": dev}
+    steps, rows = work.params.warm.steps or 0, sum(map(len, whole.values()))
+    before, total = number * (steps + rows), work.params.members * (steps + rows)
+
+    def tell(done: int) -> None:
+        work.ctx.check_cancelled()
+        work.ctx.metric(step=before + done, total=total)
+
+    network = _encoder(work, number, pools, _Quiet(work.ctx, tell))
+    found = _states(work, network, whole, lambda done: tell(steps + done))
+    folder.mkdir(exist_ok=True)
+    for at, name in enumerate(read):
+        np.save(states_file(folder, at), found[name])
     states = {name: Pool(pool, found[name]) for name, pool in read.items()}
-    forecast(states, Pool(dev, found[""]), params.labels, sizes).save(ctx.folder)
-    ctx.finish({"rows": {name: len(pool) for name, pool in read.items()}, "warmed": params.warm.steps or 0})
+    member(states, Pool(dev, found[""]), work.params.labels, sizes).save(folder)
+    for name in ("checkpoints", "best"):  # of this encoder: another one must not go on from them
+        shutil.rmtree(work.ctx.folder / name, ignore_errors=True)
+    (folder / _DONE).touch()
 
 
 def rows_read(pool: Corpus, params: ForecastParams) -> np.ndarray:
@@ -96,64 +128,63 @@ def as_read(pool: Corpus, rows: np.ndarray, name: str, params: ForecastParams) -
     return task_of(pool.schema.task).masked(some, outside=True) if name in params.mask_outside else some
 
 
-def states_file(folder: Path, number: int) -> Path:
-    """The states of the ingredient of that number, in the order of the forecast's parts."""
-    return folder / f"states-{number}.npy"
+def states_file(folder: Path, at: int) -> Path:
+    """The states of an ingredient in the folder of a member, in the order of the forecast's names."""
+    return folder / f"states-{at}.npy"
 
 
-def _encoder(work: _Work, pools: Mapping[str, Corpus]) -> Any:
-    """A network whose encoder is as it was pre-trained, or warmed up."""
+def _encoder(work: _Work, number: int, pools: Mapping[str, Corpus], ctx: Any) -> Any:
+    """A network that is fine-tuned on the uniform mix; an attempt that goes on begins at its last checkpoint."""
     import torch
 
-    torch.manual_seed(0)  # of the head
+    gear, began = work.gear, time.monotonic()
+    torch.manual_seed(number)  # of the head
     classes = work.task.classes(work.params.labels)
-    whole = loading.network(work.base, work.task.head, classes)
-    if work.params.warm.steps is None:
-        return whole.to(work.gear.device)
     frozen = layers.layers_of(work.base) // 2
     settings = replace(work.params.warm, evaluations=1, head="fresh", frozen_layers=frozen)
-    network = ready(whole, settings, frozen)
-    network.whole.to(work.gear.device)
-    _warm_up(work, network, settings, pools)
-    return network.merged()
-
-
-def _warm_up(work: _Work, network: Network, settings: TrainParams, pools: Mapping[str, Corpus]) -> None:
-    """Fine-tune on the uniform mix; an attempt that goes on begins at its last checkpoint."""
-    ctx, gear, began = work.ctx, work.gear, time.monotonic()
+    network = ready(loading.network(work.base, work.task.head, classes), settings, frozen)
+    network.whole.to(gear.device)
     mix = Mix(parts={name: Part(UNIFORM) for name in pools if name != GOLD})
     labels, outside = work.params.labels, work.params.mask_outside
-    prepared = prepare(pools, TrainRunParams(0, labels, mix, settings, outside), work.base, ctx.root / "cache")
+    prepared = prepare(pools, TrainRunParams(number, labels, mix, settings, outside), work.base, ctx.root / "cache")
     read = feed(prepared.encoded.pieces, network.whole, network.frozen, work.base, gear, ctx.check_cancelled)
-    classes = len(work.task.classes(labels))
     environment = {k: ctx.resolved[k] for k in ("device", "precision", "threads")} | {"versions": dict(versions())}
     job = Job(
-        work.task, prepared.encoded, read, settings, prepared.steps, frozenset({prepared.steps}), 0, classes,
+        work.task, prepared.encoded, read, settings, prepared.steps, frozenset({prepared.steps}), number, len(classes),
         lambda: (0.0, _nothing), environment, began,
     )  # fmt: skip
     train(ctx, network, job, gear)
-    for name in ("checkpoints", "best"):
-        shutil.rmtree(ctx.folder / name, ignore_errors=True)
+    return network.merged()
+
+
+class _Quiet:
+    """A run's context, for a training that is a part of the run: of its metrics the step alone is told."""
+
+    def __init__(self, ctx: RunContext, tell: Callable[[int], None]) -> None:
+        self._ctx, self._tell = ctx, tell
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ctx, name)
+
+    def metric(self, **values: Any) -> None:
+        self._tell(int(values["step"]))
 
 
 def _nothing(folder: Path) -> None:
     """What is predicted for dev while an encoder is warmed up."""
 
 
-def _states(work: _Work, network: Any, read: Mapping[str, Corpus]) -> dict[str, np.ndarray]:
+def _states(
+    work: _Work, network: Any, read: Mapping[str, Corpus], tell: Callable[[int], None]
+) -> dict[str, np.ndarray]:
     """What the encoder makes of each corpus. *Shape:* (items, width), float16."""
-    encoder, pad, before = network.base_model, loading.pad_id(work.base), work.params.warm.steps or 0
+    encoder, pad, before = network.base_model, loading.pad_id(work.base), 0
     read_from, width = kept(encoder, work.params.layers)
-    total = before + sum(map(len, read.values()))
     found: dict[str, np.ndarray] = {}
-
-    def tell(done: int) -> None:
-        work.ctx.check_cancelled()
-        work.ctx.metric(step=before + done, total=total)
-
     for name, corpus in read.items():
         pieces = work.pieces(corpus)
         found[name] = np.zeros((int(pieces.items[-1]), width), np.float16)
-        fill(found[name], Feed(pieces, pad), encoder, read_from, work.gear, tell)
+        so_far = before
+        fill(found[name], Feed(pieces, pad), encoder, read_from, work.gear, lambda done, at=so_far: tell(at + done))
         before += len(corpus)
     return found
