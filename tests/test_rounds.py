@@ -5,6 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from core.evaluation.verdicts import MARGIN
 from core.search.attribution import attribute
 from core.search.designs import STEP, start
 from core.search.response import Rates, Response
@@ -101,6 +102,10 @@ def test_the_good_region_holds_the_best_and_leaves_out_what_is_shown_to_be_worse
     good = found.good(pool, best)
     assert found.good(best[None], best).all() and 0 < good.mean() < 0.9
     assert truth(pool[good]).mean() > truth(pool[~good]).mean() + 0.01
+    below = found.at(best[None])[0][0] - found.at(pool)[0]
+    assert below[good].max() <= MARGIN and below[~good].min() > 0
+    far = np.full((1, 4), 3.0)  # where nothing was tried all is uncertain
+    assert not found.good(far, best).any() and found.at(far)[2][0] > found.at(best[None])[1][0]
     curve = found.curve(best, 2, 3.0, best)  # the ingredient that hurts
     assert curve.mean[0] > curve.mean[-1] and curve.good[0] and not curve.good[-1]
     assert (curve.low <= curve.mean).all() and (curve.mean <= curve.high).all() and (curve.high < 1).all()
