@@ -153,3 +153,14 @@ def test_values_tell_what_helps_from_what_hurts() -> None:
     assert helps.sign == 1 and saturates.sign >= 0 and hurts.sign == -1
     low, high = nothing.interval
     assert low < 0 < high
+
+
+def test_a_band_is_as_wide_as_mixes_that_were_left_out_say() -> None:
+    found, pool = response(16), candidates(MOST, NOTHING, 0)[:5]
+    stretch = found.process.stretch()
+    assert stretch is not None
+    mean, sd = found.process.at(pool)
+    assert found.at(pool)[1] == pytest.approx(1 / (1 + np.exp(-(mean - stretch * sd))))
+    few = response(5)
+    mean, sd = few.process.at(pool)
+    assert few.process.stretch() is None and few.at(pool)[2] == pytest.approx(1 / (1 + np.exp(-(mean + 1.645 * sd))))
