@@ -23,6 +23,7 @@ from core.search.attribution import Value
 from core.search.response import Response
 
 _ALL = "all"  # in place of a label
+_BEST, _EACH = "best", "each"  # whose ingredients are worth something
 _METRICS: tuple[Metric, ...] = ("f1", "recall", "precision")
 
 
@@ -51,7 +52,7 @@ def outcome(found: Found, bench: Bench | None, ended: bool) -> None:
     st.markdown(t("**How it goes with amounts**"))
     response = found.response(label, metric)
     _profile(found, response, label, metric)
-    st.markdown(t("**What each ingredient of the best mix is worth**"))
+    st.markdown(t("**What each ingredient is worth**"))
     _worth(found, label, metric)
 
 
@@ -249,17 +250,22 @@ def _profile(found: Found, response: Response, label: str, metric: Metric) -> No
 
 
 def _worth(found: Found, label: str, metric: Metric) -> None:
-    """The value of each ingredient in the best mix."""
-    told = found.attribution(label, metric)
+    """The value of each ingredient, in the best mix or where there is a little of each."""
+    of = st.segmented_control(
+        t("In"), (_BEST, _EACH), default=_EACH if found.nothing else _BEST, required=True,
+        key=f"search_worth_{found.begun.run}",
+        format_func=lambda one: raw("the best mix") if one == _BEST else raw("a little of each"),
+    )  # fmt: skip
+    told = found.attribution(label, metric, found.even if of == _EACH else None)
     if told is None or not told.shares:
-        st.caption(t("There is nothing in the best mix but gold."))
+        st.caption(t("Of this mix it can't be told: there is nothing in it but gold, or too much."))
         return
     runs = sum(found.now.done)
     shares = [(found.names[share.ingredient], share.value) for share in told.shares]
     rows = [_row(name, value, colour_of(name, found.names), runs) for name, value in shares]
     rows.append(_row(raw("All of them"), told.lead, colour_of("gold", found.names), runs))
     figure = forest(rows, raw("{score}: points against gold only", score=score_words(label, metric)))
-    picture(figure, "search_worth", alt=raw("What each ingredient of the best mix is worth"))
+    picture(figure, "search_worth", alt=raw("What each ingredient is worth"))
     st.caption(
         t(
             "What an ingredient adds, on average over all orders in which they may have joined gold (Shapley values), "

@@ -95,12 +95,19 @@ class Found:
         right, of = self.now.found.cases(label, metric)
         return Response.of(Rates(self.now.found.amounts, right, of))
 
-    def attribution(self, label: str, metric: Metric) -> Attribution | None:
-        """What each ingredient of the best mix is worth; None where it has too many."""
-        if np.count_nonzero(self.row) > MOST:
+    @property
+    def even(self) -> np.ndarray:
+        """The amounts of a mix with a little of each. *Shape:* (ingredients,)."""
+        return np.array([min(EACH, most) for most in self.begun.search.limits.values()])
+
+    def attribution(self, label: str, metric: Metric, row: np.ndarray | None = None) -> Attribution | None:
+        """What each ingredient of a mix, the best one where none is given, is worth; None where it has too many.
+        *Shape:* (ingredients,)."""
+        row = self.row if row is None else row
+        if np.count_nonzero(row) > MOST:
             return None
         scores = averaged(self.now.found.amounts, self.now.found.rates(label, metric))
-        return attribute(fit(scores.amounts, scores.values, scores.noise), self.row)
+        return attribute(fit(scores.amounts, scores.values, scores.noise), row)
 
     @property
     def band(self) -> float | None:

@@ -20,6 +20,7 @@ from core.params import bad_value, canonical
 from core.pipeline import staged
 from core.recipe import Recipe, load, placed
 from core.recipe_text import mix_name
+from core.search.attribution import Attribution
 from core.submit import result_of, wait
 
 
@@ -107,26 +108,33 @@ def _after(args: Namespace, at: Setting, found: Found, data: Mapping[str, Any]) 
 def _json(found: Found, asked: Fresh | None, held: Mapping[str, Mapping[Baseline, Held]]) -> dict[str, Any]:
     lead, sd = found.lead
     labels = ["", *found.now.found.labels]
-    worth = {label: found.attribution(label, found.begun.search.metric) for label in labels}
+    metric, even = found.begun.search.metric, found.even
     return {
         "mix": mix_name(found.mix),
         "meets": found.meets,
         "lead": {"value": lead, "sd": sd},
         "good": {name: list(span) for name, span in found.spans.items()},
         "path": path_json(found),
-        "values": {
-            label: {
-                found.names[share.ingredient]: {
-                    "value": share.value.mean, "interval": list(share.value.interval), "without": -share.last.mean,
-                }
-                for share in one.shares
-            }
-            for label, one in worth.items() if one is not None
-        },
+        "values": {label: _shares(found, found.attribution(label, metric)) for label in labels},
+        "values_of_each": {label: _shares(found, found.attribution(label, metric, even)) for label in labels},
         "confirmation": {
             split: {name: asdict(one) for name, one in of.items()} for split, of in held.items()
         } if asked else None,
     }  # fmt: skip
+
+
+def _shares(found: Found, told: Attribution | None) -> dict[str, Any] | None:
+    """What ingredients are worth, by name; None for too many of them."""
+    if told is None:
+        return None
+    return {
+        found.names[share.ingredient]: {
+            "value": share.value.mean,
+            "interval": list(share.value.interval),
+            "without": -share.last.mean,
+        }
+        for share in told.shares
+    }
 
 
 def path_json(found: Found) -> list[dict[str, Any]]:
@@ -167,17 +175,18 @@ def question(found: Found, language: str) -> str:
 def _says(found: Found, data: Mapping[str, Any], language: str) -> str:
     values: dict[str, Value] = {"mix": plain(mix_name(found.mix)), "runs": data["runs"], "n": data["mixes"]}
     values |= {"known": data["known"], "value": f"{100 * data['value']:.1f}"}
+    blank = "" if language == "zh_CN" else " "
     parts = [message(f"search_stopped_{data['stopped']}", values, language)]
     if not found.meets:
         parts.append(message("line_search_unmet", values, language))
     if found.nothing:
-        return " ".join([*parts, message("line_search_nothing", values, language)])
+        return blank.join([*parts, message("line_search_nothing", values, language)])
     lead, sd = found.lead
     values |= {"lead": f"{100 * lead:+.1f}", "sd": f"{100 * sd:.1f}"}
     parts.append(message("line_search_best", values, language))
     if lead < sd:
         parts.append(message("line_search_unsure", values, language))
-    return " ".join(parts)
+    return blank.join(parts)
 
 
 def _values(found: Found, language: str) -> str:
