@@ -12,7 +12,7 @@ from components.tunable import joined
 from components.words import duration, points, raw, t, visible
 from core import mix_found, mix_fresh, pace
 from core.confirm import REPEATS
-from core.evaluation.verdicts import MARGIN, Metric
+from core.evaluation.verdicts import MARGIN, Metric, Verdict
 from core.mix_found import Baseline, Found
 from core.mix_fresh import Fresh, Held
 from core.recipe_text import mix_name
@@ -204,7 +204,7 @@ def _chosen(found: Found) -> tuple[str, Metric]:
         t("Score"), _METRICS, default=search.metric, required=True, key=f"search_metric_{found.begun.run}",
         format_func=names.__getitem__,
     )  # fmt: skip
-    return "" if label == _ALL else label, metric or search.metric
+    return "" if label == _ALL else label, next((one for one in _METRICS if one == metric), search.metric)
 
 
 def _profile(found: Found, response: Response, label: str, metric: Metric) -> None:
@@ -276,5 +276,5 @@ def _worth(found: Found, label: str, metric: Metric) -> None:
 
 
 def _row(name: str, value: Value, colour: str, runs: int) -> ForestRow:
-    verdict = {1: "better", -1: "worse", 0: "open"}[value.sign]
+    verdict: Verdict = "better" if value.sign > 0 else "worse" if value.sign < 0 else "open"
     return ForestRow(name, value.mean, value.interval, runs, verdict, colour)
