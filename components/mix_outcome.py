@@ -57,6 +57,8 @@ def outcome(found: Found, bench: Bench | None, ended: bool) -> None:
 
 def _says(found: Found) -> None:
     """The best mix, by how much it leads, and between which amounts one may choose."""
+    if not found.meets:
+        st.warning(t("No mix that was tried is likely to meet the condition."), icon=":material/warning:")
     if found.nothing:
         st.markdown(t("**Nothing beats gold only** so far: no mix that was tried did better on dev."))
         return
@@ -76,8 +78,9 @@ def _says(found: Found) -> None:
     st.caption(
         t("Not shown to be worse, each alone, x gold: {spans}.", spans=spans),
         help=t(
-            "Within these amounts, the others as in the best mix, the expected score lies less than one standard "
-            "deviation of the difference below the best: take what is cheapest or what you trust most."
+            "Within these amounts, the others as in the best mix, the expected score lies below the best by one "
+            "standard deviation of the difference at most, and by 2 points: take what is cheapest or what you trust "
+            "most."
         ),
     )
 
@@ -177,12 +180,12 @@ def _verdict(one: Held) -> str:
 def _use(found: Found, bench: Bench | None) -> None:
     if bench is None:
         st.page_link(PAGES["mix"], label=t("Mix"), icon=":material/tune:", query_params={"project": found.project})
-    else:
-        st.button(
-            t("Use this mix"), key=f"search_use_{found.begun.run}", icon=":material/check:",
-            on_click=benches.load, args=(bench, found.mix),
-            help=t("It is taken in hand above, where it can be changed, named and launched."),
-        )  # fmt: skip
+    elif st.button(
+        t("Use this mix"), key=f"search_use_{found.begun.run}", icon=":material/check:",
+        help=t("It is taken in hand above, where it can be changed, named and launched."),
+    ):  # fmt: skip
+        benches.load(bench, found.mix)
+        st.rerun()
 
 
 def _chosen(found: Found) -> tuple[str, Metric]:
@@ -207,7 +210,8 @@ def _profile(found: Found, response: Response, label: str, metric: Metric) -> No
     """Along one ingredient, or over two."""
     names, limits = found.names, found.begun.search.limits
     left, right = st.columns(2)
-    one = choice(left.selectbox, t("Along"), names, key="along_mix", show=visible)
+    most = names[int(found.row.argmax())]
+    one = choice(left.selectbox, t("Along"), names, key="along_mix", default=most, show=visible, always=True)
     pairs = ["", *(name for name in names if name != one)]
     other = choice(
         right.selectbox,
@@ -234,7 +238,10 @@ def _profile(found: Found, response: Response, label: str, metric: Metric) -> No
     st.caption(
         joined(
             t("The other ingredients are as in the best mix."),
-            t("Good: not shown to be worse than the best mix by more than one standard deviation of their difference."),
+            t(
+                "Good: expected to lie below the best mix by one standard deviation of their difference at most, and 2 "
+                "points."
+            ),
             t("Nothing between the runs was trained: lines and bands are expectations from all of them."),
             t("The bands are not calibrated: that takes {n} mixes.", n=9) if found.band is None else "",
         )

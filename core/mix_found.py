@@ -55,11 +55,7 @@ class Found:
     @property
     def amounts(self) -> dict[str, float]:
         """Of the best mix, as it was asked for."""
-        if self.best is None:
-            return {}
-        group = self.now.mixes[self.best].group
-        asked = next((dict(one.amounts) for one in self.steps if one.group == group), None)
-        return self.frame.named(self.row) if asked is None else asked
+        return {} if self.best is None else self.frame.amounts(self.now.mixes[self.best])
 
     @property
     def mix(self) -> Mix:
@@ -69,6 +65,11 @@ class Found:
     def nothing(self) -> bool:
         """Whether nothing did better than gold only."""
         return not self.row.any()
+
+    @property
+    def meets(self) -> bool:
+        """Whether the best mix rather meets the condition; True without one."""
+        return bool(self.now.judge.allowed(self.row[None])[0] >= 0.5)
 
     @cached_property
     def lead(self) -> tuple[float, float]:

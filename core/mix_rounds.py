@@ -145,8 +145,12 @@ def _next(work: _Work, found: Sequence[Step]) -> Move:
     at = to_repeat(now.order, now.done, begun, search.repeats, [] if now.gold is None else [now.gold])
     if at is not None:
         return now.mixes[at]
-    found_next = next_mix(now.seen, now.rows[np.array(running) > 0], search.limits, search.terms, _seed(search, now))
-    return "gain" if found_next is None or found_next[1] < search.gain else work.frame.named(found_next[0])
+    going, grain = now.rows[np.array(running) > 0], 1 / work.frame.ground.rows
+    best = next_mix(now.seen, going, search.limits, search.terms, _seed(search, now), grain)
+    if best is None or best[1] < search.gain:
+        return "gain"
+    amounts = work.frame.named(best[0])
+    return amounts if _untried(work, now, amounts) else "gain"
 
 
 def _seed(search: MixSearch, now: Survey) -> int:
@@ -232,10 +236,9 @@ def _result(work: _Work, found: Sequence[Step], why: Why) -> dict[str, Any]:
         runs = [run.id for one in found for run in one.runs.values()]
         raise CoreError("search_failures", {"n": len(runs), "run": runs[-1] if runs else "-"}, "hint_settle_failures")
     best = now.mixes[now.best]
-    asked = next((one.amounts for one in found if one.group == best.group), None)
     return {
         "group": best.group,
-        "amounts": dict(asked) if asked is not None else work.frame.named(now.rows[now.best]),
+        "amounts": work.frame.amounts(best),
         "value": float(now.judge.worth(now.rows[[now.best]])[0][0]),
         "mixes": len(found),
         "runs": spent(work.begun, found),

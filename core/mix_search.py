@@ -14,14 +14,14 @@ import numpy as np
 from core import corpus as corpora
 from core.errors import CoreError
 from core.formats.importing import used_labels
-from core.groups import SEARCH
+from core.groups import SEARCH, history
 from core.jobs.folder import Run, read_object
 from core.mix import GOLD, Mix, Part, cap
 from core.mix_trials import (
     MixSearch,
 )
 from core.models.catalogue import install
-from core.observed import Ground
+from core.observed import Ground, Mixed
 from core.params import CLOSED, build, canonical
 from core.recipe import SEEDS, Recipe
 from core.recipe import check as recipe_of
@@ -55,9 +55,13 @@ class SearchParams:
 def usual_most(pools: Mapping[str, int], mix: Mix) -> dict[str, float]:
     """What is searched over unless somebody says otherwise: every ingredient that has rows, up to FARTHEST x gold or as
     much as its pool delivers. `pools`: rows by name, gold among them."""
-    gold = pools[GOLD]
-    most = {name: min(FARTHEST, cap(mix.max_repeats, rows) / gold) for name, rows in pools.items() if name != GOLD}
+    most = {name: min(FARTHEST, there) for name, there in _there(pools, mix).items()}
     return {name: round(math.floor(amount / STEP + 1e-9) * STEP, 2) for name, amount in most.items() if amount >= STEP}
+
+
+def _there(pools: Mapping[str, int], mix: Mix) -> dict[str, float]:
+    """The most that each pool delivers, times gold."""
+    return {name: cap(mix.max_repeats, rows) / pools[GOLD] for name, rows in pools.items() if name != GOLD}
 
 
 def ask(workspace: Workspace, recipe: Recipe, stage: Stage, search: MixSearch) -> tuple[Run, bool]:
@@ -67,12 +71,7 @@ def ask(workspace: Workspace, recipe: Recipe, stage: Stage, search: MixSearch) -
     `dev_label_unknown` where gold alone can't be judged; those of models.
     """
     search = build(MixSearch, asdict(search), "search")
-    if not search.most:
-        raise CoreError("search_empty", {}, "hint_search_empty")
-    for name in search.most:
-        if name not in stage.pools or name == GOLD:
-            known = ", ".join(name for name in stage.pools if name != GOLD) or "-"
-            raise CoreError("unknown_ingredient", {"name": name, "known": known}, "hint_known")
+    search = replace(search, most=_within(search.most, stage, recipe.mix))
     if recipe.train.steps is None:
         raise CoreError("steps_missing", {}, "hint_steps_missing")
     model = install(recipe.train.model, workspace.models, recipe.folder)
@@ -87,6 +86,19 @@ def ask(workspace: Workspace, recipe: Recipe, stage: Stage, search: MixSearch) -
     imported = {name: stage.imported[name] for name in _IMPORTED if name in stage.imported}
     asked = SearchParams(recipe.project, recipe_data(recipe), imported, like.params.get("train", {}), search)
     return workspace.submit(RunSpec(SEARCH, like.inputs, canonical(asked)))
+
+
+def _within(most: Mapping[str, float], stage: Stage, mix: Mix) -> dict[str, float]:
+    """No more of each ingredient than its pool delivers: more would be the same mix. Raises CoreError `search_empty`,
+    `unknown_ingredient`."""
+    there = _there({name: len(pool) for name, pool in stage.pools.items()}, mix)
+    for name in most:
+        if name not in there:
+            raise CoreError("unknown_ingredient", {"name": name, "known": ", ".join(there) or "-"}, "hint_known")
+    found = {name: min(amount, there[name]) for name, amount in most.items() if there[name]}
+    if not found:
+        raise CoreError("search_empty", {}, "hint_search_empty")
+    return found
 
 
 def _base(mix: Mix) -> Mix:
@@ -164,6 +176,14 @@ class Frame:
     def rows(self, amounts: Mapping[str, float]) -> tuple[int, ...] | None:
         """The rows that a mix draws, by the ground's names."""
         return self.ground.amounts(self.specs(amounts, [0])[0])
+
+    def amounts(self, mixed: Mixed) -> dict[str, float]:
+        """What a mix asked for, times gold, by name; what it drew where it asked in another unit."""
+        asked = history(self.workspace, self.params.project).groups[mixed.group].mix.requested()
+        asked = {name: ask for name, ask in asked.items() if name != GOLD and ask[0]}
+        if all(unit == "times_gold" for _, unit in asked.values()):
+            return {name: amount for name, (amount, _) in asked.items()}
+        return self.named(np.array(mixed.rows) / self.ground.rows)
 
     def named(self, row: np.ndarray) -> dict[str, float]:
         """Amounts by name. *Shape:* (ingredients,)."""

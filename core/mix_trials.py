@@ -20,6 +20,7 @@ from core.observed import Evidence, Ground, Mixed, Totals, evidence, observed
 from core.params import CLOSED, build
 from core.project import mix_of
 from core.repeats import told
+from core.search.designs import STEP
 from core.search.rounds import HALVE, Judge, Seen, Terms
 from core.search.surrogate import Surrogate
 from core.training.settings import TrainParams
@@ -230,8 +231,10 @@ class Survey:
 
     @property
     def best(self) -> int | None:
-        """The position of the best of those with the most believable scores: with 2 repeats, or 1 where none has."""
-        there = [at for at in self.order if self.done[at]] if sum(self.done) else []
+        """The position of the best of those with the most believable scores: with 2 repeats, or 1 where none has; of
+        mixes within the limits."""
+        within = np.all(self.rows <= np.array([*self.search.limits.values()]) + STEP / 2, axis=1)
+        there = [at for at in self.order if self.done[at] and within[at]] if sum(self.done) else []
         sure = [at for at in there if self.done[at] >= HALVE]
         return next(iter(sure or there), None)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from invariants import check as check_runs
 from invariants import processes, slots, until
+from streamlit.testing.v1 import AppTest
 
 from core import contrast
 from core import project as projects
@@ -26,6 +27,7 @@ from core.mix_fresh import confirm, fresh, go_on, held
 from core.mix_search import Frame, ask, newest
 from core.mix_trials import Condition, MixSearch, Step, begun, searches, steps, survey
 from core.recipe import AugmentedIngredient
+from core.recipe_text import mix_name
 from core.runs import RunSpec
 from core.submit import result_of
 from core.training import predictions
@@ -209,6 +211,8 @@ def test_what_ingredients_are_worth_and_how_far_they_can_go(ran):
     low, high = told.spans["swapped"]
     assert low <= told.amounts["swapped"] + 0.1 and high >= told.amounts["swapped"] - 0.1 and low > 0.2
     assert told.spans["others"][1] < 2.0
+    bound = replace(told.now.search, condition=Condition(0.99))
+    assert told.meets and not replace(told, now=replace(told.now, search=bound)).meets
 
 
 def test_the_command_shows_what_was_found(ran, tmp_path, core):
@@ -240,6 +244,8 @@ def test_what_was_trained_before_counts_whoever_launched_it(space):
     before = survey(space, TOWN, frame.params.search, frame.ground)
     assert [mixed.name for mixed in before.mixes] == ["gold only", "swaps"]  # half of gold is other ground
     assert before.rows.tolist() == [[0, 0], [0, 1]] and before.done == [2, 2]  # without `others` is none of it
+    tight = replace(before.search, most=dict.fromkeys(MOST, 0.5))
+    assert before.best == 1 and survey(space, TOWN, tight, frame.ground).best == 0  # 1 x gold is more than was allowed
     assert serve(space, run, swapped_helps).state == "succeeded"
     found, result = steps_of(space, run), space.result(run.id)
     assert result["known"] == result["runs"] + 4
@@ -264,6 +270,7 @@ def test_killed_it_goes_on_with_the_same_mixes(ran, space, monkeypatch):
     check_runs(space.store, [run.id])
 
 
+@pytest.mark.whole
 def test_cancelled_it_calls_off_what_waits_and_tried_again_it_goes_on(space):
     run = begin(space, runs=4)
     until(lambda: space.store.list("train", "queued"), PATIENCE)
@@ -307,3 +314,49 @@ def test_a_search_is_refused_before_it_costs_anything(opened, more, code):
         ask(space, project.recipe, stage, replace(MixSearch(MOST), **more))
     assert error.value.code == code
     assert space.store.list(SEARCH) == () and searches(space, TOWN) == []
+
+
+def words(at: AppTest) -> str:
+    found = [element.value for kind in (at.markdown, at.caption, at.info, at.warning, at.error) for element in kind]
+    return "\n".join(found).replace("\\", "").replace("\u2060", "")
+
+
+def test_the_page_mix_shows_what_was_found_and_takes_it_in_hand(ran, open_page):
+    space, run = ran
+    at = open_page(space.root, "mix", project=TOWN)
+    told = found_by(space, TOWN, run.id)
+    assert f"Most is expected of {mix_name(told.mix)}" in words(at).replace("**", "") and "flatters itself" in words(at)
+    table = next(one.value for one in at.dataframe if "expected" in one.value)
+    assert list(table["repeats"]) == [one.finished for one in told.steps]
+    assert len(at.get("plotly_chart")) >= 2
+    at = at.button(f"search_use_{run.id}").click().run()
+    assert not at.exception and at.session_state[f"mix_history_{TOWN}"].mix.parts.keys() == told.mix.parts.keys()
+    at = open_page(space.root, "mix", project=TOWN, along_mix="swapped", and_mix="others")
+    assert not at.exception and at.session_state["and_mix"] == "others"
+    at = at.button(f"search_confirm_{run.id}").click().run()
+    asked = fresh(space, TOWN, run.id)
+    assert not at.exception and len(asked.seeds) == 8
+    assert "8 repeats are still to end" in " ".join(
+        next(o.value for o in at.dataframe if "verdict" in o.value)["verdict"]
+    )
+
+
+def test_the_page_mix_asks_for_a_search_and_runs_shows_it_in_one_line(ran, open_page):
+    space, before = ran
+    at = open_page(space.root, "mix", project=TOWN)
+    at.multiselect(f"mix_search_over_{TOWN}").set_value(["swapped"])
+    at.number_input(f"mix_search_most_{TOWN}").set_value(1.5)
+    at.number_input(f"mix_search_runs_{TOWN}").set_value(5)
+    at.number_input(f"mix_search_least_{TOWN}").set_value(60.0).run()
+    assert not at.exception and "At most 5 runs" in words(at)
+    at = at.button(f"mix_search_ask_{TOWN}").click().run()
+    assert not at.exception and not at.error, at.error
+    run = newest(space, TOWN)
+    search = frame_of(space, run).params.search
+    assert (search.most, search.runs, search.condition) == ({"swapped": 1.5}, 5, Condition(0.6))
+    space.store.cancel(run.id)
+    until(lambda: not space.store.get(run.id).pending, PATIENCE)
+    at = open_page(space.root, "runs", project=TOWN, group=before.id)
+    [lines] = [one.value for one in at.dataframe if "mix" in one.value and "state" in one.value]
+    assert f"Search for a mix: {TOWN}" in list(lines["mix"])
+    assert not at.exception

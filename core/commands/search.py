@@ -110,6 +110,7 @@ def _json(found: Found, asked: Fresh | None, held: Mapping[str, Mapping[Baseline
     worth = {label: found.attribution(label, found.begun.search.metric) for label in labels}
     return {
         "mix": mix_name(found.mix),
+        "meets": found.meets,
         "lead": {"value": lead, "sd": sd},
         "good": {name: list(span) for name, span in found.spans.items()},
         "path": path_json(found),
@@ -167,6 +168,8 @@ def _says(found: Found, data: Mapping[str, Any], language: str) -> str:
     values: dict[str, Value] = {"mix": plain(mix_name(found.mix)), "runs": data["runs"], "n": data["mixes"]}
     values |= {"known": data["known"], "value": f"{100 * data['value']:.1f}"}
     parts = [message(f"search_stopped_{data['stopped']}", values, language)]
+    if not found.meets:
+        parts.append(message("line_search_unmet", values, language))
     if found.nothing:
         return " ".join([*parts, message("line_search_nothing", values, language)])
     lead, sd = found.lead

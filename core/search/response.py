@@ -1,13 +1,15 @@
 """How a score goes with the amounts of a mix: along one ingredient, over two, and where it is good enough.
 
-The good region is what one may choose from: mixes that are not shown to be worse than the best one, that is, whose
-expected score lies below its by no more than so many sds of the difference between the two.
+The good region is what one may choose from: mixes that are not shown to be worse than the best one, whose expected
+score lies below its by no more than so many sds of the difference between the two, and by no more than the margin
+within which verdicts call two mixes the same: where nothing was tried, sds alone would call anything good.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from core.evaluation.verdicts import MARGIN
 from core.search.rates import log_odds, rate
 from core.search.surrogate import SEED_SD, Surrogate, averaged, fit
 
@@ -70,11 +72,12 @@ class Response:
         return middle, low, high
 
     def good(self, amounts: np.ndarray, best: np.ndarray) -> np.ndarray:
-        """Which mixes are not shown to be worse than the best. *Shapes:* (mixes, ingredients), (ingredients,) ->
-        (mixes,), bool."""
+        """Which mixes are good beside the best. *Shapes:* (mixes, ingredients), (ingredients,) -> (mixes,), bool."""
         mean, among = self.process.joint(np.concatenate([np.atleast_2d(best), amounts]))
         apart = among[0, 0] + np.diag(among)[1:] - 2 * among[0, 1:]
-        return mean[0] - mean[1:] <= GOOD * np.sqrt(np.maximum(apart, 0.0))
+        scores = rate(mean) if self.odds else mean
+        near = scores[0] - scores[1:] <= MARGIN
+        return near & (mean[0] - mean[1:] <= GOOD * np.sqrt(np.maximum(apart, 0.0)))
 
     def best(self, amounts: np.ndarray) -> np.ndarray:
         """The mix of which most is expected. *Shape:* (ingredients,)."""
@@ -90,7 +93,8 @@ class Response:
             bad = np.flatnonzero(~found.good)
             low, high = bad[bad < at], bad[bad > at]
             first, last = (low[-1] + 1 if len(low) else 0), (high[0] - 1 if len(high) else len(found.at) - 1)
-            out[ingredient] = found.at[min(first, at)], found.at[max(last, at)]
+            ends = found.at[min(first, at)], found.at[max(last, at)]
+            out[ingredient] = min(ends[0], mix[ingredient]), max(ends[1], mix[ingredient])
         return out
 
     def curve(self, mix: np.ndarray, ingredient: int, most: float, best: np.ndarray) -> Curve:

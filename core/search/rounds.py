@@ -90,12 +90,12 @@ def _below(z: np.ndarray) -> np.ndarray:
 
 
 def next_mix(
-    seen: Seen, running: np.ndarray, most: Mapping[str, float], terms: Terms, seed: int
+    seen: Seen, running: np.ndarray, most: Mapping[str, float], terms: Terms, seed: int, grain: float = 0.0
 ) -> tuple[np.ndarray, float] | None:
     """The mix to try next and the improvement that is expected of it; None where all have been tried.
 
-    `running`: mixes that were not seen to end yet; `most`: times gold, by ingredient, in the order of the columns.
-    *Shapes:* running (mixes, ingredients); -> (ingredients,).
+    `running`: mixes that were not seen to end yet; `most`: times gold, by ingredient, in the order of the columns;
+    `grain`: times gold, what one row comes to. *Shapes:* running (mixes, ingredients); -> (ingredients,).
     """
     judge = Judge.of(seen, terms)
     known = np.unique(np.concatenate([seen.amounts, running]), axis=0)
@@ -103,7 +103,7 @@ def next_mix(
     if len(running):
         judge = Judge(terms, judge.process.believing(running), judge.held)
     pool = candidates(most, known[judge.order(known)[:_BEST]], seed)
-    pool = pool[np.abs(pool[:, None] - known[None]).max(axis=2).min(axis=1) > STEP / 2]
+    pool = pool[np.abs(pool[:, None] - known[None]).max(axis=2).min(axis=1) > max(STEP / 2, grain)]
     if not len(pool):
         return None
     gain = improvement(*judge.worth(pool), best) * judge.allowed(pool)
