@@ -5,6 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from core.evaluation.verdicts import MARGIN
 from core.search.attribution import attribute
 from core.search.designs import STEP, start
 from core.search.response import Rates, Response
@@ -101,6 +102,10 @@ def test_the_good_region_holds_the_best_and_leaves_out_what_is_shown_to_be_worse
     good = found.good(pool, best)
     assert found.good(best[None], best).all() and 0 < good.mean() < 0.9
     assert truth(pool[good]).mean() > truth(pool[~good]).mean() + 0.01
+    below = found.at(best[None])[0][0] - found.at(pool)[0]
+    assert below[good].max() <= MARGIN and below[~good].min() > 0
+    far = np.full((1, 4), 3.0)  # where nothing was tried all is uncertain
+    assert not found.good(far, best).any() and found.at(far)[2][0] > found.at(best[None])[1][0]
     curve = found.curve(best, 2, 3.0, best)  # the ingredient that hurts
     assert curve.mean[0] > curve.mean[-1] and curve.good[0] and not curve.good[-1]
     assert (curve.low <= curve.mean).all() and (curve.mean <= curve.high).all() and (curve.high < 1).all()
@@ -148,3 +153,14 @@ def test_values_tell_what_helps_from_what_hurts() -> None:
     assert helps.sign == 1 and saturates.sign >= 0 and hurts.sign == -1
     low, high = nothing.interval
     assert low < 0 < high
+
+
+def test_a_band_is_as_wide_as_mixes_that_were_left_out_say() -> None:
+    found, pool = response(16), candidates(MOST, NOTHING, 0)[:5]
+    stretch = found.process.stretch()
+    assert stretch is not None
+    mean, sd = found.process.at(pool)
+    assert found.at(pool)[1] == pytest.approx(1 / (1 + np.exp(-(mean - stretch * sd))))
+    few = response(5)
+    mean, sd = few.process.at(pool)
+    assert few.process.stretch() is None and few.at(pool)[2] == pytest.approx(1 / (1 + np.exp(-(mean + 1.645 * sd))))

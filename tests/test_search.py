@@ -211,7 +211,7 @@ def test_what_ingredients_are_worth_and_how_far_they_can_go(ran):
     low, high = told.spans["swapped"]
     assert low <= told.amounts["swapped"] + 0.1 and high >= told.amounts["swapped"] - 0.1 and low > 0.2
     assert told.spans["others"][1] < 2.0
-    bound = replace(told.now.search, condition=Condition(0.99))
+    bound = replace(told.now.search, condition=Condition(0.99, "", "recall"))
     assert told.meets and not replace(told, now=replace(told.now, search=bound)).meets
 
 
@@ -336,7 +336,7 @@ def test_the_page_mix_shows_what_was_found_and_takes_it_in_hand(ran, open_page):
     at = at.button(f"search_confirm_{run.id}").click().run()
     asked = fresh(space, TOWN, run.id)
     assert not at.exception and len(asked.seeds) == 8
-    assert "8 repeats are still to end" in " ".join(
+    assert "16 repeats are still to end" in " ".join(
         next(o.value for o in at.dataframe if "verdict" in o.value)["verdict"]
     )
 

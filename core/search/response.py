@@ -14,7 +14,7 @@ from core.search.rates import log_odds, rate
 from core.search.surrogate import SEED_SD, Surrogate, averaged, fit
 
 GOOD = 1.0  # sds of the difference to the best
-_BAND = 1.645  # sds to each side: 90 %
+_BAND = 1.645  # sds to each side: 90 %, where there are too few mixes to calibrate it
 _LINE, _PLANE = 41, 25  # places along an axis
 _SPREAD = SEED_SD / 0.24  # in log-odds, near even
 
@@ -66,9 +66,11 @@ class Response:
         return cls(fit(scores.amounts, scores.values, scores.noise))
 
     def at(self, amounts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean and 90 % band of mixes. *Shapes:* (mixes, ingredients) -> three of (mixes,), 0..1."""
+        """Mean and 90 % band of mixes, as wide as mixes that were left out show that it has to be. *Shapes:* (mixes,
+        ingredients) -> three of (mixes,), 0..1."""
         mean, sd = self.process.at(amounts)
-        middle, low, high = (rate(end) if self.odds else end for end in (mean, mean - _BAND * sd, mean + _BAND * sd))
+        wide = (self.process.stretch() or _BAND) * sd
+        middle, low, high = (rate(end) if self.odds else end for end in (mean, mean - wide, mean + wide))
         return middle, low, high
 
     def good(self, amounts: np.ndarray, best: np.ndarray) -> np.ndarray:
