@@ -255,7 +255,8 @@ def audit_text(found: Audit, language: str = "en") -> str:
 def _labelled_text(found: Labelled, language: str) -> str:
     """What a run gave rows."""
     given = ", ".join(f"{label} {count}" for label, count in found.labels.items())
-    return message("line_labelled", {"labels": given, "known": f"{found.known:.0%}"}, language)
+    told = message("line_labelled", {"labels": given, "known": f"{found.known:.0%}"}, language)
+    return told if sum(found.labels.values()) else f"{told}\n{message('note_labelled_none', {}, language)}"
 
 
 def trusted_text(found: Trusted | None, threshold: float, language: str = "en") -> str:

@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import HARBOUR
 from delivered import harbour, trained_run
+from streamlit.testing.v1 import AppTest
 
 from core import corpus as corpora
+from core import project as projects
 from core.augment.audit import audit
 from core.augment.decisions import Decision, mark
 from core.augment.pool import AugmentParams, Pool, build_pool
@@ -343,6 +345,38 @@ def test_its_confidence_is_held_against_its_dev(space: Workspace, tiny_model: Pa
     at = found.at(0.8)
     assert at.kept == (gold - len(spans(tags[wrong])) + doubtful, gold - len(spans(tags[wrong])))
     assert at.precision[1] == 1.0 and found.reliability.right <= 1
+
+
+def form(root: str, model: str, dev: str) -> None:
+    from pathlib import Path
+
+    import streamlit as st
+
+    from components.labeller import told_trust
+    from core import project as projects
+    from core.recipe import AugmentedIngredient
+    from core.stage import Stage
+    from core.workspace import Workspace
+
+    space = Workspace(Path(root))
+    part = AugmentedIngredient("pseudo_labels", "more", {"model": model, "confidence": 0.8})
+    stage = Stage({"corpora": {"dev": dev}})
+    st.session_state["able"] = told_trust(space, projects.load(space, "labels"), stage, part)
+
+
+def test_the_form_says_what_a_run_is_worth_and_refuses_one_that_saw_dev(space: Workspace, tiny_model: Path):
+    projects.create(space, "labels", "corpus:any", "en", "tagging")
+    run = trained_run(space, tiny_model, GOLD, DEV, seed=2)
+    tags = DEV.table.column("tags").to_pylist()
+    sure = [[0.9 if at % 2 else 0.5] * len(row) for at, row in enumerate(tags)]
+    predictions.write(predictions.file_of(space.run_folder(run), DEV.id), DEV, Predictions(tags, sure, 1.0))
+    at = AppTest.from_function(form, args=(str(space.root), f"run:{run}", DEV.id), default_timeout=60).run()
+    left, all = (sum(len(spans(row)) for row in some) for some in (tags[1::2], tags))
+    told = at.caption[0].value.replace("\u2060", "").replace("\\", "")
+    assert not at.exception and at.session_state["able"]
+    assert f"marked {all} names" in told and f"{left} of them have this confidence, 100 % of these right" in told
+    at = AppTest.from_function(form, args=(str(space.root), f"run:{run}", GOLD.id), default_timeout=60).run()
+    assert not at.session_state["able"] and "40 of the 40 rows of dev" in at.error[0].value.replace("\\", "")
 
 
 # in a mix
