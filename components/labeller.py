@@ -1,6 +1,7 @@
 """The trained run that labels sentences without labels: its settings in words, and how far it can be trusted."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import streamlit as st
 
@@ -48,15 +49,20 @@ def told_trust(space: Workspace, project: Project, stage: Stage, part: Augmented
     params = params_of(whole.augmenter, whole.params)
     assert isinstance(params, PseudoLabelsParams)
     with telling():
-        st.caption(trust_words(trusted(space, params)))
+        st.caption(trust_words(_trusted(space.root, params.model), params.confidence))
     return True
 
 
-def trust_words(found: Trusted | None) -> str:
-    """How far the confidence can be trusted, for Markdown sinks."""
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _trusted(root: Path, model: str) -> Trusted | None:
+    return trusted(Workspace(root), model)
+
+
+def trust_words(found: Trusted | None, threshold: float) -> str:
+    """How far the confidence can be trusted, and what a threshold leaves, for Markdown sinks."""
     if found is None:
         return t("How far its confidence can be trusted is not known: what it found in its dev is not here.")
-    judged, at = found.reliability, found.effect
+    judged, at = found.reliability, found.at(threshold)
     whole = t(
         "On its dev the run marked {n} names: {claimed} sure on average, {right} right.",
         n=round(judged.count),

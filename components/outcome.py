@@ -45,6 +45,11 @@ def _labelled(found: Labelled) -> None:
     """What a run gave sentences that had no labels."""
     given = ", ".join(f"{visible(label)} {count:,}" for label, count in found.labels.items())
     st.caption(t("Labels that the run gave: {labels}.", labels=given))
+    if not sum(found.labels.values()):
+        st.warning(
+            t("The run was sure of no label here: all that can be learned is that nothing is labelled. Choose less."),
+            icon=":material/warning:",
+        )
     if found.known < 1:
         st.caption(
             t("Of {share} of the words the label is known now; the others teach nothing.", share=percent(found.known))

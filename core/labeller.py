@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from core import corpus as corpora
 from core.augment import augmenter
-from core.augment.pseudo_labels import PseudoLabelsParams
 from core.errors import CoreError, Issue, Value
-from core.evaluation.calibration import Effect, Reliability, effect, reliability, threshold_curve
+from core.evaluation.calibration import Effect, Reliability, Thresholds, effect, reliability, threshold_curve
 from core.formats.importing import used_labels
 from core.jobs.folder import read_object
 from core.models.started import run_of, start_of
@@ -27,12 +26,15 @@ from core.workspace import Workspace
 
 @dataclass(frozen=True)
 class Trusted:
-    """How far a run's confidence can be trusted on its dev. `effect`: what is left of what it marks there at a
-    threshold, and how much of that is right; the threshold of dev flatters where it was chosen by it."""
+    """How far a run's confidence can be trusted on its dev, and what thresholds leave of what it marks there."""
 
     run: str
     reliability: Reliability
-    effect: Effect
+    curve: Thresholds
+
+    def at(self, threshold: float) -> Effect:
+        """What one threshold leaves, and how much of that is right; it flatters where it was chosen by this."""
+        return effect(self.curve, threshold)
 
 
 def told_of_labeller(
@@ -60,10 +62,10 @@ def told_of_labeller(
     return issues
 
 
-def trusted(workspace: Workspace, params: PseudoLabelsParams) -> Trusted | None:
-    """Of the run that the params name, at their threshold, by its kept predictions; None where they are gone, or it
-    marked nothing."""
-    run = run_named(workspace, params.model)
+def trusted(workspace: Workspace, model: str) -> Trusted | None:
+    """Of a run, by its kept predictions; None where they are gone, or it marked nothing. `model`: as a param names
+    it."""
+    run = run_named(workspace, model)
     spec = None if run is None else read_object(workspace.run_folder(run) / "spec.json")
     if run is None or spec is None:
         return None
@@ -79,7 +81,7 @@ def trusted(workspace: Workspace, params: PseudoLabelsParams) -> Trusted | None:
     if not len(found.confidence):
         return None
     _, gold, _ = task_of(data.schema.task).mentions(data.table, labels)
-    return Trusted(run, reliability([found]), effect(threshold_curve([found], len(gold)), params.confidence))
+    return Trusted(run, reliability([found]), threshold_curve([found], len(gold)))
 
 
 def run_named(workspace: Workspace, model: str) -> str | None:

@@ -255,14 +255,15 @@ def audit_text(found: Audit, language: str = "en") -> str:
 def _labelled_text(found: Labelled, language: str) -> str:
     """What a run gave rows."""
     given = ", ".join(f"{label} {count}" for label, count in found.labels.items())
-    return message("line_labelled", {"labels": given, "known": f"{found.known:.0%}"}, language)
+    told = message("line_labelled", {"labels": given, "known": f"{found.known:.0%}"}, language)
+    return told if sum(found.labels.values()) else f"{told}\n{message('note_labelled_none', {}, language)}"
 
 
-def trusted_text(found: Trusted | None, language: str = "en") -> str:
+def trusted_text(found: Trusted | None, threshold: float, language: str = "en") -> str:
     """How far the confidence of a run that gives labels can be trusted, and what its threshold does on its dev."""
     if found is None:
         return message("line_trusted_none", {}, language)
-    judged, at = found.reliability, found.effect
+    judged, at = found.reliability, found.at(threshold)
     values: dict[str, Value] = {"run": found.run, "claimed": f"{judged.claimed:.0%}", "right": f"{judged.right:.0%}"}
     values |= {"error": f"{judged.error:.1%}", "marked": round(judged.count), "threshold": f"{at.threshold:.0%}"}
     values |= {"kept": round(at.kept[1])}

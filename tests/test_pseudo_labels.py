@@ -14,9 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import HARBOUR
 from delivered import harbour, trained_run
+from streamlit.testing.v1 import AppTest
 
 from core import corpus as corpora
+from core import project as projects
 from core.augment.audit import audit
+from core.augment.decisions import Decision, mark
 from core.augment.pool import AugmentParams, Pool, build_pool
 from core.augment.protocol import Child, Example, Rejected, Resources
 from core.augment.pseudo_labels import PseudoLabels, PseudoLabelsParams
@@ -46,8 +49,12 @@ SENTENCES = (
     "beautiful/O weather/O in/O the/O happy/O city/O",
     "Bob/B-PER saw/O York/B-LOC",
 )
-TEXTS = (("A beautiful ship, and the weather is happy.", "good"), ("The big storm hit the old car!", "bad"),
-         ("People buy a car in the city", "good"))  # fmt: skip
+TEXTS = (
+    ("A beautiful ship, and the weather is happy.", ("good",)),
+    ("The big storm hit the old car!", ("bad",)),
+    ("People buy a car in the city", ("good",)),
+    ("Whatever", ("bad", "good")),  # learned once with each
+)
 MODEL = f"model:{'1' * 64}"
 
 
@@ -232,6 +239,20 @@ def test_of_each_label_the_surest_stay(root: Path, tmp_path: Path):
     assert pool.counts == {"over_cap": 4 - len(left)}
 
 
+def test_people_correct_them_after_the_cap(root: Path, tmp_path: Path):
+    corpus = bare_rows(tmp_path)
+    params = AugmentParams("pseudo_labels", {"model": MODEL, "confidence": 0.5, "most": 1})
+    before = build_pool(corpus, params, root, set(), lambda: None).corpus.table.to_pylist()
+    child = next(row for row in before if None in row["tags"] and spans(row["tags"]))
+    tags = tuple(tag or "B-PER" for tag in child["tags"])
+    made = mark(child["tokens"], child["tags"])
+    decision = Decision(child["id"].hex(), "edited", made, tuple(child["tokens"]), tags)
+    after = build_pool(corpus, params, root, set(), lambda: None, {child["id"]: decision}).corpus.table.to_pylist()
+    assert [row["id"] for row in after] == [row["id"] for row in before]
+    assert [tuple(row["tags"]) for row in after if row["id"] == child["id"]] == [tags]
+    assert [row for row in after if row["id"] != child["id"]] == [row for row in before if row["id"] != child["id"]]
+
+
 def test_labels_that_the_model_has_never_heard_of_leave_its_o_unknown(root: Path, tmp_path: Path):
     pool = pool_of(bare_rows(tmp_path, (*LABELS, "ORG")), root, confidence=0.5)
     assert {tag for tags in tags_of(pool) for tag in tags} == {None, "B-LOC", "I-LOC", "B-PER", "I-PER"}
@@ -258,16 +279,16 @@ def test_known_rows_and_rows_of_dev_and_test_get_none(root: Path, tmp_path: Path
 @pytest.mark.parametrize("task", ["classification", "multilabel"])
 def test_texts_get_a_label_or_are_left_out(task: str, root: Path, tmp_path: Path):
     corpus = bare_texts(tmp_path, task)
-    gold = [replace(row, labels=(label,)) for row, (_, label) in
-            zip(task_of(task).examples(corpus.table), TEXTS, strict=True)]  # fmt: skip
+    rows = zip(task_of(task).examples(corpus.table), TEXTS, strict=True)
+    gold = [replace(row, labels=(label,)) for row, (_, labels) in rows for label in labels]
     name = "model:" + ("2" if task == "multilabel" else "3") * 64
     learned(root / "models" / name.removeprefix("model:"), task, gold, ("bad", "good"))
-    pool = pool_of(corpus, root, model=name, confidence=0.6)
-    assert pool.corpus.table.column("labels").to_pylist() == [[label] for _, label in TEXTS]
-    capped = pool_of(corpus, root, model=name, confidence=0.6, most=1)
-    assert capped.counts == {"over_cap": 1}
+    pool = pool_of(corpus, root, model=name, confidence=0.8)
+    assert pool.corpus.table.column("labels").to_pylist() == [list(labels) for _, labels in TEXTS[:3]]
+    assert pool.counts == {"unsure": 1}
+    capped = pool_of(corpus, root, model=name, confidence=0.8, most=1)
+    assert capped.counts == {"unsure": 1, "over_cap": 1}
     assert sorted(label for [label] in capped.corpus.table.column("labels").to_pylist()) == ["bad", "good"]
-    assert pool_of(corpus, root, model=name, confidence=0.999999).counts == {"unsure": 3}
 
 
 # who may give labels
@@ -309,8 +330,7 @@ def test_a_run_that_saw_dev_or_test_gives_no_labels(space: Workspace, tiny_model
 
 def test_its_confidence_is_held_against_its_dev(space: Workspace, tiny_model: Path):
     run = trained_run(space, tiny_model, GOLD, DEV, seed=1)
-    params = PseudoLabelsParams(f"run:{run}", 0.8)
-    assert trusted(space, params) is None  # what it found in dev isn't there
+    assert trusted(space, f"run:{run}") is None  # what it found in dev isn't there
     tags = DEV.table.column("tags").to_pylist()
     wrong = next(at for at, row in enumerate(tags) if spans(row))
     sure = [[0.9] * len(row) for row in tags]
@@ -319,11 +339,44 @@ def test_its_confidence_is_held_against_its_dev(space: Workspace, tiny_model: Pa
         ["O" if tag == "O" else "B-" + tag[2:] for tag in row] if at == wrong else row for at, row in enumerate(tags)
     ]
     predictions.write(predictions.file_of(space.run_folder(run), DEV.id), DEV, Predictions(guessed, sure, 1.0))
-    found = trusted(space, params)
+    found = trusted(space, f"run:{run}")
     assert found is not None and found.run == run
     gold, doubtful = sum(len(spans(row)) for row in tags), len(spans(guessed[wrong]))
-    assert found.effect.kept == (gold - len(spans(tags[wrong])) + doubtful, gold - len(spans(tags[wrong])))
-    assert found.effect.precision[1] == 1.0 and found.reliability.right <= 1
+    at = found.at(0.8)
+    assert at.kept == (gold - len(spans(tags[wrong])) + doubtful, gold - len(spans(tags[wrong])))
+    assert at.precision[1] == 1.0 and found.reliability.right <= 1
+
+
+def form(root: str, model: str, dev: str) -> None:
+    from pathlib import Path
+
+    import streamlit as st
+
+    from components.labeller import told_trust
+    from core import project as projects
+    from core.recipe import AugmentedIngredient
+    from core.stage import Stage
+    from core.workspace import Workspace
+
+    space = Workspace(Path(root))
+    part = AugmentedIngredient("pseudo_labels", "more", {"model": model, "confidence": 0.8})
+    stage = Stage({"corpora": {"dev": dev}})
+    st.session_state["able"] = told_trust(space, projects.load(space, "labels"), stage, part)
+
+
+def test_the_form_says_what_a_run_is_worth_and_refuses_one_that_saw_dev(space: Workspace, tiny_model: Path):
+    projects.create(space, "labels", "corpus:any", "en", "tagging")
+    run = trained_run(space, tiny_model, GOLD, DEV, seed=2)
+    tags = DEV.table.column("tags").to_pylist()
+    sure = [[0.9 if at % 2 else 0.5] * len(row) for at, row in enumerate(tags)]
+    predictions.write(predictions.file_of(space.run_folder(run), DEV.id), DEV, Predictions(tags, sure, 1.0))
+    at = AppTest.from_function(form, args=(str(space.root), f"run:{run}", DEV.id), default_timeout=60).run()
+    left, all = (sum(len(spans(row)) for row in some) for some in (tags[1::2], tags))
+    told = at.caption[0].value.replace("\u2060", "").replace("\\", "")
+    assert not at.exception and at.session_state["able"]
+    assert f"marked {all} names" in told and f"{left} of them have this confidence, 100 % of these right" in told
+    at = AppTest.from_function(form, args=(str(space.root), f"run:{run}", GOLD.id), default_timeout=60).run()
+    assert not at.session_state["able"] and "40 of the 40 rows of dev" in at.error[0].value.replace("\\", "")
 
 
 # in a mix

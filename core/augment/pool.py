@@ -129,44 +129,40 @@ def build_pool(
     children: list[Born] = []
     rejected: list[RejectedChild] = []
     attempts: list[Attempt] = []
+    schema = parent.schema
+
+    def add(at: int, copy: int, child: Child | Rejected) -> None:
+        """A child that was born, as people decided about it."""
+        row = rows[at]
+        decision = told.get(_id(row, step, copy)) if told else None
+        if decision is not None and isinstance(child, Child):
+            seen.add(task.text_content(child.tokens))  # what was rejected or edited doesn't come back as another
+            child = as_decided(task, row, child, decision, schema.labels, forbidden, seen)
+        if isinstance(child, Rejected):
+            rejected.append(RejectedChild(row.id, copy, child.code))
+        else:
+            children.append((at, copy, child))
+            seen.add(task.text_content(child.tokens))
+
+    waiting: list[Born] = []  # that stay or not when all are made
     for copy in range(params.copies):
         for at, row in enumerate(rows):
             check()
             if at % AHEAD == 0:
                 look_ahead(method, params, rows[at : at + AHEAD], copy)
-            decision = told.get(_id(row, step, copy)) if told else None
             child = born(task, method, params, row, copy, forbidden, seen)
             attempts += [] if child.attempt is None else [child.attempt]
-            if decision is not None and isinstance(child, Child):
-                seen.add(task.text_content(child.tokens))  # what was rejected or edited doesn't come back as another
-                child = as_decided(task, row, child, decision, parent.schema.labels, forbidden, seen)
-            if isinstance(child, Rejected):
-                rejected.append(RejectedChild(row.id, copy, child.code))
+            if isinstance(method, Labelling) and isinstance(child, Child):
+                waiting.append((at, copy, child))
             else:
-                children.append((at, copy, child))
-                seen.add(task.text_content(child.tokens))
-    schema = parent.schema
+                add(at, copy, child)
     if isinstance(method, Labelling):
-        children, over = _settled(method, rows, children)
-        rejected += over
         schema = replace(schema, labels=schema.labels or method.labels)
+        settled = method.settled([child for _, _, child in waiting])
+        for (at, copy, _), child in zip(waiting, settled, strict=True):
+            add(at, copy, child)
     spent = method.spent() if isinstance(method, Spending) else None
     return Pool(Corpus(schema, _table(parent, rows, children, params)), rejected, spent, attempts)
-
-
-def _settled(
-    method: Labelling, rows: Sequence[Example], children: Sequence[Born]
-) -> tuple[list[Born], list[RejectedChild]]:
-    """The children that stay when all are made, and those that don't."""
-    stay: list[Born] = []
-    out: list[RejectedChild] = []
-    last = method.settled([child for _, _, child in children])
-    for (at, copy, _), child in zip(children, last, strict=True):
-        if isinstance(child, Rejected):
-            out.append(RejectedChild(rows[at].id, copy, child.code))
-        else:
-            stay.append((at, copy, child))
-    return stay, out
 
 
 def sifted(

@@ -27,12 +27,16 @@ def as_decided(
         return made
     if decision.verdict == "rejected":
         return Rejected("rejected_by_hand")
-    by_hand = compared(row, [*zip(decision.tokens, decision.tags, strict=True)])
+    same = decision.tokens == made.tokens == row.tokens  # of a method that gives labels nothing else can be edited
+    pairs = [*zip(decision.tokens, decision.tags, strict=True)]
+    by_hand = Child(row.tokens, decision.tags, ()) if same else compared(row, pairs)
     if isinstance(by_hand, Rejected):
         return by_hand
     if not {span.label for span in spans(by_hand.tags)} <= {*labels}:
         return Rejected("invalid_tags")
     by_hand = replace(by_hand, labels=made.labels)
+    if same:
+        return by_hand if valid_iob2(by_hand.tags) else Rejected("invalid_tags")
     return _unfit(row, by_hand, task.text_content(by_hand.tokens), forbidden, seen) or by_hand
 
 

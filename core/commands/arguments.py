@@ -98,6 +98,8 @@ def _add_import(commands: object) -> None:
     sub.add_argument("--language", default="en", help="language of the text, e.g. en or zh (default en)")
     _task(sub)
     sub.add_argument("--format", help="conll or jsonl; of labelled texts csv, jsonl or parquet (default: recognised)")
+    sub.add_argument("--unlabelled", action="store_const", const=True, help="FILE is text without labels: plain lines, "
+                     "or rows whose labels are left aside; only for ingredients")  # fmt: skip
     sub.add_argument("--scheme", help="IO, IOB1, IOB2 or BIOES (default: recognised)")
     sub.add_argument("--separator", help="tab or space; of CSV comma, tab, semicolon or pipe (default: recognised)")
     sub.add_argument("--columns", action="append", default=[], metavar="ROLE=NAME", help="the column, or key of JSON "

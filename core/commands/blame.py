@@ -1,6 +1,7 @@
 """`blame`: the rows of an ingredient that seem to hurt a project's mix; left out where that is asked."""
 
 from argparse import Namespace
+from typing import Any
 
 from core import project as projects
 from core.blaming import leave_out, suspects
@@ -25,17 +26,13 @@ def blame(args: Namespace, at: Setting) -> Answer:
     found = suspects(at.workspace, run.id, stage, recipe.mix, args.ingredient, args.label or None, args.top)
     pool = stage.pools[args.ingredient]
     texts = task_of(pool.schema.task).texts(pool.table, True).to_pylist()
-    data = {
-        "ingredient": args.ingredient,
-        "rows": [
-            {"position": position, "id": id, "harm": harm, "text": texts[position]}
-            for position, id, harm in zip(found.positions, found.ids, found.harm, strict=True)
-        ],
-        "raising": found.all,
-        "read": found.read,
-    }
+    shown = [
+        {"position": position, "id": id, "harm": harm, "text": texts[position]}
+        for position, id, harm in zip(found.positions, found.ids, found.harm, strict=True)
+    ]
+    data: dict[str, Any] = {"ingredient": args.ingredient, "rows": shown, "raising": found.all, "read": found.read}
     heads = [message(code, {}, at.language) for code in ("col_harm", "col_row", "col_text")]
-    rows = [[f"{row['harm']:.0f}", str(row["position"] + 1), plain(row["text"])[:_LONGEST]] for row in data["rows"]]
+    rows = [[f"{one['harm']:.0f}", str(one["position"] + 1), plain(one["text"])[:_LONGEST]] for one in shown]
     values = {"name": args.ingredient, "n": found.all, "of": found.read}
     lines = [table([heads, *rows], right=(0, 1)), message("line_blame", values, at.language)]
     if args.reject and found.ids:

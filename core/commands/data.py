@@ -43,7 +43,7 @@ from core.yaml_text import parse
 
 def import_files(args: Namespace, at: Setting) -> Answer:
     """Read and check files, and remember them under a name."""
-    named = ("format", "scheme", "separator", "token_column", "tag_column", "label_separator")
+    named = ("format", "scheme", "separator", "token_column", "tag_column", "label_separator", "unlabelled")
     columns = dict(item.partition("=")[::2] for item in args.columns)
     options = build(ReadOptions, _given(args, named) | ({"columns": columns} if columns else {}), "options")
     roles = {"train": args.train, "dev": args.dev, "test": args.test, "file": args.file}
@@ -126,9 +126,12 @@ def augment(args: Namespace, at: Setting) -> Answer:
             write_file(pool, Path(args.out), format=ending if ending in formats else formats[0])
     told_of = at.workspace.result(made.id).get("audit")  # earlier pools have none
     found = audit(parents, pool) if told_of is None else build(Audit, told_of, "audit")
-    sure = trusted(at.workspace, params_of(args.method, whole.params)) if labels else None
+    sure = trusted(at.workspace, whole.params["model"]) if labels else None
+    threshold = params_of(args.method, given).confidence if labels else 0.0
     data = {"rows": len(pool), "rejected": rejected, "audit": asdict(found), "corpus": pool.id, "out": args.out}
-    data |= {"trusted": None if sure is None else asdict(sure)} if labels else {}
+    if sure is not None:
+        calibration = asdict(sure.reliability) | {"lean": sure.reliability.lean}
+        data |= {"run": sure.run, "calibration": calibration, "threshold": asdict(sure.at(threshold))}
     used = links(pool)[: args.links]
     data |= {"links": [asdict(one) for one in used]} if args.links else {}
     rows = _marked(pool, args.show) if labels else side_by_side(parents, pool, args.show)
@@ -137,7 +140,7 @@ def augment(args: Namespace, at: Setting) -> Answer:
         yields_text(len(pool), rejected, at.language),
         *([audit_text(found, at.language)] if len(pool) or found.attack else []),
         *([] if found.spent is None else [spent_text(found.spent, at.language)]),
-        *([] if found.labelled is None else [trusted_text(sure, at.language)]),
+        *([] if found.labelled is None else [trusted_text(sure, threshold, at.language)]),
     ]
     return Answer(data, "\n".join(told) + ("\n\n" + shown if shown else ""))
 

@@ -22,12 +22,10 @@ def transfer(args: Namespace, at: Setting) -> Answer:
     data = {
         "models": [project.recipe.train.model, args.model],
         "mixes": [{"mix": one.name, "here": one.here.tolist(), "there": one.there.tolist()} for one in found.mixes],
-        "right": found.right,
-        "of": found.of,
-        "clear_right": found.clear_right,
-        "clear": found.clear,
     }
     rows = [[message("col_mix", {}, at.language), project.recipe.train.model, args.model]]
     rows += [[plain(one.name), *(f"{100 * side.mean():.1f}" for side in (one.here, one.there))] for one in found.mixes]
-    values = {name: data[name] for name in ("right", "of", "clear_right", "clear")}
-    return Answer(data, f"{table(rows, right=(1, 2))}\n\n{message('line_transfer', values, at.language)}", status)
+    values = {"right": found.right, "of": found.of, "clear_right": found.clear_right, "clear": found.clear}
+    return Answer(
+        data | values, f"{table(rows, right=(1, 2))}\n\n{message('line_transfer', values, at.language)}", status
+    )
