@@ -312,5 +312,5 @@ def _child(row: browse.Row, data: Mapping[str, Any], number: int) -> Line:
     child = child_of(data)
     if isinstance(child, Rejected):
         return Line([], raw("rejected"), said_raw(child.code), indent=True)
-    labels = row.labels if child.labels is None else child.labels
+    labels = row.labels if child.labels is None else tuple(label for label in child.labels if label is not None)
     return Line(browse.child_segments(row, child), raw("child {n}", n=number), indent=True, labels=labels)
