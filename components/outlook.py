@@ -42,7 +42,7 @@ def _prospect(root: Path, run: str, _bench: Bench) -> Prospect:
 def _desk(root: Path, key: tuple[object, ...], run: str | None, _bench: Bench, _trained: list[Trained]) -> Desk:
     """What was trained is told by `key`."""
     found = None if run is None else _prospect(root, run, _bench)
-    return desks.desk_of(_bench.stage, _bench.dev, found, _trained)
+    return desks.desk_of(_bench.sizes, _bench.dev, found, _trained)
 
 
 def look(bench: Bench) -> View:

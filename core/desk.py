@@ -224,12 +224,12 @@ class Desk:
         return fit(found.amounts, found.values, found.noise, prior)
 
 
-def desk_of(stage: Stage, dev: PoolIndex, prospect: Prospect | None, trained: Sequence[Trained]) -> Desk:
-    """The desk over what a stage has. `dev`: its split."""
+def desk_of(sizes: Mapping[str, int], dev: PoolIndex, prospect: Prospect | None, trained: Sequence[Trained]) -> Desk:
+    """The desk over gold and the ingredients that can be mixed. `sizes`: their rows; `dev`: its split."""
     counts = dict(zip(dev.labels, dev.label_counts.sum(axis=0).tolist(), strict=True))
     labels = sorted(label for label, n in counts.items() if n)
-    names = [name for name, pool in stage.pools.items() if name != GOLD and len(pool)]
-    return Desk(labels, [counts[label] for label in labels], names, len(stage.pools[GOLD]), prospect, trained)
+    names = [name for name, rows in sizes.items() if name != GOLD and rows]
+    return Desk(labels, [counts[label] for label in labels], names, sizes[GOLD], prospect, trained)
 
 
 Counter = Callable[[Workspace, Group], Sequence[Counts]]

@@ -14,7 +14,7 @@ from core.pipeline import staged
 from core.project import Project, events, record
 from core.recipe import Recipe
 from core.runs import RunSpec
-from core.stage import Stage, settle, train_specs
+from core.stage import Stage, settle, train_specs, unlabelled
 from core.submit import Watch, result_of
 from core.workspace import Workspace
 
@@ -39,7 +39,7 @@ class Prospect:
 
 def spec_of(recipe: Recipe, stage: Stage, model: str) -> RunSpec:
     """The run behind forecasts of all mixes of what is built. `model`: identity of the encoder."""
-    there = {name: pool for name, pool in stage.pools.items() if len(pool)}
+    there = [name for name, pool in stage.pools.items() if len(pool) and not unlabelled(recipe, name, stage)]
     everything = Mix(parts={name: Part(1.0) for name in there})
     training, names = settle(replace(recipe, mix=everything), stage)
     [like] = train_specs(stage, training, names, model, [0])

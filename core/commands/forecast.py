@@ -34,7 +34,7 @@ def forecast(args: Namespace, at: Setting) -> Answer:
         known = standing(at.workspace, project).stage
         runs = [] if known is None else trained(at.workspace, project, known)
     dev = corpora.read(at.workspace.corpus_path(stage.imported["corpora"]["dev"]))
-    desk = desk_of(stage, index(dev), told, runs)
+    desk = desk_of(told.sizes, index(dev), told, runs)
     recall, precision = (desk.expected(mix, gold, metric) for metric in ("recall", "precision"))
     overall = desk.overall(mix, gold)
     data = {
