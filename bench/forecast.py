@@ -74,7 +74,7 @@ class Study:
         """The root of the reliability of the mixes' means."""
         truth, noise = self.truth(at, metric), self.noise(at, metric)
         between = max(0.0, float(truth.var(ddof=1)) - float(noise.mean()))
-        return float(np.sqrt(between / (between + float(noise.mean()))))
+        return float(np.sqrt(between / max(1e-12, between + float(noise.mean()))))
 
     def desk(self, trained: Sequence[Trained], forecast: bool = True) -> Desk:
         """As the page would have it after some trainings. `forecast`: whether it has one."""
