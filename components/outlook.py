@@ -82,7 +82,7 @@ def show(bench: Bench, view: View, mix: Mix) -> None:
     st.markdown(_overall(desk.overall(mine, other)))
     figure = outlook(rows, title, words, to)
     st.plotly_chart(figure, width="stretch", config=_STILL, key="mix_outlook", alt=title)
-    st.caption(_trust(desk))
+    st.caption(_trust(desk), help=_elsewhere())
 
 
 def drawn(bench: Bench, mix: Mix) -> dict[str, int] | None:
@@ -186,6 +186,16 @@ def _overall(one: Expected) -> str:
         return t("F1 over all labels: the same mix.") if one.value == 0 else ""
     low, high = (points(end) for end in one.band)
     return t("F1 over all labels: about {value} points ({low} to {high}).", value=points(one.value), low=low, high=high)
+
+
+def _elsewhere() -> str:
+    """How forecasts alone did on public data."""
+    told = [
+        t("{name}: {found} where {most} was possible", name=name, found=f"{found:.2f}", most=f"{most:.2f}")
+        for name, (found, most) in desks.ELSEWHERE.items()
+    ]
+    lead = t("Rank correlation of forecasts alone with trainings of 50 mixes each, elsewhere:")
+    return f"{lead} {t('; ').join(told)}."
 
 
 def _trust(desk: Desk) -> str:
