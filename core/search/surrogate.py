@@ -22,7 +22,7 @@ _JITTER = 1e-6
 # in sds of the scores. Median, width of the prior, least and most.
 _LENGTH = (np.log(1.5), 0.75, np.log(0.2), np.log(20.0))
 _SIGNAL = (np.log(0.8), 0.75, np.log(0.02), np.log(4.0))
-_FORECAST = (np.log(0.15), 1.0, np.log(1e-3), np.log(3.0))
+_FORECAST = (np.log(0.4), 1.0, np.log(1e-3), np.log(3.0))
 _NOISE = (0.0, 0.35, np.log(0.3), np.log(3.0))
 _ROUNDS = 80
 
