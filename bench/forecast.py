@@ -112,24 +112,25 @@ def rho(one: np.ndarray, other: np.ndarray) -> float:
     return float(spearmanr(one, other).statistic) if one.std() and other.std() else 0.0
 
 
-def signs(study: Study) -> tuple[int, int]:
-    """(right, all) of the differences to gold only, precision and recall of each label, that are truly there."""
-    right, whole = 0, 0
+def signs(study: Study) -> tuple[int, int, int]:
+    """(right, up, all) of the differences to gold only, precision and recall of each label, that are truly there."""
+    right, up, whole = 0, 0, 0
     for at in study.judged:
         for metric in METRICS:
             truth, told = study.truth(at, metric), value_of(study.told, at, metric)
             noise = study.noise(at, metric)
             clear = np.abs(truth - truth[0]) > CLEAR * np.sqrt(noise + noise[0])
             right += int(((truth - truth[0]) * (told - told[0]) > 0)[clear].sum())
+            up += int((truth > truth[0])[clear].sum())
             whole += int(clear.sum())
-    return right, whole
+    return right, up, whole
 
 
 def alone(study: Study) -> list[dict[str, Any]]:
     """What a forecast says without any training."""
     truth, told = study.truth(None, None), value_of(study.told, None, None)
     ceiling, found = study.ceiling(None, None), rho(study.truth(None, None), value_of(study.told, None, None))
-    right, whole = signs(study)
+    right, up, whole = signs(study)
     labels = [rho(study.truth(at, one), value_of(study.told, at, one)) for at in study.judged for one in METRICS]
     tops = [study.ceiling(at, one) for at in study.judged for one in METRICS]
     off = [_error(study, at, one) for at in study.judged for one in METRICS]
@@ -144,7 +145,7 @@ def alone(study: Study) -> list[dict[str, Any]]:
         _claim(study, "more_rows", rho(truth, amounts.sum(axis=1)), "rho"),
         _claim(study, "new_mentions", rho(truth, study.new_mentions), "rho"),
         _claim(study, "labels", float(np.mean(labels)), "rho", {"ceiling": float(np.mean(tops))}),
-        _claim(study, "signs_right", right / max(1, whole), "", {"of": whole, "target": 0.75}),
+        _claim(study, "signs_right", right / max(1, whole), "", {"of": whole, "up": up, "target": 0.75}),
         _claim(study, "error_90", 100 * float(np.quantile(np.concatenate(off), 0.9)), "points"),
         _claim(study, "top_over_gold_only", 100 * (truth[told.argmax()] - truth[0]), "points"),
         _claim(study, "uniform_over_gold_only", 100 * (truth[1] - truth[0]), "points"),
