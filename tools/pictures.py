@@ -30,7 +30,7 @@ SCENES: Mapping[str, str] = {
     "augment-each": "/augment?project=newsroom&children=each",
     "augment-became": "/augment?project=newsroom&children=became",
     "augment-methods": "/augment?project=newsroom&way=compare&sentence=7",
-    "mix": "/mix?project=newsroom",
+    "mix": "/mix?project=newsroom&m=gold*1~harbour%20news*1",
     "runs": "/runs?project=newsroom",
     "compare": "/compare?project=newsroom&split=test",
     "models": "/models?project=newsroom",
