@@ -26,7 +26,7 @@ def blame(args: Namespace, at: Setting) -> Answer:
     found = suspects(at.workspace, run.id, stage, recipe.mix, args.ingredient, args.label or None, args.top)
     pool = stage.pools[args.ingredient]
     texts = task_of(pool.schema.task).texts(pool.table, True).to_pylist()
-    shown = [
+    shown: list[dict[str, Any]] = [
         {"position": position, "id": id, "harm": harm, "text": texts[position]}
         for position, id, harm in zip(found.positions, found.ids, found.harm, strict=True)
     ]
