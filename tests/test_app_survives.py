@@ -76,6 +76,7 @@ def asleep_and_awake(pids: list[int]) -> None:
         time.sleep(seconds)
 
 
+@pytest.mark.whole
 def test_a_run_outlives_whatever_happens_to_the_app(slow):
     space, project = slow
     server = start(space.root, free_port())

@@ -190,7 +190,7 @@ def test_what_the_model_gets_wrong_as_it_is_isnt_attacked(tagger: Path, words: P
     assert made.attempt is not None and (made.attempt.queries, made.attempt.beaten) == (1, False)
 
 
-@pytest.mark.parametrize("kind", ["classification", "multilabel"])
+@pytest.mark.parametrize("kind", ["classification", pytest.param("multilabel", marks=pytest.mark.whole)])
 def test_texts_are_attacked_as_they_read(kind: str, words: Path, tmp_path: Path):
     data = texts()
     data = Corpus(Schema(kind, data.schema.labels, "en"), data.table)

@@ -253,6 +253,7 @@ def test_what_was_trained_before_counts_whoever_launched_it(space):
     assert {group.name for group in contrast.finished(space, TOWN)} == set(mixes)
 
 
+@pytest.mark.whole
 def test_killed_it_goes_on_with_the_same_mixes(ran, space, monkeypatch):
     """Beside a search that nobody disturbed."""
     calm, other = ran
