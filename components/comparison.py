@@ -238,7 +238,7 @@ def _test(space: Workspace, project: Project, chosen: Chosen) -> None:
             icon=":material/visibility:",
             help=t("The finished runs mark the entities of test, and are scored. It is noted as one look."),
         ):
-            launch.look_at_test(space, project, wanted)
+            launch.look_at_test(space, project.slug, wanted)
             st.rerun()
     bare = [chosen.title(group) for group in groups if left[group.id][1] and not left[group.id][0]]
     if bare:

@@ -102,7 +102,7 @@ def _tested(space: Workspace, project: Project, chosen: Chosen, curve: GoldCurve
         icon=":material/visibility:",
         help=t("The finished runs mark the entities of test, and are scored. It is noted as one look."),
     ):
-        launch.look_at_test(space, project, groups)
+        launch.look_at_test(space, project.slug, groups)
         st.rerun()
     return True
 

@@ -220,10 +220,11 @@ def launch(workspace: Workspace, project: Project, stage: Stage, plan: Plan, cur
     return ids
 
 
-def look_at_test(workspace: Workspace, project: Project, chosen: Sequence[Group]) -> Run | None:
-    """Predict test with the finished runs of some groups. A look, and on record; None where nothing is left to do."""
+def look_at_test(workspace: Workspace, project: str, chosen: Sequence[Group]) -> Run | None:
+    """Predict test with the finished runs of some of a project's groups. A look, and on record; None where nothing is
+    left to do."""
     told = {"groups": [group.id for group in chosen], "runs": [run for group in chosen for run in group.finished]}
-    record(workspace, project.slug, {"event": "look", "split": "test"} | told)
+    record(workspace, project, {"event": "look", "split": "test"} | told)
     runs = [run for group in chosen for run in group.finished if not _tested(workspace, group, run)]
     if not runs:
         return None

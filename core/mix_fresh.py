@@ -22,7 +22,7 @@ from core.launch import look_at_test
 from core.mix_found import BASELINES, Baseline, Found, baselines
 from core.mix_trials import MixSearch
 from core.params import canonical
-from core.project import load, record
+from core.project import record
 from core.recipe_text import mix_name
 from core.repeats import group_now, queue, repeats_of, told
 from core.runs import RunSpec
@@ -191,4 +191,4 @@ def look(workspace: Workspace, project: str, asked: Fresh) -> Run | None:
     groups = _groups(workspace, project, asked)
     if any("test" not in group.corpora for group in groups):
         return None
-    return look_at_test(workspace, load(workspace, project), groups)
+    return look_at_test(workspace, project, groups)

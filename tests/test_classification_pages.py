@@ -122,7 +122,7 @@ def made(space: Workspace, title: str, model: Path, several: bool) -> Made:
     launch(space, project, stage, plan)
     from core.groups import groups
 
-    assert look_at_test(space, project, groups(space, project.slug)) is None  # predictions are there
+    assert look_at_test(space, project.slug, groups(space, project.slug)) is None  # predictions are there
     return Made(space, project, stage)
 
 

@@ -277,7 +277,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Gener
         launch(workspace, project, stage, plan_launch(workspace, project, stage, mixes, [0])),
         lambda runs: None,
     )
-    look = look_at_test(workspace, project, groups(workspace, project.slug))
+    look = look_at_test(workspace, project.slug, groups(workspace, project.slug))
     assert look is not None
     result_of(workspace, look, lambda runs: None)
     with served(workspace.root) as address:

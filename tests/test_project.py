@@ -160,10 +160,10 @@ def test_a_project_goes_all_the_way_and_its_recipe_is_the_same_runs(tmp_path, ti
     with pytest.raises(CoreError) as error:
         counts_of(found, first, "test")
     assert error.value.code == "nothing_evaluated"
-    look = look_at_test(found, project, [first, second])
+    look = look_at_test(found, project.slug, [first, second])
     assert look is not None
     result_of(found, look, quiet)
-    assert len(counts_of(found, second, "test")) == 1 and look_at_test(found, project, [first, second]) is None
+    assert len(counts_of(found, second, "test")) == 1 and look_at_test(found, project.slug, [first, second]) is None
     assert sum(event["event"] == "look" for event in projects.events(found, project.slug)) == 2
     saved = replace(project.with_mix(mixes["names"]), seeds=(3,))
     (tmp_path / "saved.yaml").write_text(recipe_text(saved), encoding="utf-8")

@@ -339,7 +339,7 @@ def test_test_is_not_looked_at_this_way(tried, tmp_path):
     with pytest.raises(CoreError) as caught:
         robustness.run(Context(space.root, tmp_path, spec, RESOLVED | {"inputs": inputs}, 1))
     assert caught.value.code == "robustness_unseen"
-    assert look_at_test(space, project, [first]) is not None
+    assert look_at_test(space, project.slug, [first]) is not None
     carry_out(space)
     assert robustness.left(space, first, "test") == (first.finished, 0)
     assert robustness.left(space, second, "test") == ([], 0)

@@ -46,7 +46,7 @@ def make(workspace: Workspace, name: str, seeds: int) -> None:
         print(f"{plan.new} trainings, about {plan.seconds / 60:.0f} min", flush=True)
         launch(workspace, project, stage, plan)
     wait(workspace, [run.id for group in groups(workspace, project.slug) for run in group.runs.values()], say)
-    run = look_at_test(workspace, project, groups(workspace, project.slug))
+    run = look_at_test(workspace, project.slug, groups(workspace, project.slug))
     if run is not None:
         result_of(workspace, run, say)
     pack(workspace, name)
