@@ -151,9 +151,13 @@ def protected(row: Example | Child) -> list[tuple[str, str | None]]:
     return [(token, tag) for token, tag in zip(row.tokens, row.tags, strict=True) if tag != OUTSIDE]
 
 
+def few(name: str, n: int) -> int:
+    """So many, or a tenth of it and one for an attack, which asks a model hundreds of times."""
+    return 1 + n // 10 if name == "attack" else n
+
+
 def children(name: str, resources: Resources, copies: int = 0, **params: Any) -> list[tuple[Example, Child]]:
-    """`copies`: 20, of an attack, which asks a model hundreds of times, 2."""
-    copies = copies or (2 if name == "attack" else 20)
+    copies = copies or few(name, 20)
     method = make(name, params_of(name, GIVEN.get(name, {}) | params), resources)
     made = [(row, method.augment(row, c, rng_for(0, name, row.id, c))) for row in ROWS for c in range(copies)]
     return [(row, child) for row, child in made if isinstance(child, Child)]
@@ -192,7 +196,7 @@ class TestContract:
         method = make(name, PARAMS[name], resources)
 
         @given(random_rows(), st.integers(0, 2**32))
-        @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @settings(max_examples=few(name, 60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
         def holds(row: Example, seed: int) -> None:
             child = method.augment(row, 0, rng_for(seed, name, row.id, 0))
             if isinstance(child, Child):
@@ -203,13 +207,15 @@ class TestContract:
         holds()
 
     def test_the_full_rate_is_allowed(self, name: str, resources: Resources):
-        for row, child in children(name, resources, copies=5, rate=1.0):
+        for row, child in children(name, resources, copies=few(name, 5), rate=1.0):
             assert_holds(name, row, child)
 
     def test_the_same_seed_gives_the_same_child_in_any_order(self, name: str, resources: Resources):
         def made(rows: list[Example]) -> dict[Any, Any]:
             method = make(name, PARAMS[name], replace(resources, examples=rows))
-            return {(r.id, c): method.augment(r, c, rng_for(3, name, r.id, c)) for r in rows for c in range(3)}
+            return {
+                (r.id, c): method.augment(r, c, rng_for(3, name, r.id, c)) for r in rows for c in range(few(name, 3))
+            }
 
         forward = made(ROWS)
         assert made(ROWS[::-1]) == forward
@@ -227,7 +233,7 @@ class TestContract:
         import torch
 
         before = random.getstate(), str(np.random.get_state()), torch.get_rng_state().tolist()
-        assert children(name, resources, copies=3)
+        assert children(name, resources, copies=few(name, 3))
         assert (random.getstate(), str(np.random.get_state()), torch.get_rng_state().tolist()) == before
 
     def test_rows_that_cannot_change_are_rejected(self, name: str, resources: Resources):
