@@ -188,7 +188,7 @@ def test_a_project_is_forecast_and_its_rows_are_blamed(tmp_path: Path):
     open_sample(space, "newsroom")
     rest = ("--workspace", space.root, "--json")
     command = ["forecast", "--project", "newsroom", "--mix", "auto-labelled archive", *rest]
-    done = ended(start(command, tmp_path, environment()))
+    done = ended(start(command, tmp_path, environment()), 600)
     assert done.status == 0, done.stderr
     told = done.json
     assert told["corrected"] and told["trust"]["of"] == 10 and told["trust"]["right"] >= 5
@@ -201,7 +201,7 @@ def test_a_project_is_forecast_and_its_rows_are_blamed(tmp_path: Path):
     run = asked(space, project, stage)
     assert run is None  # the command line notes nothing in a project but what it was asked to
     command = ["blame", "newsroom", "synonyms", "--mix", "a bit of everything", "--top", "3", "--reject", *rest]
-    done = ended(start(command, tmp_path, environment()))
+    done = ended(start(command, tmp_path, environment()), 600)
     assert done.status == 0, done.stderr
     worst = done.json["rows"]
     assert 0 < len(worst) <= 3 and [one["harm"] for one in worst] == sorted((o["harm"] for o in worst), reverse=True)
