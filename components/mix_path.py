@@ -2,34 +2,23 @@
 
 import streamlit as st
 
-from components import mix_outcome
+from components import mix_outcome, searches
 from components.bench import Bench
 from components.frame import telling
 from components.mix_words import question
-from components.words import duration, raw, t, told, visible
+from components.words import duration, raw, t, visible
 from core import mix_found
-from core.errors import CoreError
 from core.groups import launched
-from core.jobs.dispatch import look_after
-from core.jobs.folder import Run, cancel_file, tail
+from core.jobs.folder import Run
 from core.mix_found import Found
 from core.mix_trials import seconds_left, spent
 from core.recipe_text import mix_name
 from core.workspace import Workspace
 
-EVERY = 2.0  # seconds between two looks, while it goes on
-
 
 def live(space: Workspace, project: str, run: str, bench: Bench | None = None) -> None:
     """`path`, drawn again by itself while the search goes on, or fresh repeats of what it found."""
-    active = _active(space, project)
-    st.fragment(_live, run_every=EVERY if active else None)(space, project, run, bench, active)
-
-
-def _live(space: Workspace, project: str, run: str, bench: Bench | None, active: bool) -> None:
-    if active and not _active(space, project):
-        st.rerun()
-    path(space, project, run, bench)
+    searches.live(lambda: _active(space, project), lambda: path(space, project, run, bench))
 
 
 def _active(space: Workspace, project: str) -> bool:
@@ -48,7 +37,7 @@ def path(space: Workspace, project: str, run_id: str, bench: Bench | None = None
     elif run.pending:
         _going(space, run, found)
     elif run.state != "succeeded":
-        _ended_badly(space, run)
+        searches.ended_badly(space, run, "search")
     if found is None:
         return
     if found.best is not None:
@@ -59,34 +48,13 @@ def path(space: Workspace, project: str, run_id: str, bench: Bench | None = None
 
 
 def _going(space: Workspace, run: Run, found: Found | None) -> None:
-    if run.state != "running":
-        look_after(space.root)
-    asked = run.state == "running" and cancel_file(space.run_folder(run.id), run.attempt).exists()
-    left, right = st.columns([5, 1], vertical_alignment="center")
     if found is None:
-        left.progress(0.0, text=t("The search is about to begin."))
-    else:
-        done, most = spent(found.begun, found.steps), found.begun.search.runs
-        about = seconds_left(space, found.begun, found.steps)
-        text = t("Runs: {done} of at most {all}, about {time} left.", done=done, all=most, time=duration(about))
-        left.progress(min(1.0, done / most), text=t("Stopping ...") if asked else text)
-    if right.button(t("Cancel"), key=f"search_cancel_{run.id}", icon=":material/stop_circle:", disabled=asked):
-        space.store.cancel(run.id)
-        st.rerun()
-
-
-def _ended_badly(space: Workspace, run: Run) -> None:
-    if run.error:
-        st.error(told(CoreError.from_json(run.error)), icon=":material/error:")
-    else:
-        st.warning(t("This search was cancelled."), icon=":material/stop_circle:")
-    with st.container(horizontal=True):
-        if st.button(t("Go on with it"), key=f"search_again_{run.id}", icon=":material/resume:"):
-            with telling():
-                space.resubmit(run.id)
-                st.rerun()
-        with st.popover(t("Log"), icon=":material/article:"):
-            st.code(tail(space.run_folder(run.id) / "log.txt", 8192) or "-", language=None, wrap_lines=True)
+        searches.going(space, run, "search", None, "")
+        return
+    done, most = spent(found.begun, found.steps), found.begun.search.runs
+    about = duration(seconds_left(space, found.begun, found.steps))
+    text = t("Runs: {done} of at most {all}, about {time} left.", done=done, all=most, time=about)
+    searches.going(space, run, "search", done / most, text)
 
 
 def _table(found: Found) -> None:

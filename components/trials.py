@@ -4,36 +4,27 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from components import searches
 from components.address import choice
 from components.frame import telling
 from components.pictures import picture
 from components.tunable import question, setting_names, settings_words, share_words, value_words
 from components.tuned import outcome
-from components.words import duration, raw, t, told, visible
-from core.errors import CoreError
+from components.words import duration, raw, t, visible
 from core.groups import launched
-from core.jobs.dispatch import look_after
-from core.jobs.folder import Run, cancel_file, tail
+from core.jobs.folder import Run
 from core.report import search as drawn
 from core.report.search import Kind, Point
 from core.trials import ENDED, Noted, Search, Trial, best, noted, seconds_left, trials
 from core.tunable import Tried
 from core.workspace import Workspace
 
-EVERY = 2.0  # seconds between two looks, while it goes on
 _TRIAL = "trial"  # the axis that counts trials
 
 
 def live(space: Workspace, project: str, search_id: str) -> None:
     """`search`, drawn again by itself while it goes on."""
-    active = _active(space, project, search_id)
-    st.fragment(_live, run_every=EVERY if active else None)(space, project, search_id, active)
-
-
-def _live(space: Workspace, project: str, search_id: str, active: bool) -> None:
-    if active and not _active(space, project, search_id):
-        st.rerun()
-    search(space, project, search_id)
+    searches.live(lambda: _active(space, project, search_id), lambda: search(space, project, search_id))
 
 
 def _active(space: Workspace, project: str, search_id: str) -> bool:
@@ -55,7 +46,7 @@ def search(space: Workspace, project: str, search_id: str) -> None:
     elif run.pending:
         _going(space, run, begun, found)
     elif run.state != "succeeded":
-        _ended_badly(space, run)
+        searches.ended_badly(space, run, "tune")
     if begun is None:
         return
     top = best(found)
@@ -68,36 +59,13 @@ def search(space: Workspace, project: str, search_id: str) -> None:
 
 
 def _going(space: Workspace, run: Run, begun: Noted | None, found: Sequence[Trial]) -> None:
-    if run.state != "running":
-        look_after(space.root)
-    asked = run.state == "running" and cancel_file(space.run_folder(run.id), run.attempt).exists()
-    left, right = st.columns([5, 1], vertical_alignment="center")
     if begun is None:
-        left.progress(0.0, text=t("The search is about to begin."))
-    else:
-        done = sum(one.state in ENDED for one in found)
-        about = seconds_left(space, begun, found)
-        text = t(
-            "Trials: {done} of {all}, about {time} left.", done=done, all=begun.search.trials, time=duration(about)
-        )
-        left.progress(min(1.0, done / begun.search.trials), text=t("Stopping ...") if asked else text)
-    if right.button(t("Cancel"), key=f"tune_cancel_{run.id}", icon=":material/stop_circle:", disabled=asked):
-        space.store.cancel(run.id)
-        st.rerun()
-
-
-def _ended_badly(space: Workspace, run: Run) -> None:
-    if run.error:
-        st.error(told(CoreError.from_json(run.error)), icon=":material/error:")
-    else:
-        st.warning(t("This search was cancelled."), icon=":material/stop_circle:")
-    with st.container(horizontal=True):
-        if st.button(t("Go on with it"), key=f"tune_again_{run.id}", icon=":material/resume:"):
-            with telling():
-                space.resubmit(run.id)
-                st.rerun()
-        with st.popover(t("Log"), icon=":material/article:"):
-            st.code(tail(space.run_folder(run.id) / "log.txt", 8192) or "-", language=None, wrap_lines=True)
+        searches.going(space, run, "tune", None, "")
+        return
+    done, most = sum(one.state in ENDED for one in found), begun.search.trials
+    about = duration(seconds_left(space, begun, found))
+    text = t("Trials: {done} of {all}, about {time} left.", done=done, all=most, time=about)
+    searches.going(space, run, "tune", done / most, text)
 
 
 def _state_words(state: str) -> str:
