@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from components import address, facts, progress
+from components import address, progress
 from components.bench import Bench, edit
 from components.frame import telling
 from components.words import points, raw, t
@@ -48,9 +48,7 @@ def _desk(root: Path, key: tuple[object, ...], run: str | None, _bench: Bench, _
 def look(bench: Bench) -> View:
     """The forecast as far as it is made, and the project's trained mixes."""
     run = forecasting.asked(bench.space, bench.project, bench.stage)
-    trained = desks.trained(
-        bench.space, bench.project, bench.stage, lambda space, group: facts.counts(space, group, "dev")
-    )
+    trained = desks.trained(bench.space, bench.project, bench.stage)
     there = run.id if run is not None and run.state == "succeeded" else None
     key = (tuple(bench.ids.items()), tuple((one.name, *one.drawn.items(), len(one.totals)) for one in trained))
     return View(_desk(bench.space.root, key, there, bench, trained), run)

@@ -14,13 +14,14 @@ from typing import Literal
 import numpy as np
 
 from core.forecasting import Prospect
-from core.groups import Group, counts_of, evaluated, groups
+from core.groups import history
 from core.jobs.folder import read_object
 from core.mix import GOLD
+from core.observed import Ground, evidence, observed
 from core.project import Project
 from core.report.composition import PoolIndex
 from core.runs import POOL
-from core.scores import Counts, Interval
+from core.scores import Interval
 from core.search.surrogate import Scores, Surrogate, averaged, fit
 from core.stage import Stage
 from core.workspace import Workspace
@@ -236,34 +237,31 @@ def desk_of(sizes: Mapping[str, int], dev: PoolIndex, prospect: Prospect | None,
     return Desk(labels, [counts[label] for label in labels], names, sizes[GOLD], prospect, trained)
 
 
-Counter = Callable[[Workspace, Group], Sequence[Counts]]
-
-
-def on_dev(workspace: Workspace, group: Group) -> Sequence[Counts]:
-    """The counts of a group's runs on dev."""
-    return counts_of(workspace, group, "dev")
-
-
-def trained(workspace: Workspace, project: Project, stage: Stage, count: Counter = on_dev) -> list[Trained]:
+def trained(workspace: Workspace, project: Project, stage: Stage) -> list[Trained]:
     """The mixes of a project that were trained under its settings on the data of a stage, as far as runs ended."""
-    found: list[Trained] = []
-    for group in groups(workspace, project.slug):
-        drawn = _drawn(workspace, project, stage, group)
-        if drawn is not None:
-            totals = [[side.sum(axis=0) for side in (one.tp, one.pred, one.gold)] for one in count(workspace, group)]
-            found.append(Trained(group.name, drawn, np.array(totals)))
-    return found
+    ground = _ground(workspace, project, stage)
+    if ground is None:
+        return []
+    mixes = observed(workspace, project.slug, ground)
+    found = evidence(workspace, ground, mixes)
+    out: list[Trained] = []
+    for at in dict.fromkeys(found.mixes.tolist()):
+        runs = [run for run, mix in zip(found.found, found.mixes.tolist(), strict=True) if mix == at]
+        totals = np.array([[run.right, run.predicted, run.gold] for run in runs])
+        drawn = {GOLD: ground.rows} | {name: n for name, n in zip(ground.names, mixes[at].rows, strict=True) if n}
+        out.append(Trained(mixes[at].name, drawn, totals))
+    return out
 
 
-def _drawn(workspace: Workspace, project: Project, stage: Stage, group: Group) -> dict[str, int] | None:
-    """The rows by ingredient of a group whose runs count; None for one of other data or settings, or unfinished."""
-    dev = stage.imported["corpora"]["dev"]
-    if group.corpora.get("dev") != dev or group.train != project.recipe.train or not evaluated(workspace, group, "dev"):
-        return None
-    spec = read_object(workspace.run_folder(group.finished[0]) / "spec.json") or {}
-    pools = {GOLD: f"corpus:{stage.imported['corpora']['train']}"}
-    pools |= {POOL + name: f"corpus:{pool.id}" for name, pool in stage.pools.items() if name != GOLD}
-    used = {role: found for role, found in spec.get("inputs", {}).items() if role == GOLD or role.startswith(POOL)}
-    if any(pools.get(role) != found for role, found in used.items()):
-        return None
-    return {name: round(part["amount"]) for name, part in spec["params"]["mix"]["parts"].items()}
+def _ground(workspace: Workspace, project: Project, stage: Stage) -> Ground | None:
+    """What trainings under a project's settings stand on; None where nothing was trained under them."""
+    for launched in reversed(history(workspace, project.slug).groups.values()):
+        if launched.train != project.recipe.train:
+            continue
+        spec = read_object(workspace.run_folder(launched.runs[0]) / "spec.json")
+        if spec is not None:
+            pools = {POOL + name: f"corpus:{pool.id}" for name, pool in stage.pools.items() if name != GOLD}
+            ids = {GOLD: stage.imported["corpora"]["train"], "dev": stage.imported["corpora"]["dev"]}
+            inputs = {"model": spec["inputs"]["model"]} | {role: f"corpus:{id}" for role, id in ids.items()} | pools
+            return Ground(inputs, spec["params"].get("train", {}), len(stage.pools[GOLD]))
+    return None
