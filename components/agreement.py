@@ -7,7 +7,7 @@ from components.expectation import of_launch
 from components.frame import PAGES, telling
 from components.outlook import View
 from components.words import raw, t, visible
-from core.agreement import Agreement, agreement, ask, plan
+from core.agreement import Agreement, agreement, ask, wanted
 from core.models.catalogue import BUNDLED
 
 
@@ -39,7 +39,7 @@ def _for(bench: Bench, other: str) -> None:
     if found.of:
         _table(found, bench.project.recipe.train.model, other)
     with telling():
-        _, asked = plan(bench.space, bench.project, bench.stage, other)
+        asked = wanted(bench.space, bench.project, bench.stage, other)
         if not asked.new:
             return
         says, how = of_launch(asked.estimate)

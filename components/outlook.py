@@ -149,7 +149,7 @@ def _state(bench: Bench, view: View) -> None:
         st.info(
             t(
                 "A forecast shows what a mix is likely to do while you move a slider. Making it reads all ingredients "
-                "once, in the background; it takes a minute or so, and nothing of it is needed for training."
+                "once, in the background; it takes some minutes, and nothing of it is needed for training."
             )
         )
         if st.button(t("Make the forecast"), key="mix_forecast", icon=":material/insights:"):

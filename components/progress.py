@@ -30,7 +30,7 @@ def _going(space: Workspace, run_id: str, what: str, key: str) -> None:
     if run.state != "running":
         look_after(space.root)
     done = share_done(last_metrics(space.run_folder(run_id)))
-    left, right = st.columns([5, 1], vertical_alignment="center")
+    left, right = st.columns([5, 2], vertical_alignment="center")  # room for the word in half a page
     asked = run.state == "running" and cancel_file(space.run_folder(run_id), run.attempt).exists()
     text = what
     if run.state == "queued":

@@ -8,7 +8,7 @@ import numpy as np
 
 from core.desk import Trained, trained
 from core.errors import CoreError
-from core.launch import Plan, launch, plan_launch
+from core.launch import Plan, estimate, launch, plan_launch
 from core.mix import GOLD, Mix, Part
 from core.project import Project
 from core.recipe_text import mix_name
@@ -54,23 +54,24 @@ def chosen(found: Sequence[Trained], n: int = MIXES) -> list[Trained]:
     return [*alone, *(others[at] for at in places)]
 
 
-def plan(
-    workspace: Workspace, project: Project, stage: Stage, model: str, n: int = MIXES, repeats: int = REPEATS
-) -> tuple[Project, Plan]:
-    """The trainings of those mixes on another encoder, and the project as it would be with that. Raises CoreError as
-    `chosen` and core.launch.plan_launch do."""
-    other = _with(project, model)
-    found = chosen(trained(workspace, project, stage), n)
-    mixes = {f"{mix_name(_mix(one))} ({model})": _mix(one) for one in found}
-    return other, plan_launch(workspace, other, stage, mixes, range(repeats))
+def wanted(workspace: Workspace, project: Project, stage: Stage, model: str) -> Plan:
+    """What `ask` would start, told without a look at the encoder. Raises CoreError as `chosen`."""
+    mixes = _mixes(chosen(trained(workspace, project, stage)), model)
+    return estimate(workspace, _with(project, model), stage, mixes, range(REPEATS))
 
 
 def ask(
     workspace: Workspace, project: Project, stage: Stage, model: str, n: int = MIXES, repeats: int = REPEATS
 ) -> list[str]:
-    """Launch them. -> ids of the runs"""
-    other, found = plan(workspace, project, stage, model, n, repeats)
-    return launch(workspace, other, stage, found)
+    """Train the mixes on another encoder, as far as they are not. -> ids of the runs. Raises CoreError as `chosen` and
+    core.launch.plan_launch do."""
+    other, mixes = _with(project, model), _mixes(chosen(trained(workspace, project, stage), n), model)
+    return launch(workspace, other, stage, plan_launch(workspace, other, stage, mixes, range(repeats)))
+
+
+def _mixes(found: Sequence[Trained], model: str) -> dict[str, Mix]:
+    """By the name that their runs get."""
+    return {f"{mix_name(_mix(one))} ({model})": _mix(one) for one in found}
 
 
 def agreement(workspace: Workspace, project: Project, stage: Stage, model: str) -> Agreement:

@@ -255,7 +255,7 @@ def trained(workspace: Workspace, project: Project, stage: Stage) -> list[Traine
 
 def _ground(workspace: Workspace, project: Project, stage: Stage) -> Ground | None:
     """What trainings under a project's settings stand on; None where nothing was trained under them."""
-    for launched in reversed(history(workspace, project.slug).groups.values()):
+    for launched in [*history(workspace, project.slug).groups.values()][::-1]:
         if launched.train != project.recipe.train:
             continue
         spec = read_object(workspace.run_folder(launched.runs[0]) / "spec.json")
