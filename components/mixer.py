@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from components.bench import Bench, Best, edit, held, keep_in_address, load, move, refused, taken
 from components.frame import PAGES
 from components.named import named_mixes
-from components.words import escape, t, told
+from components.words import escape, t, told, visible
 from core import mixing
 from core.mix import GOLD, Mix, Short, Unit, cap
 
@@ -117,6 +117,31 @@ def _unit_switch(bench: Bench, mix: Mix) -> None:
     )
     if mix.unit == "share":
         _size(bench, mix)
+        _locks(bench, mix)
+
+
+def _locks(bench: Bench, mix: Mix) -> None:
+    """Which shares stay as they are while others are moved."""
+    names = list(mixing.added(mix))
+    key = _locks_key(bench)
+    st.session_state[key] = [name for name in st.session_state.get(key, []) if name in names]
+    st.pills(
+        t("Hold"),
+        names,
+        selection_mode="multi",
+        key=key,
+        format_func=visible,
+        disabled=len(names) < 2,
+        help=t("A share that is held stays as it is when you move another one; the rest give way."),
+    )
+
+
+def _locks_key(bench: Bench) -> str:
+    return f"mix_locks_{bench.project.slug}"
+
+
+def _held(bench: Bench) -> list[str]:
+    return st.session_state.get(_locks_key(bench)) or []
 
 
 def _size(bench: Bench, mix: Mix) -> None:
@@ -181,7 +206,7 @@ def _ingredient(bench: Bench, mix: Mix, at: int, name: str) -> None:
     def set_from(base: str) -> None:
         value = taken(base, keys[base])
         if value is not None:
-            edit(bench, lambda mix: mixing.with_amount(mix, name, value / scale, bench.sizes))
+            edit(bench, lambda mix: mixing.with_amount(mix, name, value / scale, bench.sizes, _held(bench)))
 
     step = {"times_gold": mixing.STEP, "rows": 1, "share": 1.0}[mix.unit]
     alone = mix.unit == "share" and list(mixing.added(mix)) == [name]

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
@@ -87,15 +87,17 @@ def converted(mix: Mix, unit: Unit, pools: Mapping[str, int]) -> Mix:
     return _with(replace(mix, unit=unit, size=size, parts={}), amounts, pools, gold)
 
 
-def with_amount(mix: Mix, name: str, amount: float, pools: Mapping[str, int]) -> Mix:
-    """The mix with another amount of one ingredient; shares of the others give way, so that all add up to 1."""
+def with_amount(mix: Mix, name: str, amount: float, pools: Mapping[str, int], held: Collection[str] = ()) -> Mix:
+    """The mix with another amount of one ingredient; shares of the others give way, so that all add up to 1, but for
+    those that are held."""
     amounts = added(mix) | {name: amount}
     if mix.unit != "share":
         return _with(mix, amounts, pools, mix.parts.get(GOLD))
-    others = {other: share for other, share in amounts.items() if other != name}
-    rest = sum(others.values())
-    share = min(amount, 1.0) if rest else float(amount > 0)
-    amounts = {other: part * (1 - share) / rest for other, part in others.items()} | {name: share}
+    kept = {other: share for other, share in amounts.items() if other != name and other in held}
+    others = {other: share for other, share in amounts.items() if other != name and other not in held}
+    rest, room = sum(others.values()), max(0.0, 1 - sum(kept.values()))
+    share = min(amount, room) if rest else room * (amount > 0 or bool(kept))
+    amounts = kept | {other: part * (room - share) / rest for other, part in others.items()} | {name: share}
     if not any(amounts.values()):
         return _with(replace(mix, size=None), {}, pools, mix.parts.get(GOLD))
     return _with(replace(mix, size=mix.size or _SIZE * pools[GOLD]), amounts, pools, mix.parts.get(GOLD))

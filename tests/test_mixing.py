@@ -61,6 +61,16 @@ def test_an_address_that_says_nothing_is_refused(bad):
     assert caught.value.code == "mix_address"
 
 
+def test_shares_that_are_held_stay():
+    shares = Mix(unit="share", size=30, parts={"swaps": Part(0.5), "syn": Part(0.3), "a~b*c%": Part(0.2)})
+    held = with_amount(shares, "swaps", 0.6, POOLS, ["syn"])
+    assert added(held) == pytest.approx({"swaps": 0.6, "syn": 0.3, "a~b*c%": 0.1})
+    most = with_amount(shares, "swaps", 0.9, POOLS, ["syn"])
+    assert added(most) == pytest.approx({"swaps": 0.7, "syn": 0.3})
+    alone = with_amount(shares, "swaps", 0.1, POOLS, ["syn", "a~b*c%"])  # nobody is left who could give way
+    assert added(alone) == pytest.approx({"swaps": 0.5, "syn": 0.3, "a~b*c%": 0.2})
+
+
 def test_shares_give_way_and_add_up_to_one():
     mix = with_amount(Mix(unit="share"), "swaps", 0.3, POOLS)
     assert (added(mix), mix.size) == ({"swaps": 1.0}, 168)  # alone, it has all that gold leaves
