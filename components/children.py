@@ -16,7 +16,8 @@ from components.entities import Line, entities, shown
 from components.frame import telling
 from components.given import asked_for
 from components.labeller import told_trust
-from components.methods import SOURCES, field_words, ingredient, title, what
+from components.method_fields import field_words
+from components.methods import SOURCES, ingredient, title, what
 from components.params_form import fill, params_form
 from components.words import raw, said_raw, t, told
 from core import project as projects

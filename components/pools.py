@@ -12,7 +12,8 @@ from components.became import became
 from components.children import CHOSEN
 from components.entities import entities, shown
 from components.frame import telling
-from components.methods import ingredient, settings, title
+from components.method_fields import settings
+from components.methods import ingredient, title
 from components.outcome import outcome
 from components.progress import watch
 from components.review import review, without_children

@@ -41,7 +41,7 @@ def every_kind() -> None:
 def of_a_method(method: str) -> None:
     import streamlit as st
 
-    from components.methods import field_words
+    from components.method_fields import field_words
     from components.params_form import params_form
     from core.augment import params_class, params_of
 

@@ -6,7 +6,7 @@ from typing import NoReturn, get_args
 from core.augment import AUGMENTERS
 from core.commands.comparing import add_comparing
 from core.commands.delivering import add_delivering
-from core.commands.options import command, numbers, rule
+from core.commands.options import command, numbers, param_option, rule
 from core.errors import CoreError
 from core.runs import KINDS, State
 from core.tasks import TASKS
@@ -120,9 +120,7 @@ def _add_augment(commands: object) -> None:
     sub = command(commands, "augment", "make children of a file's rows by one method and show what changed")
     sub.add_argument("source", metavar="FILE|corpus:NAME", help="labelled rows")
     sub.add_argument("--method", required=True, help=", ".join(AUGMENTERS))
-    sub.add_argument(
-        "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the method; repeatable"
-    )
+    param_option(sub)
     _task(sub)
     sub.add_argument("--unlabelled", action="store_true", help="FILE is text without labels: plain lines, or rows "
                      "whose labels are left aside")  # fmt: skip

@@ -10,11 +10,10 @@ from core.attack import ATTACKS, ROWS, SPLITS, Asked
 from core.augment import params_of
 from core.commands.answer import Answer, Setting, trained
 from core.commands.data import side_by_side
-from core.commands.options import command, count
+from core.commands.options import command, count, param_option, param_values
 from core.errors import CoreError, message
 from core.output import attack_text, yields_text
 from core.submit import result_of
-from core.yaml_text import parse
 
 
 def add_attack(commands: object) -> None:
@@ -28,9 +27,7 @@ def add_attack(commands: object) -> None:
     sub.add_argument("--split", choices=tuple(SPLITS), default="dev", help="default dev")
     sub.add_argument("--limit", type=count, default=ROWS, metavar="N", help=f"rows, drawn by label (default {ROWS})")
     sub.add_argument("--method", choices=tuple(ATTACKS), default="attack", help="default attack")
-    sub.add_argument(
-        "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the method; repeatable"
-    )
+    param_option(sub)
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--show", type=int, default=5, metavar="N", help="children beside their rows (default 5)")
 
@@ -41,8 +38,7 @@ def attack(args: Namespace, at: Setting) -> Answer:
     Raises CoreError `run_ambiguous`, `run_has_no_model`, `attack_which_run`, `attack_no_rows`.
     """
     run = trained(args.run, at)
-    pairs = dict(item.partition("=")[::2] for item in args.param)
-    given = {key: parse(value, "--param").data for key, value in pairs.items()}
+    given = param_values(args)
     if ATTACKS[args.method] in given:
         raise CoreError("attack_which_run", {"param": ATTACKS[args.method], "run": run.id})
     params_of(args.method, {ATTACKS[args.method]: f"run:{run.id}"} | given, "param")

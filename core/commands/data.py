@@ -12,6 +12,7 @@ from core.augment import augmenter, check_suits, params_of
 from core.augment.audit import Audit, audit
 from core.augment.links import Link, links
 from core.commands.answer import Answer, Setting, delivered
+from core.commands.options import param_values
 from core.corpus import Corpus
 from core.errors import CoreError, message
 from core.formats import WRITERS
@@ -38,7 +39,6 @@ from core.sources import Gold, check_roles, gold_spec, keep_named, keep_source, 
 from core.stage import augment_spec, issue_of
 from core.tasks import task as task_of
 from core.tasks.example import spans
-from core.yaml_text import parse
 
 
 def import_files(args: Namespace, at: Setting) -> Answer:
@@ -99,8 +99,7 @@ def _given(args: Namespace, names: Sequence[str]) -> dict[str, Any]:
 
 def augment(args: Namespace, at: Setting) -> Answer:
     """Children of a file's rows by one method, side by side with their parents."""
-    pairs = dict(item.partition("=")[::2] for item in args.param)
-    given = {key: parse(value, "--param").data for key, value in pairs.items()}
+    given = param_values(args)
     params_of(args.method, given, "param")
     task = args.task or likely_task(at.workspace, args.gold or args.source, Path.cwd())
     check_suits(args.method, task_of(task))

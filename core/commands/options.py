@@ -1,6 +1,9 @@
 """What several commands take: a command with the options of all, and kinds of values."""
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from typing import Any
+
+from core.yaml_text import parse
 
 
 def command(commands: object, name: str, says: str, more: str = "") -> ArgumentParser:
@@ -46,3 +49,16 @@ def share(text: str) -> float:
 
 def detach(sub: ArgumentParser) -> None:
     sub.add_argument("--detach", action="store_true", help="return at once; it goes on in the background")
+
+
+def param_option(sub: ArgumentParser) -> None:
+    """Parameters of a method, one for each `--param`; `param_values` reads them."""
+    sub.add_argument(
+        "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the method; repeatable"
+    )
+
+
+def param_values(args: Namespace) -> dict[str, Any]:
+    """What `param_option` was given, values read as YAML. Raises CoreError for what is none."""
+    pairs = dict(item.partition("=")[::2] for item in args.param)
+    return {key: parse(value, "--param").data for key, value in pairs.items()}
