@@ -7,8 +7,9 @@ from core import project as projects
 from core.blaming import leave_out, suspects
 from core.commands.answer import Answer, Setting
 from core.commands.mix import recipe_of, stage_of
-from core.errors import message
+from core.errors import CoreError, message
 from core.forecasting import ask
+from core.mixing import added
 from core.output import plain, table
 from core.submit import result_of
 from core.tasks import task as task_of
@@ -20,6 +21,8 @@ def blame(args: Namespace, at: Setting) -> Answer:
     """Pools and the forecast are made first where they are missing. Raises CoreError: those of core.blaming."""
     recipe = recipe_of(args, at)
     project = projects.load(at.workspace, args.project)
+    if args.ingredient not in added(recipe.mix):  # told before anything is made
+        raise CoreError("blame_none", {"name": args.ingredient}, "hint_blame_none")
     stage = stage_of(project, at)
     run = ask(at.workspace, project, stage)
     result_of(at.workspace, run, at.watch)
