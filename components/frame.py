@@ -17,10 +17,11 @@ from core.jobs import idle
 from core.jobs.dispatch import look_after
 from core.project import Project
 from core.tasks import task
-from core.workspace import Workspace, open_default
+from core.workspace import Workspace, open_default, show_only
 
 PAGES: Mapping[str, str] = {
-    name: f"pages/{name}.py" for name in ("home", "data", "augment", "mix", "runs", "compare", "models", "storage")
+    name: f"pages/{name}.py"
+    for name in ("home", "data", "augment", "mix", "runs", "compare", "report", "models", "storage")
 }
 _MARK = "peibi_entered"
 _log = logging.getLogger("peibi")
@@ -39,7 +40,23 @@ def enter(name: str) -> Workspace:
     """
     if _MARK not in st.session_state:
         st.switch_page("app.py", query_params={**address.whole(), "page": name})
+    if shown_alone() and name != "report":
+        st.stop()
     return workspace()
+
+
+def shown_alone() -> str:
+    """The project whose report is all there is to see: of a server that was started for it, or of a link that says so;
+    else ""."""
+    return show_only() or (st.query_params.get("project", "") if st.query_params.get("show") else "")
+
+
+def alone() -> None:
+    """In place of what stands beside every page: project and language as the address has them."""
+    speak("")
+    st.session_state["project"] = shown_alone()
+    if st.query_params.get("lang") in LANGUAGES:
+        st.session_state["lang"] = st.query_params["lang"]
 
 
 @st.cache_resource

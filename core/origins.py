@@ -78,11 +78,12 @@ def _spec(folder: Path) -> RunSpec:
 def origins_of(workspace: Workspace, run_id: str) -> Origins:
     """Of a trained run that is kept."""
     folder = workspace.run_folder(run_id)
-    return origins(workspace, _spec(folder), ModelMeta.read(folder / "model"))
+    meta = ModelMeta.read(folder / "model")
+    return origins(workspace, _spec(folder), meta.task, meta.language)
 
 
-def origins(workspace: Workspace, spec: RunSpec, meta: ModelMeta) -> Origins:
-    """Of a training and its model. Reads run folders, and of corpora their number of rows."""
+def origins(workspace: Workspace, spec: RunSpec, task: str, language: str) -> Origins:
+    """Of a training. Reads run folders, and of corpora their number of rows."""
     ids = {role: value.partition(":")[2] for role, value in spec.inputs.items() if value.startswith("corpus:")}
     made = _Made(workspace)
     found = made.imported(ids[GOLD], ids["dev"])
@@ -100,7 +101,7 @@ def origins(workspace: Workspace, spec: RunSpec, meta: ModelMeta) -> Origins:
         if role.startswith(POOL) and role.removeprefix(POOL) not in parts:
             _add_pool(workspace, made, role.removeprefix(POOL), id, parts, named)
     drawn = tuple(role.removeprefix(POOL) for role in ids if role.startswith(POOL))
-    return Origins(parts, params, meta.task, meta.language, drawn)
+    return Origins(parts, params, task, language, drawn)
 
 
 def _add_pool(

@@ -27,7 +27,7 @@ from core.tasks import TASKS
 from core.tasks import task as task_of
 from core.workspace import Workspace
 
-_RECIPES = (".yaml", ".yml")
+RECIPES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def side(workspace: Workspace, name: str, split: str) -> Side:
     Raises CoreError `side_unknown`, `side_not_run`, `nothing_evaluated`, and those of recipes and files.
     """
     path = Path(name)
-    if path.suffix in _RECIPES and path.is_file():
+    if path.suffix in RECIPES and path.is_file():
         return of_group(workspace, _of_recipe(workspace, path), split, name)
     if path.suffix == ".json" and path.is_file():
         return _of_files(name, _printed(path, split))

@@ -29,6 +29,11 @@ def open_default(folder: str | None = None) -> "Workspace":
     return Workspace.open(Path(folder or os.environ.get("PEIBI_HOME") or "workspace"))
 
 
+def show_only() -> str:
+    """The project of $PEIBI_SHOW, whose report is all that the app shows; else ""."""
+    return os.environ.get("PEIBI_SHOW", "")
+
+
 @dataclass(frozen=True)
 class Workspace:
     """Paths and the acts that touch them. `root` is absolute."""

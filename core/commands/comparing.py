@@ -1,5 +1,5 @@
 """The arguments of the commands that compare: `compare`, `trust`, `attack`, `settle`, `confirm`, `tune`, `search`,
-`curve`."""
+`curve`, `report`."""
 
 from core.commands.attack import add_attack
 from core.commands.options import command, detach, numbers, rule, share
@@ -14,6 +14,7 @@ def add_comparing(commands: object) -> None:
     _add_search(commands)
     _add_transfer(commands)
     _add_curve(commands)
+    _add_report(commands)
 
 
 def _add_compare(commands: object) -> None:
@@ -145,3 +146,21 @@ def _add_curve(commands: object) -> None:
     sub.add_argument("--seeds", type=numbers, default=[0, 1, 2, 3, 4], metavar="N,N", help="default 0,1,2,3,4")
     sub.add_argument("--split", choices=("dev", "test"), default="dev", help="default dev; test never looks anew")
     detach(sub)
+
+
+def _add_report(commands: object) -> None:
+    sub = command(
+        commands, "report", "write one HTML file that answers for people who decide: is the mix worth it?",
+        "It needs nothing else, prints, and says what to do, how sure that is, at what cost, and what gets worse. With "
+        "--lang zh_CN in Chinese. See docs/report.md.",
+    )  # fmt: skip
+    sub.add_argument("project", metavar="PROJECT|RECIPE", help="a project, as `projects` lists it, or a YAML file that "
+                     "was trained or searched with")  # fmt: skip
+    sub.add_argument("--mix", metavar="MIX", help="default: what a search confirmed last, else the best on dev")
+    sub.add_argument("--baseline", metavar="MIX", help="what it is held against (default: gold only)")
+    sub.add_argument("--split", choices=("dev", "test"), help="default: test where both were looked at there, else dev")
+    sub.add_argument("--question", metavar="TEXT", help="in place of the usual one")
+    sub.add_argument("--minutes", type=float, default=1.0, metavar="N", help="that a person takes to label a row, for "
+                     "what the gain is worth (default 1)")  # fmt: skip
+    sub.add_argument("--no-sentences", action="store_true", help="quote no sentences of the data")
+    sub.add_argument("--out", metavar="FILE", help="default: report-PROJECT.html")

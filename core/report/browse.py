@@ -138,10 +138,14 @@ def most_changed(pool: Corpus) -> np.ndarray:
 
 
 def page(
-    corpus: Corpus, positions: np.ndarray, start: int, count: int, values: Sequence[Sequence[str]] | None = None
+    corpus: Corpus,
+    positions: np.ndarray,
+    start: int,
+    count: int,
+    values: Sequence[Sequence[str]] | Mapping[int, Sequence[str]] | None = None,
 ) -> list[Row]:
     """The rows at positions[start : start + count], in that order. `values`: what was predicted for each row of the
-    corpus, to be shown in place of gold."""
+    corpus, or for those by position, to be shown in place of gold."""
     wanted, kind = positions[start : start + count], task(corpus.schema.task)
     names = [name for name in (*kind.columns, *kind.made, "changes") if name in corpus.table.column_names]
     found = corpus.table.select(dict.fromkeys(names)).take(pa.array(wanted, pa.int64())).to_pylist()

@@ -1,0 +1,308 @@
+"""What a report says, gathered: one mix against one baseline, for somebody who has to decide and never saw a slider."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from core import contrast
+from core import project as projects
+from core.brief.hundred import Hundred, hundreds
+from core.brief.sources import Sources, sources
+from core.confirm import fresh_only
+from core.corpus import Corpus
+from core.cost import Cost, cost
+from core.errors import CoreError
+from core.evaluation.comparison import Comparison, compare, measure
+from core.evaluation.verdicts import ENOUGH_SEEDS, Judged, Metric
+from core.evaluation.worth import Worth, learning_curve
+from core.gold_curve import candidates as worth_candidates
+from core.gold_curve import curve_of, judged, resampled
+from core.groups import Group, comparable, counts_of, evaluated, groups, predicted, split_of
+from core.mix import GOLD
+from core.mixing import added
+from core.project import Project
+from core.report import browse
+from core.report.finding import Finding, findings
+from core.report.ledger import Change, Entry, ledger
+from core.scores import FEW
+from core.settle import sequential_pairs
+from core.tasks import task as task_of
+from core.workspace import Workspace
+
+Advice = Literal["use", "use_for", "same", "worse", "unclear", "few"]
+Sure = Literal["confident", "rather", "sign", "not"]
+EXAMPLES = 3  # sentences: the best, another one, and one that got worse
+_WORDS = 14  # of an example that is read at a glance
+_CLEAR = 0.5  # of the repeats must have changed their mind about it
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One label, "" for all: what a hundred mentions come to, and of what is marked how much is right, 0..1."""
+
+    label: str
+    hundred: Hundred
+    right: tuple[float | None, float | None]  # before, now
+    judged: Mapping[Metric, Judged]
+
+    @property
+    def few(self) -> bool:
+        return self.hundred.support < FEW
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row that changed. `gold`, `before`, `now`: as it is, and as a repeat that shows the change marked it;
+    `shares`: of repeats that are exactly right about it, before and now."""
+
+    change: Change
+    gold: browse.Row
+    before: browse.Row
+    now: browse.Row
+    shares: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A mix that was tried. `score`: mean headline on dev, 0..1; `trial`: by a search alone."""
+
+    title: str
+    repeats: int
+    score: float | None
+    trial: bool
+
+
+@dataclass(frozen=True)
+class Brief:
+    """All that a report says. `rows`: of gold; `added`: rows that join it, by ingredient; `fresh`: the mix's repeats
+    are of seeds that it was not chosen by; `looks`: at test in this project; `seconds`: of all trainings together."""
+
+    project: Project
+    split: str
+    mix: Group
+    baseline: Group
+    titles: tuple[str, str]  # of mix and baseline
+    rows: int
+    added: Mapping[str, int]
+    finding: Finding
+    readings: Sequence[Reading]
+    examples: Sequence[Example]
+    fresh: bool
+    looks: int
+    cost: tuple[Cost, Cost]  # of the mix, of the baseline
+    seconds: float
+    worth: Worth | None
+    candidates: Sequence[Candidate]
+    sources: Sources
+    data: Corpus  # the rows that were tested on
+    gold: Mapping[str, int]  # mentions in gold train, by label
+    unlike: bool  # trained by other settings than the baseline
+
+    @property
+    def overall(self) -> Judged | None:
+        return self.finding.overall
+
+    @property
+    def whole(self) -> Reading:
+        """All labels together."""
+        return self.readings[0]
+
+    @property
+    def labels(self) -> list[Reading]:
+        """Those with enough mentions to be judged, the most frequent first."""
+        told = [one for one in self.readings[1:] if not one.few]
+        return sorted(told, key=lambda one: (-one.hundred.support, one.label))
+
+    @property
+    def advice(self) -> Advice:
+        """What to do. Of what helps one label and is shown to hurt another it can't be said for all."""
+        if not self.finding.enough:
+            return "few"
+        verdict = None if self.overall is None else self.overall.verdict
+        if verdict == "better":
+            return "use"
+        if verdict == "worse" or self.finding.harms:
+            return "worse"
+        if self.finding.gains and not self.finding.losses:
+            return "use_for"
+        return "same" if verdict == "same" else "unclear"
+
+    @property
+    def sure(self) -> Sure:
+        """How far to rely on that: on rows that nobody chose by and fresh seeds, on one of both, or on neither."""
+        if self.advice in ("few", "unclear"):
+            return "not"
+        chosen = self.fresh or len(self.candidates) <= 2  # nothing else that it was the best of
+        return {2: "confident", 1: "rather", 0: "sign"}[int(chosen) + int(self.split == "test")]  # pyright: ignore[reportReturnType]
+
+    @property
+    def weakest(self) -> Reading | None:
+        """The label of which the mix finds least, of those with enough mentions."""
+        return min(self.labels, key=lambda one: one.hundred.now, default=None)
+
+
+def brief(
+    workspace: Workspace, project: Project, mix: str = "", baseline: str = "", split: str = "", examples: int = EXAMPLES
+) -> Brief:
+    """Gather a report of a project.
+
+    `mix`, `baseline`: by title or id, else the mix that a search confirmed last or the best on dev, and gold only;
+    `split`: else test where enough repeats of both were looked at there, or dev. Raises CoreError `group_unknown`,
+    `nothing_to_compare`, `nothing_evaluated`, `sides_rows_differ`.
+    """
+    there = groups(workspace, project.slug)
+    finished = [group for group in there if group.finished and not group.curve]
+    base, other = _sides(workspace, project, finished, mix, baseline)
+    return _brief(workspace, project, there, (base, other), split, examples)
+
+
+def _sides(
+    workspace: Workspace, project: Project, there: Sequence[Group], mix: str, baseline: str
+) -> tuple[Group, Group]:
+    """Baseline and mix. Raises CoreError `nothing_to_compare`, `group_unknown`."""
+    plain = [group for group in there if not group.marks]
+    nothing = CoreError("nothing_to_compare", {"project": project.slug}, "hint_nothing_to_compare")
+    if not plain:
+        raise nothing
+    base = contrast.named(there, baseline) if baseline else contrast.gold_only(plain) or plain[0]
+    others = comparable(plain, base)
+    if mix:
+        other = contrast.named(there, mix)
+    elif others:
+        other = _confirmed(workspace, project, others) or next(iter(contrast.by_dev(workspace, others)), others[-1])
+    else:
+        raise nothing
+    if contrast.other_splits(other, base):
+        raise CoreError("sides_rows_differ", {"mix": other.name, "baseline": base.name})
+    return base, other
+
+
+def _confirmed(workspace: Workspace, project: Project, others: Sequence[Group]) -> Group | None:
+    """The mix that was confirmed on fresh seeds last."""
+    by_id = {group.id: group for group in others}
+    asked = [event for event in projects.events(workspace, project.slug) if event.get("event") == "search_confirm"]
+    return next((by_id[event["group"]] for event in reversed(asked) if event.get("group") in by_id), None)
+
+
+def _brief(
+    workspace: Workspace, project: Project, there: Sequence[Group], both: tuple[Group, Group], split: str, most: int
+) -> Brief:
+    ways = (both[0].train, both[1].train)
+    tried = [one for one in comparable(there, both[0]) if one.finished and not one.curve and one.train in ways]
+    base, other, fresh = _repeats(workspace, project, both, split or "dev")
+    if not split:
+        split = "dev"
+        on_test = _repeats(workspace, project, both, "test")
+        if min(len(evaluated(workspace, group, "test")) for group in on_test[:2]) >= ENOUGH_SEEDS:
+            split, (base, other, fresh) = "test", on_test
+    counts = [counts_of(workspace, group, split) for group in (base, other)]
+    comparison = compare(*(measure(one) for one in counts))
+    grown = (base.id, other.id) in sequential_pairs(workspace, project.slug)
+    found = findings({other.name: comparison}, sequential=grown)[other.name]
+    titles = contrast.titles([*there])
+    known = sources(workspace, project, other, base)
+    return Brief(
+        project=project,
+        split=split,
+        mix=other,
+        baseline=base,
+        titles=(titles[other.id], titles[base.id]),
+        rows=known.gold_rows,
+        added=known.added,
+        finding=found,
+        readings=_readings(workspace, base, other, split, comparison, found),
+        examples=_examples(workspace, base, other, split, ledger(*counts), most),
+        fresh=fresh,
+        looks=len(contrast.looks(workspace, project.slug)),
+        cost=(cost(workspace, other, other.finished), cost(workspace, base, base.finished)),
+        seconds=sum(run.seconds or 0.0 for group in there for run in group.runs.values()),
+        worth=_worth(workspace, project, base, other, split),
+        candidates=[_candidate(titles, one) for one in (both[0], *tried)],
+        sources=known,
+        data=split_of(workspace, other, split),
+        gold=known.gold_labels,
+        unlike=base.train != other.train,
+    )
+
+
+def _repeats(
+    workspace: Workspace, project: Project, both: tuple[Group, Group], split: str
+) -> tuple[Group, Group, bool]:
+    """The two with their fresh repeats alone, where the mix has enough of them; the baseline, which nobody chose, with
+    its fresh ones where it has some."""
+    base, other = (fresh_only(workspace, project.slug, group) for group in both)
+    if len(evaluated(workspace, other, split)) < ENOUGH_SEEDS:
+        return *both, False
+    enough = len(evaluated(workspace, base, split)) >= ENOUGH_SEEDS
+    return base if enough else both[0], other, True
+
+
+def _readings(
+    workspace: Workspace, base: Group, other: Group, split: str, comparison: Comparison, found: Finding
+) -> list[Reading]:
+    names = [one.label for one in comparison.labels]
+    shares = hundreds(workspace, base, other, split, names)
+    return [
+        Reading(
+            one.label,
+            shares[one.label],
+            (one.baseline["precision"], one.other["precision"]),
+            {judged.metric: judged for judged in found.judged if judged.label == one.label},
+        )
+        for one in comparison.all
+        if one.label in shares
+    ]
+
+
+def _examples(
+    workspace: Workspace, base: Group, other: Group, split: str, entries: Sequence[Entry], most: int
+) -> list[Example]:
+    """Rows that changed much, one of them for the worse where there is one; those that are read at a glance first."""
+    data = split_of(workspace, other, split)
+    lengths = task_of(data.schema.task).lengths(data.table)
+    clear = [entry for entry in entries if abs(entry.after - entry.before) >= _CLEAR] or [*entries]
+    clear.sort(key=lambda entry: (-round(abs(entry.after - entry.before), 1), abs(int(lengths[entry.row]) - _WORDS)))
+    better, worse = ([one for one in clear if one.change == change] for change in ("fixed", "broken"))
+    told = [*better[: max(0, most - 1)], *worse[: min(1, most)]]
+    return [_example(workspace, (base, other), split, data, entry) for entry in told]
+
+
+def _example(workspace: Workspace, both: tuple[Group, Group], split: str, data: Corpus, entry: Entry) -> Example:
+    at = np.array([entry.row])
+    rows: list[browse.Row] = []
+    for group, place in zip(both, entry.shown, strict=True):
+        run = evaluated(workspace, group, split)[place]
+        marked = predicted(workspace, run, data.id)[entry.row].as_py()
+        rows += browse.page(data, at, 0, 1, {entry.row: marked})
+    [gold] = browse.page(data, at, 0, 1)
+    return Example(entry.change, gold, rows[0], rows[1], (entry.before, entry.after))
+
+
+def _worth(workspace: Workspace, project: Project, base: Group, other: Group, split: str) -> Worth | None:
+    """What the mix is worth in gold rows; None where gold's learning curve was not drawn on that ground."""
+    curve = curve_of(workspace, project.slug, base, split)
+    if curve is None or not curve.enough or other.id not in {
+        one.id for one in worth_candidates(workspace, curve, [other], split)
+    }:  # fmt: skip
+        return None
+    points = {size: resampled(workspace, curve.points[size], split, size) for size in curve.evaluated}
+    return judged(learning_curve(points), resampled(workspace, other, split))
+
+
+def _candidate(titles: Mapping[str, str], group: Group) -> Candidate:
+    scores = [run.score for run in group.runs.values() if run.state == "succeeded" and run.score is not None]
+    mean = sum(scores) / len(scores) if scores else None
+    return Candidate(titles[group.id], len(group.finished), mean, bool(group.tune))
+
+
+def gold_alone(group: Group) -> bool:
+    """Whether a mix is gold and nothing else."""
+    return not added(group.mix) and set(group.mix.parts) <= {GOLD}
+
+
+def counted(one: Reading) -> tuple[int, int, int]:
+    """Of a hundred: found before, found now, lost, as the icons have it."""
+    kept, gained, lost, _ = one.hundred.whole
+    return kept + lost, kept + gained, lost
