@@ -16,7 +16,7 @@ from core.params import slug
 from core.project import Project
 from core.workspace import Workspace
 
-_HEIGHT = 820  # pixels of the frame
+_HEIGHT, _ALONE = 820, 700  # pixels of the frame; alone it is to end above the edge of a small screen
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def link(project: Project) -> str:
 
 def framed(told: Asked, alone: bool = False) -> None:
     """The report in a frame. The file forbids all scripts but its own, so text from users stays text."""
-    st.iframe(told.text, height="stretch" if alone else _HEIGHT, alt=raw("The report"))
+    st.iframe(told.text, height=_ALONE if alone else _HEIGHT, alt=raw("The report"))
 
 
 def alone(space: Workspace, project: Project) -> None:
