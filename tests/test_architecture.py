@@ -318,7 +318,7 @@ def test_the_app_stays_light():
 
 def test_a_name_in_the_address_has_one_meaning():
     """The key of a widget is its name in the address, and in the session whatever the page."""
-    shared = {"split", "group", "repeat", "baseline", "against"}  # of the same kind and with the same meaning on several pages
+    shared = {"split", "group", "repeat", "baseline", "against"}  # of one kind and meaning on several pages
     places: dict[str, set[str]] = {}
     for path in APP:
         tree = ast.parse(path.read_text(encoding="utf-8"))

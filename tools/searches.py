@@ -1,9 +1,9 @@
 """Search for mixes as docs/search.md reports it: confirmed on eight fresh seeds, test looked at once.
 
-    python tools/searches.py NAME [--workspace DIR] [--runs 40]         NAME: one of those in CASES; needs PEIBI_DATA
+    python tools/searches.py NAME [--workspace DIR] [--runs 40] [--report FILE]      NAME: of CASES; needs PEIBI_DATA
 
-The first four are the data sets of docs/search.md. Trainings that are there already count and are not made again, so a
-search that was stopped goes on where it was. Prints what `python -m core search` does.
+Trainings that are there already count and are not made again, so what was stopped goes on where it was. Prints what
+`python -m core search` does; with --report gold's learning curve is drawn, too, and the report written (docs/reports).
 """
 
 import argparse
@@ -39,11 +39,11 @@ LABELLER = 900  # the seed of the run that labels text: no search comes so far
 CONFIDENCE = 0.5
 
 
-def wnut17(_: Path) -> dict[str, Any]:
+def wnut17(rows: int) -> dict[str, Any]:
     splits: dict[str, Any] = {split: str(DATA / "wnut17" / f"{split}.conll") for split in ("train", "dev", "test")}
     labels = {"PER": "person", "LOC": "location", "ORG": "group", "MISC": None}
     source = {"wikigold": {"file": str(DATA / "wikigold" / "wikigold.conll.txt"), "labels": labels}}
-    return {"data": splits | {"train_rows": 300}, "ingredients": CHILDREN | source}
+    return {"data": splits | {"train_rows": rows}, "ingredients": CHILDREN | source}
 
 
 def _crossner(domain: str, *others: str) -> dict[str, Any]:
@@ -94,7 +94,8 @@ def _write(file: Path, rows: Sequence[Sequence[str]]) -> None:
 
 
 CASES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
-    "wnut17": wnut17,
+    "wnut17": lambda _: wnut17(300),
+    "wnut17-150": lambda _: wnut17(150),
     "politics": lambda _: _crossner("politics", "science"),
     "ai": lambda _: _crossner("ai", "politics", "science"),
     "banking77": banking77,
@@ -120,12 +121,17 @@ def main() -> int:
     parser.add_argument("name", choices=CASES)
     parser.add_argument("--workspace", type=Path, default=_place)
     parser.add_argument("--runs", type=int, default=40)
+    parser.add_argument("--report", type=Path)
     args = parser.parse_args()
     _place = args.workspace.resolve()
     folder = _place / "searches" / args.name
     folder.mkdir(parents=True, exist_ok=True)
     options = ["--runs", str(args.runs), "--confirm", "--test"]
-    print(_core(folder, "mix", CASES[args.name](folder), "search", *options))
+    recipe = CASES[args.name](folder)
+    print(_core(folder, "mix", recipe, "search", *options))
+    if args.report:
+        print(_core(folder, "mix", recipe, "curve"))
+        print(_core(folder, "mix", recipe, "report", "--out", str(args.report)))
     return 0
 
 

@@ -93,7 +93,7 @@ class Brief:
     looks: int
     cost: tuple[Cost, Cost]  # of the mix, of the baseline
     seconds: float
-    worth: Worth | None
+    worth: tuple[Worth, str] | None  # and the split that it was measured on
     candidates: Sequence[Candidate]
     sources: Sources
     data: Corpus  # the rows that were tested on
@@ -197,8 +197,8 @@ def _brief(
         on_test = _repeats(workspace, project, both, "test")
         if min(len(evaluated(workspace, group, "test")) for group in on_test[:2]) >= ENOUGH_SEEDS:
             split, (base, other, fresh) = "test", on_test
-    counts = [counts_of(workspace, group, split) for group in (base, other)]
-    comparison = compare(*(measure(one) for one in counts))
+    before, after = (counts_of(workspace, group, split) for group in (base, other))
+    comparison = compare(measure(before), measure(after))
     grown = (base.id, other.id) in sequential_pairs(workspace, project.slug)
     found = findings({other.name: comparison}, sequential=grown)[other.name]
     titles = contrast.titles([*there])
@@ -213,12 +213,12 @@ def _brief(
         added=known.added,
         finding=found,
         readings=_readings(workspace, base, other, split, comparison, found),
-        examples=_examples(workspace, base, other, split, ledger(*counts), most),
+        examples=_examples(workspace, base, other, split, ledger(before, after), most),
         fresh=fresh,
         looks=len(contrast.looks(workspace, project.slug)),
         cost=(cost(workspace, other, other.finished), cost(workspace, base, base.finished)),
         seconds=sum(run.seconds or 0.0 for group in there for run in group.runs.values()),
-        worth=_worth(workspace, project, base, other, split),
+        worth=_worth(workspace, project, both, split),
         candidates=[_candidate(titles, one) for one in (both[0], *tried)],
         sources=known,
         data=split_of(workspace, other, split),
@@ -280,15 +280,17 @@ def _example(workspace: Workspace, both: tuple[Group, Group], split: str, data: 
     return Example(entry.change, gold, rows[0], rows[1], (entry.before, entry.after))
 
 
-def _worth(workspace: Workspace, project: Project, base: Group, other: Group, split: str) -> Worth | None:
-    """What the mix is worth in gold rows; None where gold's learning curve was not drawn on that ground."""
-    curve = curve_of(workspace, project.slug, base, split)
-    if curve is None or not curve.enough or other.id not in {
-        one.id for one in worth_candidates(workspace, curve, [other], split)
-    }:  # fmt: skip
-        return None
-    points = {size: resampled(workspace, curve.points[size], split, size) for size in curve.evaluated}
-    return judged(learning_curve(points), resampled(workspace, other, split))
+def _worth(workspace: Workspace, project: Project, both: tuple[Group, Group], split: str) -> tuple[Worth, str] | None:
+    """What the mix is worth in gold rows, and on which split that was measured: dev, where the points of gold's
+    learning curve were not looked at on test. None where it was not drawn on that ground."""
+    base, other = both
+    for place in dict.fromkeys((split, "dev")):
+        curve = curve_of(workspace, project.slug, base, place)
+        if curve is None or not curve.enough or not worth_candidates(workspace, curve, [other], place):
+            continue
+        points = {size: resampled(workspace, curve.points[size], place, size) for size in curve.evaluated}
+        return judged(learning_curve(points), resampled(workspace, other, place)), place
+    return None
 
 
 def _candidate(titles: Mapping[str, str], group: Group) -> Candidate:

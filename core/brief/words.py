@@ -144,14 +144,16 @@ def _cost(found: Brief, voice: Voice, minutes: float) -> list[str]:
 
 
 def _worth(found: Brief, voice: Voice, minutes: float) -> list[str]:
-    worth = found.worth
-    if worth is None:
+    if found.worth is None:
         return [voice.say("worth_unknown")]
+    worth, split = found.worth
     code, values = worth_words(worth, voice.say("this_mix"))
     out = [message(code, values, voice.language)]
     if worth.code == "gain" and worth.sentences is not None:
         rows = about(worth.sentences)
         out.append(voice.say("worth_minutes", minutes=minutes, time=voice.long(60 * minutes * rows)))
+    if split != found.split:
+        out.append(voice.say("worth_dev"))
     return out
 
 

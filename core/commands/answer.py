@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from core import project as projects
 from core.errors import CoreError
 from core.jobs.folder import Run
+from core.project import Project
+from core.recipe import load
 from core.runs import RunSpec
+from core.sides import RECIPES
 from core.submit import Watch, result_of
 from core.workspace import Workspace
 
@@ -34,6 +39,14 @@ class Setting:
 def delivered(spec: RunSpec, at: Setting) -> dict[str, Any]:
     """Submit a run, wait, and give what it delivers."""
     return result_of(at.workspace, at.workspace.submit(spec)[0], at.watch)
+
+
+def asked_project(name: str, at: Setting) -> Project:
+    """A project, or that of a recipe file. Raises CoreError `project_unknown`, those of recipes."""
+    if name in projects.names(at.workspace) or Path(name).suffix not in RECIPES:
+        return projects.load(at.workspace, name)
+    recipe = load(Path(name), name)
+    return Project(recipe.project, recipe.project, recipe)
 
 
 def known(run_id: str, at: Setting) -> Run:

@@ -140,7 +140,7 @@ def _add_curve(commands: object) -> None:
         commands, "curve", "train on parts of gold alone, and tell how many labelled sentences each mix is worth",
         "What was trained before is reused. Sizes and seeds have the project's training settings.",
     )  # fmt: skip
-    sub.add_argument("project", metavar="PROJECT", help="its name, as `projects` lists it")
+    sub.add_argument("project", metavar="PROJECT|RECIPE", help="a project, as `projects` lists it, or a YAML file")
     sub.add_argument("--sizes", type=numbers, metavar="N,N", help="gold sentences, all of them are added "
                      "(default 20, 40, 60 and 80 %% of them)")  # fmt: skip
     sub.add_argument("--seeds", type=numbers, default=[0, 1, 2, 3, 4], metavar="N,N", help="default 0,1,2,3,4")

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core import contrast, groups
-from core import project as projects
-from core.commands.answer import Answer, Setting, delivered
+from core.commands.answer import Answer, Setting, asked_project, delivered
 from core.errors import message
 from core.evaluation.scoring import interval
 from core.evaluation.worth import Curve, Resampled, Worth, learning_curve
@@ -39,7 +38,7 @@ def curve(args: Namespace, at: Setting) -> Answer:
 
     Raises CoreError `project_unknown`, `curve_size`, `curve_small`, `steps_missing`, and those of models.
     """
-    project = projects.load(at.workspace, args.project)
+    project = asked_project(args.project, at)
     stage = imported(at.workspace, delivered(import_spec(at.workspace, project.recipe), at))
     rows = len(stage.pools[GOLD])
     sizes = checked(args.sizes, rows) if args.sizes else sizes_of(rows)

@@ -3,23 +3,19 @@
 from argparse import Namespace
 from pathlib import Path
 
-from core import project as projects
 from core.brief.document import document
 from core.brief.facts import EXAMPLES, brief, counted
 from core.brief.words import page
-from core.commands.answer import Answer, Setting
+from core.commands.answer import Answer, Setting, asked_project
 from core.errors import CoreError, message
 from core.jobs.folder import write_text
 from core.params import slug
-from core.project import Project
-from core.recipe import load
-from core.sides import RECIPES
 
 
 def report(args: Namespace, at: Setting) -> Answer:
     """Write the report of a project. Raises what core.brief.facts.brief does, and CoreError `file_unwritable`."""
     found = brief(
-        at.workspace, _project(args.project, at), args.mix or "", args.baseline or "", args.split or "",
+        at.workspace, asked_project(args.project, at), args.mix or "", args.baseline or "", args.split or "",
         0 if args.no_sentences else EXAMPLES,
     )  # fmt: skip
     told = page(found, at.language, args.question or "", args.minutes)
@@ -45,11 +41,3 @@ def report(args: Namespace, at: Setting) -> Answer:
     }
     lines = [told.question, told.answer, *told.sure, message("line_report", {"file": str(path)}, at.language)]
     return Answer(data, "\n".join(lines))
-
-
-def _project(name: str, at: Setting) -> Project:
-    """A project, or that of a recipe. Raises CoreError `project_unknown`, those of recipes."""
-    if name in projects.names(at.workspace) or Path(name).suffix not in RECIPES:
-        return projects.load(at.workspace, name)
-    recipe = load(Path(name), name)
-    return Project(recipe.project, recipe.project, recipe)
