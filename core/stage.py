@@ -135,6 +135,11 @@ def unlabelled(recipe: Recipe, name: str, stage: Stage) -> bool:
     return root != GOLD and labelled_by(recipe, name) == root and not stage.imported["covered"][POOL + root]
 
 
+def drawable(recipe: Recipe, stage: Stage) -> dict[str, int]:
+    """Rows of gold and of each ingredient that something can be learned from."""
+    return {name: len(pool) for name, pool in stage.pools.items() if not unlabelled(recipe, name, stage)}
+
+
 def _unknown_dev_label(recipe: Recipe, stage: Stage, label: str) -> CoreError:
     file = recipe.data if isinstance(recipe.data, str) else recipe.data.dev or recipe.data.file or recipe.data.train
     row = stage.imported["first_rows"]["dev"][label]

@@ -30,6 +30,7 @@ from core.formats.importing import ImportParams, bring_in
 from core.formats.parts import Source
 from core.formats.preview import preview
 from core.labeller import told_of_labeller, trusted
+from core.mix_search import usual_most
 from core.models.catalogue import install
 from core.recipe import AugmentedIngredient, check
 from core.sources import import_spec, keep_named
@@ -399,6 +400,7 @@ def test_labels_by_a_run_count_as_whole_and_nothing_is_learned_without(space: Wo
     stage = Stage(imported, dict.fromkeys(("gold", "more", "named", "noisy"), corpus))
     params, names = settle(recipe, stage)
     assert (params.mask_outside, names) == ((), ["gold", "noisy"])
+    assert usual_most(drawable(recipe, stage), recipe.mix).keys() == {"named", "noisy"}  # what a search is over
     for part in ("more", "plain"):
         plain = {"plain": {"augmenter": "swap", "of": "more"}}
         other = check(data | {"ingredients": more | plain, "mix": {"parts": {part: 1}}}, tmp_path, "r.yaml")
