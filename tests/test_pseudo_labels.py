@@ -34,7 +34,7 @@ from core.mix_search import usual_most
 from core.models.catalogue import install
 from core.recipe import AugmentedIngredient, check
 from core.sources import import_spec, keep_named
-from core.stage import Stage, augment_spec_of, settle
+from core.stage import Stage, augment_spec_of, drawable, settle
 from core.tasks import task as task_of
 from core.tasks.example import spans
 from core.training import predictions

@@ -33,8 +33,9 @@ def search(args: Namespace, at: Setting) -> Answer:
     recipe = _recipe(args, at)
     try:
         stage, _ = staged(at.workspace, recipe, at.watch)
+        usual = usual_most(drawable(recipe, stage), recipe.mix)
         asked = MixSearch(
-            _most(args.over, usual_most(drawable(recipe, stage), recipe.mix)), args.runs, args.minutes, args.gain, args.repeats,
+            _most(args.over, usual), args.runs, args.minutes, args.gain, args.repeats,
             args.label, args.metric, args.worst, args.price, _condition(args.least), args.seed,
         )  # fmt: skip
         run, _ = ask(at.workspace, recipe, stage, asked)
