@@ -162,7 +162,7 @@ def test_how_sure_goes_by_fresh_seeds_and_kept_rows(found):
 @pytest.mark.parametrize("verdict", ["better", "worse", "same", "open"])
 def test_every_answer_has_its_words(found, verdict, language):
     told = page(_as(found, verdict), language)
-    said = [told.question, told.answer, *told.sure, *told.cost, *told.open, *told.more]
+    said = [told.question, told.answer, *told.sure, *told.cost, *told.worse, *told.open, *told.more]
     assert not [text for text in said if "report_" in text or "{" in text]
     keep = {"en": "keep gold only", "zh_CN": "只用金标"}[language]
     assert (keep in told.answer) == (verdict != "better")
@@ -172,6 +172,21 @@ def test_every_method_has_words_for_those_who_decide():
     for language in LANGUAGES:
         voice = Voice(language)
         assert not [name for name in AUGMENTERS if voice.say(f"made_{name}").startswith("report_")]
+
+
+def test_it_speaks_of_what_one_is_advised_to_do(found):
+    missed = [100 - counted(found.whole)[at] for at in (0, 1)]
+    assert missed[0] != missed[1]
+    for verdict, at in (("better", 1), ("same", 0)):
+        [line] = [line for line in page(_as(found, verdict)).open if "of 100 real names are missed" in line]
+        assert f"{missed[at]} of 100" in line
+
+
+def test_what_it_costs_in_wrong_marks_is_said(found):
+    wrong = replace(found.whole, wrong=(10.0, 40.0))
+    told = page(_as(found, "better", readings=[wrong, *found.readings[1:]]))
+    assert "marks 40 wrongly, 10 without" in told.answer
+    assert [line for line in told.worse if "40 for every 100" in line]
 
 
 # the sample's, as a file
@@ -213,7 +228,7 @@ def test_the_file_needs_nothing_and_runs_nothing_but_its_own(found, language):
 
 def test_text_from_users_stays_text(found):
     told = page(found, question=HOSTILE)
-    lines = [Marked("now", [Segment(HOSTILE), Segment(HOSTILE, HOSTILE)], [HOSTILE])]
+    lines = [Marked("now", [Segment(HOSTILE), Segment(HOSTILE, HOSTILE)], [HOSTILE], True)]
     told = replace(told, title=HOSTILE, examples=[replace(told.examples[0], lines=lines)], labels=(HOSTILE,))
     text = written.document(told)
     assert "<img" not in text and "\u202e" not in text and "{{ 7 * 7 }}" in text  # shown as it was typed

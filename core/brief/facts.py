@@ -7,27 +7,27 @@ from typing import Literal
 import numpy as np
 
 from core import contrast
-from core import project as projects
-from core.brief.hundred import Hundred, hundreds
+from core.brief.hundred import WHOLE, Hundred, hundreds
 from core.brief.sources import Sources, sources
-from core.confirm import fresh_only
+from core.confirm import difference_of, fresh_only
 from core.corpus import Corpus
 from core.cost import Cost, cost
 from core.errors import CoreError
 from core.evaluation.comparison import Comparison, compare, measure
-from core.evaluation.verdicts import ENOUGH_SEEDS, Judged, Metric
+from core.evaluation.verdicts import ENOUGH_SEEDS, MARGIN, Judged, Metric, Verdict
 from core.evaluation.worth import Worth, learning_curve
 from core.gold_curve import candidates as worth_candidates
 from core.gold_curve import curve_of, judged, resampled
 from core.groups import Group, comparable, counts_of, evaluated, groups, predicted, split_of
-from core.mix import GOLD
-from core.mixing import added
+from core.mix_found import BASELINES, Baseline
+from core.mix_fresh import FRESH
 from core.project import Project
+from core.repeats import told
 from core.report import browse
 from core.report.finding import Finding, findings
 from core.report.ledger import Change, Entry, ledger
-from core.scores import FEW
-from core.settle import sequential_pairs
+from core.scores import FEW, Counts
+from core.settle import decide, sequential_pairs
 from core.tasks import task as task_of
 from core.workspace import Workspace
 
@@ -40,11 +40,13 @@ _CLEAR = 0.5  # of the repeats must have changed their mind about it
 
 @dataclass(frozen=True)
 class Reading:
-    """One label, "" for all: what a hundred mentions come to, and of what is marked how much is right, 0..1."""
+    """One label, "" for all: what a hundred mentions come to; of what is marked how much is right, 0..1; and how many
+    marks are wrong for every hundred mentions. `right`, `wrong`: before, now."""
 
     label: str
     hundred: Hundred
-    right: tuple[float | None, float | None]  # before, now
+    right: tuple[float | None, float | None]
+    wrong: tuple[float, float]
     judged: Mapping[Metric, Judged]
 
     @property
@@ -75,9 +77,19 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Rival:
+    """What one would have mixed without a search, as the mix stands against it in F1 over all labels."""
+
+    name: Baseline
+    title: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
 class Brief:
-    """All that a report says. `rows`: of gold; `added`: rows that join it, by ingredient; `fresh`: the mix's repeats
-    are of seeds that it was not chosen by; `looks`: at test in this project; `seconds`: of all trainings together."""
+    """All that a report says. `rows`: of gold; `added`: rows that join it, by ingredient; `turned`: rows that most
+    repeats changed their mind about, for better and for worse; `fresh`: the mix's repeats are of seeds that it was not
+    chosen by; `looks`: at test in this project; `seconds`: of all trainings together."""
 
     project: Project
     split: str
@@ -89,6 +101,8 @@ class Brief:
     finding: Finding
     readings: Sequence[Reading]
     examples: Sequence[Example]
+    turned: tuple[int, int]
+    rivals: Sequence[Rival]
     fresh: bool
     looks: int
     cost: tuple[Cost, Cost]  # of the mix, of the baseline
@@ -130,6 +144,16 @@ class Brief:
         return "same" if verdict == "same" else "unclear"
 
     @property
+    def stays(self) -> bool:
+        """Whether the advice is to keep the baseline."""
+        return self.advice not in ("use", "use_for")
+
+    def chosen(self, one: Reading) -> int:
+        """Of a hundred, how many are found if one does as advised."""
+        before, now, _ = counted(one)
+        return before if self.stays else now
+
+    @property
     def sure(self) -> Sure:
         """How far to rely on that: on rows that nobody chose by and fresh seeds, on one of both, or on neither."""
         if self.advice in ("few", "unclear"):
@@ -139,8 +163,8 @@ class Brief:
 
     @property
     def weakest(self) -> Reading | None:
-        """The label of which the mix finds least, of those with enough mentions."""
-        return min(self.labels, key=lambda one: one.hundred.now, default=None)
+        """The label of which least is found if one does as advised, of those with enough mentions."""
+        return min(self.labels, key=self.chosen, default=None)
 
 
 def brief(
@@ -182,8 +206,8 @@ def _sides(
 def _confirmed(workspace: Workspace, project: Project, others: Sequence[Group]) -> Group | None:
     """The mix that was confirmed on fresh seeds last."""
     by_id = {group.id: group for group in others}
-    asked = [event for event in projects.events(workspace, project.slug) if event.get("event") == "search_confirm"]
-    return next((by_id[event["group"]] for event in reversed(asked) if event.get("group") in by_id), None)
+    asked = reversed(told(workspace, project.slug, FRESH))
+    return next((by_id[event["group"]] for event in asked if event.get("group") in by_id), None)
 
 
 def _brief(
@@ -203,6 +227,7 @@ def _brief(
     found = findings({other.name: comparison}, sequential=grown)[other.name]
     titles = contrast.titles([*there])
     known = sources(workspace, project, other, base)
+    changed = ledger(before, after)
     return Brief(
         project=project,
         split=split,
@@ -212,8 +237,13 @@ def _brief(
         rows=known.gold_rows,
         added=known.added,
         finding=found,
-        readings=_readings(workspace, base, other, split, comparison, found),
-        examples=_examples(workspace, base, other, split, ledger(before, after), most),
+        readings=_readings(workspace, (base, other), split, comparison, found, (before, after)),
+        examples=_examples(workspace, base, other, split, changed, most),
+        turned=(
+            sum(one.after - one.before >= _CLEAR for one in changed),
+            sum(one.before - one.after >= _CLEAR for one in changed),
+        ),
+        rivals=_rivals(workspace, project, there, other, split),
         fresh=fresh,
         looks=len(contrast.looks(workspace, project.slug)),
         cost=(cost(workspace, other, other.finished), cost(workspace, base, base.finished)),
@@ -240,20 +270,50 @@ def _repeats(
 
 
 def _readings(
-    workspace: Workspace, base: Group, other: Group, split: str, comparison: Comparison, found: Finding
+    workspace: Workspace,
+    both: tuple[Group, Group],
+    split: str,
+    comparison: Comparison,
+    found: Finding,
+    counts: tuple[Sequence[Counts], Sequence[Counts]],
 ) -> list[Reading]:
     names = [one.label for one in comparison.labels]
-    shares = hundreds(workspace, base, other, split, names)
+    shares = hundreds(workspace, *both, split, names)
+    wrong = [_wrong(of_group) for of_group in counts]
     return [
         Reading(
             one.label,
             shares[one.label],
             (one.baseline["precision"], one.other["precision"]),
+            (float(wrong[0][at]), float(wrong[1][at])),
             {judged.metric: judged for judged in found.judged if judged.label == one.label},
         )
-        for one in comparison.all
+        for at, one in enumerate(comparison.all)
         if one.label in shares
     ]
+
+
+def _wrong(group: Sequence[Counts]) -> np.ndarray:
+    """Wrong marks for every hundred mentions of gold: all labels together, then each; a mean over repeats."""
+    each = np.mean([(counts.pred - counts.tp).sum(axis=0) for counts in group], axis=0)
+    gold = group[0].gold.sum(axis=0)
+    return WHOLE * np.append(each.sum(), each) / np.maximum(1, np.append(gold.sum(), gold))
+
+
+def _rivals(workspace: Workspace, project: Project, there: Sequence[Group], mix: Group, split: str) -> list[Rival]:
+    """The baselines of the search that confirmed a mix last, but gold only; as far as there are enough repeats."""
+    by_id = {group.id: group for group in there}
+    asked = next((one for one in reversed(told(workspace, project.slug, FRESH)) if one.get("group") == mix.id), None)
+    out: list[Rival] = []
+    for name in BASELINES if asked else ():
+        group = by_id.get(str(asked["baselines"].get(name, ""))) if asked else None
+        if name == "gold" or group is None:
+            continue
+        group = fresh_only(workspace, project.slug, group)
+        if min(len(evaluated(workspace, one, split)) for one in (group, mix)) >= ENOUGH_SEEDS:
+            known = difference_of(workspace, mix, group, split)
+            out.append(Rival(name, group.name, decide(known.value, known.p, known.p_same(MARGIN))[0]))
+    return out
 
 
 def _examples(
@@ -297,11 +357,6 @@ def _candidate(titles: Mapping[str, str], group: Group) -> Candidate:
     scores = [run.score for run in group.runs.values() if run.state == "succeeded" and run.score is not None]
     mean = sum(scores) / len(scores) if scores else None
     return Candidate(titles[group.id], len(group.finished), mean, bool(group.tune))
-
-
-def gold_alone(group: Group) -> bool:
-    """Whether a mix is gold and nothing else."""
-    return not added(group.mix) and set(group.mix.parts) <= {GOLD}
 
 
 def counted(one: Reading) -> tuple[int, int, int]:

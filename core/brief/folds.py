@@ -121,7 +121,8 @@ def what(voice: Voice, part: Origin | None, name: str = "") -> str:
     if part is None:
         return "-"
     if part.made is not None:
-        return voice.say("what_made", of=part.of, how=voice.say(f"made_{part.made.method}"))
+        how = voice.say(f"made_{part.made.method}")
+        return voice.say("what_made_gold" if part.of == GOLD else "what_made", of=part.of, how=how)
     return voice.say("what_split") if name in SPLITS else voice.say("what_file")
 
 

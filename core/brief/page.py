@@ -22,11 +22,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Marked:
-    """A sentence in one state. `segments`: its words; `labels`: of the whole row."""
+    """A sentence in one state. `segments`: its words; `labels`: of the whole row; `right`: whether it is as it should
+    be."""
 
     lead: str
     segments: Sequence[Segment]
     labels: Sequence[str]
+    right: bool
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Page:
     examples: Sequence[Shown]
     no_examples: str
     cost: Sequence[str]
+    worse: Sequence[str]
     open: Sequence[str]
     folds: Sequence[Fold]
     words: Mapping[str, str] = field(default_factory=dict[str, str])  # headings and buttons

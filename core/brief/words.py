@@ -5,16 +5,15 @@ comes after it.
 """
 
 import time
+from collections.abc import Sequence
 
+from core.brief.balance import cost, labelled, marks, unknown, worse
 from core.brief.facts import Brief, Example, Reading, counted
-from core.brief.folds import folds, what
+from core.brief.folds import folds
 from core.brief.page import Figure, Marked, Page, Shown
 from core.brief.voice import Voice
-from core.errors import Value, message
+from core.errors import Value
 from core.evaluation.verdicts import ENOUGH_SEEDS, Metric
-from core.evaluation.worth import about
-from core.gold_curve import worth_words
-from core.scores import FEW
 from core.tasks import task as task_of
 
 MINUTES = 1.0  # that labelling a row is taken to take, where nobody says
@@ -36,12 +35,13 @@ def page(found: Brief, language: str = "en", question: str = "", minutes: float 
         tone={"use": "good", "use_for": "good", "worse": "bad", "same": "bad"}.get(found.advice, "open"),
         sure=_sure(found, voice),
         figures=[_figure(found, voice, one) for one in (found.whole, *shown)],
-        more=_more(found, voice, len(told) - len(shown)),
+        more=_more(found, voice, [one.label for one in told if one not in shown]),
         legend={kind: voice.say(f"icon_{kind}") for kind in ("kept", "gained", "lost", "neither", "strip")},
         examples=[_example(found, voice, one) for one in found.examples],
         no_examples="" if found.examples else voice.say("no_examples"),
-        cost=_cost(found, voice, minutes),
-        open=_open(found, voice),
+        cost=cost(found, voice, minutes),
+        worse=worse(found, voice),
+        open=unknown(found, voice),
         folds=folds(found, voice),
         words={code: voice.say(f"head_{code}") for code in _HEADS},
         labels=found.data.schema.labels,
@@ -58,8 +58,9 @@ def _question(found: Brief, voice: Voice) -> str:
 def _answer(found: Brief, voice: Voice) -> str:
     before, now, _ = counted(found.whole)
     told = voice.say("found_of", now=now, before=before)
-    if None not in found.whole.right:
-        told = voice.after(told, voice.say("right_of", before=_of(found.whole.right[0]), now=_of(found.whole.right[1])))
+    if marks(found.whole):
+        wrong = [round(one) for one in found.whole.wrong]
+        told = voice.after(told, voice.say("wrong_of", before=wrong[0], now=wrong[1]))
     labels = voice.joined(dict.fromkeys(one.label for one in found.finding.gains))
     enough = {"n": found.finding.seeds, "need": ENOUGH_SEEDS}
     return voice.after(voice.say(f"answer_{found.advice}", labels=labels, **enough), told)
@@ -70,20 +71,25 @@ def _sure(found: Brief, voice: Voice) -> list[str]:
     code = f"sure_rather_{place}" if found.sure == "rather" else f"sure_{found.sure}"
     values: dict[str, Value] = {"n": found.finding.seeds, "rows": f"{len(found.data):,}"}
     out = [voice.say(code, tried=len(found.candidates), **values)]
+    if len(found.candidates) > 2 and found.sure in ("confident", "not"):
+        out.append(voice.say("best_of", tried=len(found.candidates)))
+    unstated = [name for name in labelled(found) if not found.sources.licences.get(name)]
+    if unstated and not found.stays:
+        out.insert(0, voice.say("provided", names=voice.joined(unstated)))
     judged = found.whole.judged.get("recall")
     if judged is not None and judged.interval is not None:
-        low, high = (f"{100 * end:+.0f}" for end in judged.interval)
+        low, high = (f"{100 * end:+z.0f}".replace("+0", "0") for end in judged.interval)
         out.append(voice.say("likely", low=low, high=high))
     if found.unlike:
         out.append(voice.say("unlike"))
     return out
 
 
-def _more(found: Brief, voice: Voice, left: int) -> list[str]:
+def _more(found: Brief, voice: Voice, left: Sequence[str]) -> list[str]:
     """Of labels that are never found, and of others that have no figure."""
     never = [one.label for one in found.labels if counted(one) == (0, 0, 0)]
     out = [voice.say("never", labels=voice.joined(never))] if never else []
-    return [*out, voice.say("more_labels", n=left)] if left else out
+    return [*out, voice.say("more_labels", labels=voice.joined(left))] if left else out
 
 
 def _worse(one: Reading) -> bool:
@@ -93,7 +99,7 @@ def _worse(one: Reading) -> bool:
 def _figure(found: Brief, voice: Voice, one: Reading) -> Figure:
     before, now, lost = counted(one)
     label = one.label or voice.say("all_labels")
-    gone = voice.say("lost", n=lost) if lost else voice.say("none_lost")
+    gone = voice.say("lost", n=lost) if lost else voice.say("hardly_lost" if one.hundred.lost >= 0.05 else "none_lost")
     text = voice.say("label_of" if one.label else "all_of", label=label, before=before, now=now, lost=gone)
     rates = (one.hundred.before / 100, one.hundred.now / 100)
     judged = one.judged.get("recall")
@@ -107,78 +113,54 @@ def _figure(found: Brief, voice: Voice, one: Reading) -> Figure:
 
 def _right(voice: Voice, one: Reading, label: str) -> str:
     before, now = one.right
-    whose = "" if one.label else "_all"
     if now is None or not (now or before):
         return voice.say("marks_none")
-    return voice.say(f"right_now{whose}", label=label, before=_of(before), now=_of(now))
+    told = voice.say("right_now" if one.label else "right_now_all", label=label, before=_of(before), now=_of(now))
+    if not marks(one):
+        return told
+    return voice.after(told, voice.say("wrong_now", before=round(one.wrong[0]), now=round(one.wrong[1])))
 
 
 def _says(found: Brief, voice: Voice, one: Reading) -> str:
     """What may be said of both differences of a label."""
     if not found.finding.enough:
         return voice.say("says_few")
-    told = [voice.say(f"says_{metric}_{j.verdict}") for metric in _METRICS if (j := one.judged.get(metric))]
-    return voice.joined(dict.fromkeys(told))
+    verdicts = {metric: judged.verdict for metric in _METRICS if (judged := one.judged.get(metric))}
+    if set(verdicts.values()) == {"open"}:
+        return voice.say("says_open")
+    return voice.joined(dict.fromkeys(voice.say(f"says_{metric}_{word}") for metric, word in verdicts.items()))
 
 
 def _example(found: Brief, voice: Voice, one: Example) -> Shown:
     finding = found.finding
     n = [round(share * repeats) for share, repeats in zip(one.shares, finding.repeats, strict=True)]
     note = voice.say("example_note", before=n[0], all=finding.repeats[0], now=n[1], of=finding.repeats[1])
-    rows = (("gold", one.gold), ("before", one.before), ("now", one.now))
-    lines = [Marked(voice.say(f"example_{lead}"), row.segments, row.labels or ()) for lead, row in rows]
-    return Shown(voice.say(f"example_{one.change}"), note, one.change == "fixed", lines)
+    better = one.change == "fixed"
+    lines = [
+        Marked(voice.say(f"example_{lead}"), row.segments, row.labels or (), right)
+        for lead, row, right in (("before", one.before, not better), ("now", one.now, better))
+    ]
+    return Shown(voice.say(f"example_{one.change}"), note, better, lines)
 
 
-def _cost(found: Brief, voice: Voice, minutes: float) -> list[str]:
-    out = [voice.say("cost_part", rows=f"{rows:,}", name=name, what=what(voice, found.sources.parts.get(name)))
-           for name, rows in sorted(found.added.items(), key=lambda one: -one[1])]  # fmt: skip
-    labelled = [name for name in found.added if (part := found.sources.parts.get(name)) and part.made is None]
-    out.append(voice.say("cost_labelled", names=voice.joined(labelled)) if labelled else voice.say("cost_nobody"))
-    mine, base = (one.seconds for one in found.cost)
-    if mine is not None and base is not None:
-        out.append(
-            voice.say("cost_time", time=voice.long(mine), before=voice.long(base), all=voice.long(found.seconds))
-        )
-    return [*out, *_worth(found, voice, minutes)]
-
-
-def _worth(found: Brief, voice: Voice, minutes: float) -> list[str]:
-    if found.worth is None:
-        return [voice.say("worth_unknown")]
-    worth, split = found.worth
-    code, values = worth_words(worth, voice.say("this_mix"))
-    out = [message(code, values, voice.language)]
-    if worth.code == "gain" and worth.sentences is not None:
-        rows = about(worth.sentences)
-        out.append(voice.say("worth_minutes", minutes=minutes, time=voice.long(60 * minutes * rows)))
-    if split != found.split:
-        out.append(voice.say("worth_dev"))
-    return out
-
-
-def _open(found: Brief, voice: Voice) -> list[str]:
-    out = [voice.say("next_missed", missed=100 - counted(found.whole)[1])]
-    weakest = found.weakest
-    if weakest is not None and len(found.labels) > 1:
-        values: dict[str, Value] = {"label": weakest.label, "gold": found.gold.get(weakest.label, 0)}
-        out.append(voice.say("next_label", now=counted(weakest)[1], **values))
-    for loss in found.finding.losses:
-        out.append(voice.say(f"loss_{loss.metric}", label=loss.label))
-    unsettled = [one.label for one in found.labels if one.label in found.finding.none_shown]
-    unsettled = [label for label in unsettled if label not in found.finding.same]
-    if unsettled and found.finding.enough:
-        out.append(voice.say("open_labels", labels=voice.joined(unsettled[:12]), n=len(unsettled)))
-    few = [one.label for one in found.readings[1:] if one.few]
-    if few:
-        out.append(voice.say("few_labels", labels=voice.joined(few[:12]), least=FEW))
-    if found.split != "test":
-        out.append(voice.say("open_test"))
-    out.append(voice.say("open_text", rows=f"{len(found.data):,}"))
-    return out
-
-
-_HEADS = (*("report", "changes", "judge", "cost", "open", "check", "present", "next", "back", "end", "keys"),)
+_HEADS = (
+    *(
+        "report",
+        "changes",
+        "judge",
+        "cost",
+        "worse",
+        "open",
+        "check",
+        "right",
+        "wrong",
+        "present",
+        "next",
+        "back",
+        "end",
+        "keys",
+    ),
+)
 
 
 def _of(rate: float | None) -> str:
