@@ -58,6 +58,7 @@ VIEWS: Mapping[str, Sequence[Mapping[str, str]]] = {
         {"drawer": "slices", "slice": "text", "holding": "bike", "split": "test"},
         {"with": "sentence:short"},
     ),
+    "report": ({},),
     "models": ({},),
 }
 OTHER_KIND = re.compile(r"(?i)mention|\bentit|\bborder|sentence|实体|提及|边界|句")  # what is not said of whole texts

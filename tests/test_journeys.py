@@ -20,7 +20,7 @@ from tests.browser import WAIT, SecondTab, Visitor, browsing, needs_chromium, se
 
 pytestmark = [needs_chromium(), pytest.mark.timeout(420)]
 DATA = Path(os.environ["PEIBI_DATA"]) if "PEIBI_DATA" in os.environ else None
-PAGES = ("home", "data", "augment", "mix", "runs", "compare", "models", "storage")
+PAGES = ("home", "data", "augment", "mix", "runs", "compare", "report", "models", "storage")
 HEADINGS = {
     "en": {
         "data": "Data",
@@ -28,12 +28,13 @@ HEADINGS = {
         "mix": "Mix",
         "runs": "Runs",
         "compare": "Compare",
+        "report": "Report",
         "models": "Models",
         "storage": "Storage",
     },
     "zh_CN": {
         **{"data": "数据", "augment": "增强", "mix": "配比", "runs": "运行", "compare": "对比", "models": "模型"},
-        "storage": "存储",
+        **{"report": "报告", "storage": "存储"},
     },
 }
 SHORT = 4  # training steps of a journey
@@ -83,6 +84,29 @@ def test_from_an_empty_workspace_to_why(tmp_path):
         assert heading(visitor) == "Compare" and "project=newsroom" in visitor.page.url
         visitor.see("harbour news")
         assert visitor.page.locator(".js-plotly-plot").count() and not visitor.errors()
+
+
+def test_a_report_is_presented_and_taken_along(sampled, tmp_path):
+    _, address = sampled
+    with browsing(address) as visitor:
+        visitor.goto("/report?project=newsroom")
+        with visitor.page.expect_download() as taken:
+            visitor.page.get_by_role("button", name="Download as one file").click()
+        taken.value.save_as(tmp_path / "report.html")
+        visitor.page.goto(f"{address}/?show=1&project=newsroom&lang=zh_CN")
+        report = visitor.page.frame_locator("iframe").first
+        report.get_by_role("button", name="演示").click(timeout=WAIT)
+        report.get_by_text("1 / 3").wait_for(timeout=WAIT)
+        visitor.page.keyboard.press("ArrowRight")
+        report.get_by_role("heading", name="请您自己判断").wait_for(timeout=WAIT)
+        visitor.page.keyboard.press("Escape")
+        report.get_by_text("供核查").wait_for(timeout=WAIT)
+        assert not visitor.page.get_by_role("link").filter(has_text="存储").count()  # nothing else to go to
+        visitor.page.goto((tmp_path / "report.html").as_uri())  # a file, without a server
+        visitor.page.get_by_role("heading", level=1).wait_for(timeout=WAIT)
+        visitor.page.keyboard.press("p")
+        visitor.page.get_by_text("1 / 3").wait_for(timeout=WAIT)
+        assert not visitor.page.get_by_role("heading", name="For those who check").is_visible()
 
 
 @pytest.mark.skipif(DATA is None, reason="PEIBI_DATA is not set")

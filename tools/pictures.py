@@ -33,6 +33,7 @@ SCENES: Mapping[str, str] = {
     "mix": "/mix?project=newsroom&m=gold*1~harbour%20news*1",
     "runs": "/runs?project=newsroom",
     "compare": "/compare?project=newsroom&split=test",
+    "report": "/report?project=newsroom",
     "models": "/models?project=newsroom",
     "storage": "/storage?project=newsroom",
 }

@@ -9,7 +9,8 @@ from core.gold_curve import worth_words
 from core.scores import FEW
 
 _NAMED = 12  # labels that are named at most
-_MARKEDLY = 1.0  # wrong marks more for every hundred mentions, from which it is said
+_MARKEDLY, _FAR = 1.0, 10.0  # wrong marks more for every hundred mentions, from which it is said; of a label
+_TOLD = 4  # labels of which that is said
 
 
 def labelled(found: Brief) -> list[str]:
@@ -33,14 +34,15 @@ def cost(found: Brief, voice: Voice, minutes: float) -> list[str]:
     own = labelled(found)
     if own:
         out.append(voice.say("cost_labelled", names=voice.joined(own)))
-    for name, rows in sorted(found.added.items(), key=lambda one: -one[1]):
-        part = found.sources.parts.get(name)
-        out.append(voice.say("cost_part", rows=f"{rows:,}", name=name, what=what(voice, part)))
     mine, base = (one.seconds for one in found.cost)
     if mine is not None and base is not None:
         times = {"time": voice.long(mine), "before": voice.long(base), "all": voice.long(found.seconds)}
         out.append(voice.say("cost_time", **times))
-    return [*out, *_worth(found, voice, minutes)]
+    out += _worth(found, voice, minutes)
+    for name, rows in sorted(found.added.items(), key=lambda one: -one[1]):
+        part = found.sources.parts.get(name)
+        out.append(voice.say("cost_part", rows=f"{rows:,}", name=name, what=what(voice, part)))
+    return out
 
 
 def _worth(found: Brief, voice: Voice, minutes: float) -> list[str]:
@@ -63,6 +65,8 @@ def worse(found: Brief, voice: Voice) -> list[str]:
     before, now = found.whole.wrong
     if marks(found.whole) and now - before >= _MARKEDLY:
         out.append(voice.say("worse_wrong", before=round(before), now=round(now)))
+        out += [voice.say("worse_labels", labels=voice.joined(mine))] if (mine := _marked_more(found, voice)) else []
+        out += [] if found.stays else [voice.say("worse_trade")]
     out += [voice.say(f"loss_{loss.metric}", label=loss.label) for loss in found.finding.losses if loss.label]
     if counted(found.whole)[2]:
         out.append(voice.say("worse_lost", lost=counted(found.whole)[2]))
@@ -73,6 +77,16 @@ def worse(found: Brief, voice: Voice) -> list[str]:
     if feared:
         out.append(voice.say("worse_feared", labels=voice.joined(feared[:_NAMED])))
     return out
+
+
+def _marked_more(found: Brief, voice: Voice) -> list[str]:
+    """The labels that are marked wrongly more often by far, those with the largest difference first."""
+    more = [one for one in found.labels if one.wrong[1] - one.wrong[0] >= _FAR]
+    more.sort(key=lambda one: one.wrong[0] - one.wrong[1])
+    return [
+        voice.say("worse_label", label=one.label, before=round(one.wrong[0]), now=round(one.wrong[1]))
+        for one in more[:_TOLD]
+    ]
 
 
 def _feared(one: Reading, margin: float) -> bool:
@@ -88,7 +102,7 @@ def unknown(found: Brief, voice: Voice) -> list[str]:
     if weakest is not None and len(found.labels) > 1:
         values: dict[str, Value] = {"label": weakest.label, "gold": found.gold.get(weakest.label, 0)}
         out.append(voice.say("next_label", now=found.chosen(weakest), **values))
-    for rival in found.rivals:
+    for rival in sorted(found.rivals, key=lambda one: one.name != "single"):
         out.append(voice.say(f"rival_{rival.verdict}", what=voice.say(f"rival_{rival.name}", mix=rival.title)))
     none_shown = [label for label in found.finding.none_shown if label not in found.finding.same]
     if none_shown and found.finding.enough:

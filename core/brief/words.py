@@ -112,13 +112,19 @@ def _figure(found: Brief, voice: Voice, one: Reading) -> Figure:
 
 
 def _right(voice: Voice, one: Reading, label: str) -> str:
-    before, now = one.right
-    if now is None or not (now or before):
+    before, now = _shares(one)
+    if not (now or before):
         return voice.say("marks_none")
     told = voice.say("right_now" if one.label else "right_now_all", label=label, before=_of(before), now=_of(now))
     if not marks(one):
         return told
     return voice.after(told, voice.say("wrong_now", before=round(one.wrong[0]), now=round(one.wrong[1])))
+
+
+def _shares(one: Reading) -> list[float]:
+    """Of what is marked, how much is right before and now, all repeats together."""
+    found = (one.hundred.before, one.hundred.now)
+    return [right / (right + wrong) if right + wrong else 0.0 for right, wrong in zip(found, one.wrong, strict=True)]
 
 
 def _says(found: Brief, voice: Voice, one: Reading) -> str:
@@ -163,5 +169,5 @@ _HEADS = (
 )
 
 
-def _of(rate: float | None) -> str:
-    return "-" if rate is None else f"{100 * rate:.0f}"
+def _of(rate: float) -> str:
+    return f"{100 * rate:.0f}"
