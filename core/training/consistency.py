@@ -8,7 +8,6 @@ stands for it was kept; and among sure predictions, each class counts by the inv
 since O would drown all others. Where an item has any number of labels, each of them is a choice between two.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,16 +26,16 @@ from core.training.settings import TrainParams
 if TYPE_CHECKING:
     import torch
 
-EXCHANGED = float(os.environ.get("X_EX", "0.15"))  # of the sub-tokens
+EXCHANGED = 0.15  # of the sub-tokens
 TEMPERATURE = 0.4  # that predictions are sharpened by
-SURE = float(os.environ.get("X_SURE", "0.8"))  # the least probability of a prediction that is learned from
+SURE = 0.8  # the least probability of a prediction that is learned from
 _DRAWN, _CHANGED = 1, 2  # streams of random numbers
 
 
 @dataclass(frozen=True)
 class Text:
     """Rows without labels, as a training reads them. `marks`: the encoder's own sub-tokens, which are never exchanged;
-    `batches`: the rows of each step."""
+    `fillers`: all others, which stand in for those that are; `batches`: the rows of each step."""
 
     feed: Feed
     marks: np.ndarray
@@ -72,10 +71,7 @@ def text_of(
         batches += batching.epoch(pieces.lengths, params.batch_tokens, seed, number)
         number += 1
     marks = np.array(loading.tokenizer(base).encode("", add_special_tokens=True).ids)
-    if os.environ.get("X_MASK"):
-        fillers = np.array([loading.tokenizer(base).token_to_id("[MASK]")])
-    else:
-        fillers = pieces.ids[~np.isin(pieces.ids, marks)]
+    fillers = pieces.ids[~np.isin(pieces.ids, marks)]
     return Text(Feed(pieces, loading.pad_id(base)), marks, fillers, batches, seed)
 
 
@@ -86,8 +82,6 @@ def exchanged(pieces: Pieces, text: Text, rng: np.random.Generator) -> tuple[Pie
     ids = np.array(pieces.ids)
     ids[hit] = rng.choice(text.fillers, int(hit.sum()))
     starts = np.repeat(pieces.rows[:-1], np.diff(pieces.items))
-    if os.environ.get("X_ALL"):
-        return replace(pieces, ids=ids), pieces.places >= 0
     return replace(pieces, ids=ids), (pieces.places >= 0) & ~hit[starts + np.maximum(pieces.places, 0)]
 
 
@@ -110,8 +104,6 @@ def goal_of(choices: "torch.Tensor", kinds: int = 1) -> Goal:
     certain = (sure >= SURE).to(choices.dtype)
     counts = torch.zeros(options * kinds, dtype=choices.dtype, device=choices.device).index_add_(0, winner, certain)
     weights = certain * counts[winner].clamp_min(1).rsqrt()
-    if os.environ.get("X_FLAT"):
-        weights = certain
     return Goal((choices / TEMPERATURE).softmax(-1), weights * (certain.sum() / weights.sum().clamp_min(1e-12)))
 
 
