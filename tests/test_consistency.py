@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import HARBOUR
 from delivered import network_of
+from streamlit.testing.v1 import AppTest
 from test_explain import computed, harbour_run, note
 from test_explain import whole as subject_of
 from test_training import RESOLVED, SETTINGS, tensors
@@ -308,3 +309,40 @@ def test_a_step_costs_what_it_computes():
     assert effort.of_step(found, replace(text, frozen_layers=0), 0, 1000) < 2.5 * effort.of_step(
         found, TrainParams(frozen_layers=0), 0, 1000
     )
+
+
+# the form
+
+
+def form(root: str, texts: list[str], known: str | None) -> None:
+    import os
+
+    import streamlit as st
+
+    from components import training_form
+    from core.training.settings import TrainParams
+
+    os.environ["PEIBI_HOME"] = root
+    training_form.take_in("texts", TrainParams(consistency=known, consistency_weight=2.0 if known else 1.0))
+    st.session_state["asked"] = training_form.more("texts", "full", texts)
+
+
+def test_the_form_offers_it_where_there_is_such_text(tmp_path, monkeypatch):
+    monkeypatch.setenv("PEIBI_HOME", str(tmp_path))
+    key = "mix_train_texts_consistency"
+
+    def opened(texts: list[str], known: str | None) -> AppTest:
+        page = AppTest.from_function(form, args=(str(tmp_path), texts, known), default_timeout=60).run()
+        assert not page.exception
+        return page
+
+    assert key not in [box.key for box in opened([], None).selectbox]
+    gone = opened([], "more")  # its ingredient was taken out
+    assert gone.session_state["asked"] == {} and f"{key}_weight" not in {box.key for box in gone.number_input}
+    page = opened(["more", "wiki"], "more")
+    assert page.session_state["asked"] == {"consistency": "more", "consistency_weight": 2.0}
+    page.selectbox(key).set_value("wiki").run()
+    page.number_input(f"{key}_weight").set_value(0.5).run()
+    assert page.session_state["asked"] == {"consistency": "wiki", "consistency_weight": 0.5}
+    page.selectbox(key).set_value(None).run()
+    assert page.session_state["asked"] == {}

@@ -45,9 +45,9 @@ class Job:
     seed: int
     classes: int
     evaluate: Look
-    text: Text | None  # without labels, that consistency is learned from
     environment: Mapping[str, Any]  # versions, precision, threads: a checkpoint made under others is refused
     began: float = field(default_factory=time.monotonic)  # when this attempt began, on a clock that nobody sets
+    text: Text | None = None  # without labels, that consistency is learned from
 
     @property
     def seconds(self) -> float:

@@ -99,7 +99,7 @@ def run(ctx: RunContext) -> None:
     environment = {k: ctx.resolved[k] for k in ("device", "precision", "threads")} | {"versions": dict(versions())}
     job = Job(
         task, prepared.encoded, train_feed, settings, prepared.steps, settings.evaluation_steps(prepared.steps, looks),
-        params.seed, len(classes), evaluate, _text(ctx, task, params, prepared.steps, base), environment, began,
+        params.seed, len(classes), evaluate, environment, began, _text(ctx, task, params, prepared.steps, base),
     )  # fmt: skip
     first_batch.keep(ctx.folder, lambda: _first_batch(prepared, params, classes, base))
     _tell_sizes(ctx, job, dev_pieces, looks)
