@@ -15,8 +15,10 @@ from test_explain import computed, harbour_run, note
 from test_explain import whole as subject_of
 from test_training import RESOLVED, SETTINGS, tensors
 
+from core import card_text
 from core import corpus as corpora
 from core import project as projects
+from core.card import card
 from core.corpus import Corpus
 from core.errors import CoreError
 from core.explain import explained
@@ -29,7 +31,7 @@ from core.mix import Mix
 from core.models.catalogue import install
 from core.params import canonical
 from core.recipe import check, load
-from core.recipe_text import recipe_text
+from core.recipe_text import recipe_data, recipe_text
 from core.report import formulas
 from core.runs import TEXT, RunSpec
 from core.stage import Stage, settle, train_specs
@@ -346,3 +348,30 @@ def test_the_form_offers_it_where_there_is_such_text(tmp_path, monkeypatch):
     assert page.session_state["asked"] == {"consistency": "wiki", "consistency_weight": 0.5}
     page.selectbox(key).set_value(None).run()
     assert page.session_state["asked"] == {}
+
+
+# from recipe to card
+
+
+def test_a_recipe_is_carried_out_and_the_card_tells_it(tmp_path, tiny_model, core):
+    sentences = read(HARBOUR, name="h", options=ReadOptions()).corpus.table.column("tokens").to_pylist()
+    (tmp_path / "more.txt").write_text("\n".join(" ".join(words) for words in sentences[:30]), encoding="utf-8")
+    recipe = {
+        "version": 1,
+        "data": {"file": str(HARBOUR), "split": {"dev": 0.2}},
+        "ingredients": {"more": {"file": "more.txt", "options": {"unlabelled": True, "separator": "space"}}},
+        "train": {"model": str(tiny_model), "steps": 4, "batch_tokens": 128, "seeds": [0, 1], "consistency": "more"},
+    }
+    (tmp_path / "r.yaml").write_text(json.dumps(recipe))
+    space = Workspace.open(tmp_path / "ws")
+    done = core("run", "r.yaml", "--json", "--workspace", space.root, folder=tmp_path)
+    assert done.status == 0, done.stderr
+    assert set(done.json["mix"]["realised"]) == {"gold"} and done.json["corpus"]["ingredients"]["more"] < 30  # dev's
+    for made in done.json["runs"]:
+        assert len(noted(space.run_folder(made["id"]), "consistency")) == 4
+    found = card(space, done.json["runs"][0]["id"])
+    told = card_text.text(found, "safetensors")
+    assert "trained to be consistent" in told and "the text of more" in told and "labelled rows of more" not in told
+    again = recipe_data(found.recipe())
+    assert again["train"]["consistency"] == "more" and set(again["ingredients"]) == {"more"}
+    assert check(again, tmp_path, "again.yaml").train.consistency == "more"
