@@ -239,7 +239,7 @@ def _text_words() -> Mapping[str, FieldWords]:
             t("Consistency on text without labels"),
             t(
                 "The model learns to say of a sentence of this text, some of whose sub-words were exchanged, what it "
-                "says of the sentence as it is, where it is sure enough. A step then costs two to five times as much."
+                "says of the sentence as it is, where it is sure enough. A step then costs two to three times as much."
             ),
             unset=t("none"),
         ),
