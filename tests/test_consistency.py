@@ -28,6 +28,7 @@ from core.jobs.faults import FaultError
 from core.jobs.folder import last_metrics
 from core.jobs.trainer import Context
 from core.mix import Mix
+from core.mix_search import Frame, MixSearch, SearchParams
 from core.models.catalogue import install
 from core.params import canonical
 from core.recipe import check, load
@@ -223,7 +224,7 @@ def staged(place: Mapping[str, Any], ingredients: Mapping[str, Any], train: Mapp
     imported = {
         "labels": {"train": labels, "dev": labels, "pool:more": [], "pool:other": labels},
         "covered": {"pool:more": [], "pool:other": labels},
-        "corpora": {"train": "1" * 64, "dev": "2" * 64},
+        "corpora": {"train": place["gold"].id, "dev": place["dev"].id},
     }
     pools = {"gold": place["gold"], "more": place["text:more"], "other": place["gold"]}
     return recipe, Stage(imported, {n: c for n, c in pools.items() if n == "gold" or n in ingredients})
@@ -239,6 +240,14 @@ def test_the_text_is_an_input_of_its_own_and_a_training_without_it_is_what_it_wa
     assert without.params["train"] == {"steps": 5} and with_text.params["mix"] == without.params["mix"]
     recipe, stage = staged(place, MORE, {"steps": 5, "consistency_weight": 2.0})  # of no use, and left aside
     assert train_specs(stage, *settle(recipe, stage), "3" * 64, [0]) == [without]
+
+
+def test_a_search_for_mixes_trains_with_it_and_counts_it_as_no_ingredient(place):
+    recipe, stage = staged(place, MORE, {"steps": 5, "consistency": "more"})
+    [like] = train_specs(stage, *settle(recipe, stage), "3" * 64, [0])
+    asked = SearchParams("p", recipe_data(recipe), stage.imported, like.params["train"], MixSearch({"other": 1.0}))
+    frame = Frame.of(Workspace(place["root"]), RunSpec("search", like.inputs, canonical(asked)))
+    assert frame.specs({}, [0]) == [like] and frame.ground.names == [] and frame.rows({}) == ()
 
 
 def test_what_consistency_cannot_be_learned_from_is_refused(place):

@@ -21,6 +21,7 @@ from core.pipeline import staged
 from core.recipe import Recipe, load, placed
 from core.recipe_text import mix_name
 from core.search.attribution import Attribution
+from core.stage import unlabelled
 from core.submit import result_of, wait
 
 
@@ -32,7 +33,7 @@ def search(args: Namespace, at: Setting) -> Answer:
     recipe = _recipe(args, at)
     try:
         stage, _ = staged(at.workspace, recipe, at.watch)
-        sizes = {name: len(pool) for name, pool in stage.pools.items()}
+        sizes = {name: len(pool) for name, pool in stage.pools.items() if not unlabelled(recipe, name, stage)}
         asked = MixSearch(
             _most(args.over, usual_most(sizes, recipe.mix)), args.runs, args.minutes, args.gain, args.repeats,
             args.label, args.metric, args.worst, args.price, _condition(args.least), args.seed,
