@@ -61,6 +61,12 @@ class Bench:
         return f"mix_own_name_{self.project.slug}"
 
     @property
+    def texts(self) -> list[str]:
+        """The ingredients without labels, of which no mix can be made."""
+        recipe, stage = self.project.recipe, self.stage
+        return [name for name, pool in stage.pools.items() if len(pool) and unlabelled(recipe, name, stage)]
+
+    @property
     def history(self) -> History:
         return st.session_state[self.key]
 

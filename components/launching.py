@@ -46,7 +46,7 @@ def budget(bench: Bench, found: Composition | None) -> TrainParams:
     shown = st.container()
     asked = training_form.essential(slug)
     with st.expander(t("More training settings"), key="mix_experts"):
-        asked |= training_form.more(slug, method)
+        asked |= training_form.more(slug, method, bench.texts)
     train = sense.tidied(build(TrainParams, asked | {"method": method}, "train"))
     with shown:
         steps = _steps(bench, found, train)

@@ -1,6 +1,6 @@
 """The settings of a training: the method and the few that matter most, the rest folded; those alone that apply."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -15,8 +15,9 @@ from core.training.settings import TrainParams
 _MORE = (  # in the order in which they are shown
     *("head", "frozen_layers", "freeze_word_embeddings", "lora_rank", "lora_alpha", "layer_decay"),
     *("dropout", "weight_decay", "class_weights", "adversarial", "warmup", "clip"),
-    *("evaluations", "patience", "max_length", "checkpoint_every"),
+    *("evaluations", "patience", "max_length", "checkpoint_every", "consistency", "consistency_weight"),
 )
+_OF_TEXT = ("consistency", "consistency_weight")
 
 
 def key_of(slug: str) -> str:
@@ -53,13 +54,27 @@ def essential(slug: str) -> dict[str, object]:
     return found
 
 
-def more(slug: str, method: str) -> dict[str, object]:
-    """All else that the method has a use for. -> what differs from its default"""
+def more(slug: str, method: str, texts: Sequence[str]) -> dict[str, object]:
+    """All else that the method has a use for. `texts`: ingredients without labels. -> what differs from its default"""
     key, words = key_of(slug), _words()
     model = _model(slug)
     frozen = st.session_state.get(f"{key}_frozen_layers")
     asked = build(TrainParams, {"method": method, "frozen_layers": frozen}, "train")
-    return params_form(TrainParams, key, words, [name for name in _MORE if sense.applies(asked, name)]) | model
+    shown = [name for name in _MORE if name not in _OF_TEXT and sense.applies(asked, name)]
+    return params_form(TrainParams, key, words, shown) | model | _consistency(slug, texts)
+
+
+def _consistency(slug: str, texts: Sequence[str]) -> dict[str, object]:
+    """What text without labels teaches, where there is such text."""
+    name, weight = _OF_TEXT
+    key, words = f"{key_of(slug)}_{name}", _words()[name]
+    if st.session_state.get(key) not in texts:
+        st.session_state[key] = None
+    if not texts:
+        return {}
+    look = {"key": key, "placeholder": words.unset, "help": words.help, "format_func": visible}
+    chosen = st.selectbox(words.label, texts, index=None, persist_state="session", **look)
+    return {name: chosen} | params_form(TrainParams, key_of(slug), _words(), [weight]) if chosen else {}
 
 
 def listed(train: TrainParams) -> dict[str, str]:
@@ -99,7 +114,7 @@ def _model(slug: str) -> dict[str, object]:
 
 def _words() -> Mapping[str, FieldWords]:
     """What the settings are called, and what they do in a sentence."""
-    return {**_first_words(), **_network_words(), **_course_words()}
+    return {**_first_words(), **_network_words(), **_course_words(), **_text_words()}
 
 
 def _first_words() -> Mapping[str, FieldWords]:
@@ -213,5 +228,25 @@ def _course_words() -> Mapping[str, FieldWords]:
         ),
         "checkpoint_every": FieldWords(
             t("Steps between checkpoints"), t("An interrupted run goes on from its last one."), step=10
+        ),
+    }
+
+
+def _text_words() -> Mapping[str, FieldWords]:
+    """Of what is said about text without labels."""
+    return {
+        "consistency": FieldWords(
+            t("Consistency on text without labels"),
+            t(
+                "The model learns to say of a sentence of this text, some of whose sub-words were exchanged, what it "
+                "says of the sentence as it is, where it is sure enough. A step then costs two to three times as much."
+            ),
+            unset=t("none"),
+        ),
+        "consistency_weight": FieldWords(
+            t("Weight of consistency"),
+            t("How much this counts beside what is learned from the mix."),
+            step=0.5,
+            format="%g",
         ),
     }

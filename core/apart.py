@@ -8,7 +8,7 @@ from typing import Any, Literal
 from core.groups import Group
 from core.jobs.folder import read_object
 from core.mix import GOLD, Part
-from core.runs import POOL
+from core.runs import POOL, TEXT
 from core.workspace import Workspace
 
 Kind = Literal["asked", "rows", "data", "mix", "train", "labels", "machine", "version", "repeats"]
@@ -91,8 +91,8 @@ def _given(group: Group, specs: Sequence[Mapping[str, Any]]) -> _Told:
     roles = {role: None for spec in specs for role in sorted(spec.get("inputs", {}))}
     for role in roles:
         ids = _all(spec["inputs"].get(role, "-").rpartition(":")[2][:_OF_ID] for spec in specs)
-        if role == GOLD or role.startswith(POOL):
-            out["data", role.removeprefix(POOL)] = ids
+        if role == GOLD or role.startswith((POOL, TEXT)):
+            out["data", role if role == GOLD else role.partition(":")[2]] = ids
         elif role == "model":
             out["train", "weights"] = ids
     for name in ("labels", "mask_outside"):

@@ -111,6 +111,19 @@ def _mix(card: Card) -> Iterator[str]:
             for name, rows in delivered.items()
         ],
     )
+    yield from _text(card)
+
+
+def _text(card: Card) -> Iterator[str]:
+    """What text without labels taught, where it did."""
+    name = card.train.consistency
+    if name is not None:
+        part = _part(card, name)
+        yield ""
+        yield (
+            f"Besides, it was trained to be consistent (Xie et al. 2020, arXiv 1904.12848) on text without labels, "
+            f"weight {card.train.consistency_weight:g}: {words(name)}, {_count(part)} rows, {_made(part)}."
+        )
 
 
 def _part(card: Card, name: str) -> Origin | None:
@@ -133,6 +146,8 @@ def _made(part: Origin | None) -> str:
         return words(f"{part.made.method} of {part.of} ({', '.join(filter(None, (params, copies)))}){drawn}")
     if part.source is None:
         return "labelled rows"
+    if part.source.options.unlabelled:
+        return words(f"the text of {part.source.name}")
     mapped = part.source.labels or {}
     told = ", ".join(f"{old} as {new}" if new else f"{old} masked" for old, new in mapped.items() if old != new)
     return words(f"labelled rows of {part.source.name}" + (f" ({told})" if told else ""))
@@ -194,6 +209,8 @@ def _training(card: Card) -> Iterator[str]:
     settings |= result.get("versions") or card.resolved.get("versions", {})
     if train.steps is not None:
         del settings["epochs"]
+    if train.consistency is None:
+        del settings["consistency"]
     told = [(words(key.replace("_", " ")), words(_shown(value))) for key, value in settings.items()]
     yield from _table(("setting", "value"), told)
 

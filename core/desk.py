@@ -23,7 +23,7 @@ from core.report.composition import PoolIndex
 from core.runs import POOL
 from core.scores import Interval
 from core.search.surrogate import Scores, Surrogate, averaged, fit
-from core.stage import Stage
+from core.stage import Stage, text_input
 from core.workspace import Workspace
 
 Metric = Literal["precision", "recall"]
@@ -263,5 +263,6 @@ def _ground(workspace: Workspace, project: Project, stage: Stage) -> Ground | No
             pools = {POOL + name: f"corpus:{pool.id}" for name, pool in stage.pools.items() if name != GOLD}
             ids = {GOLD: stage.imported["corpora"]["train"], "dev": stage.imported["corpora"]["dev"]}
             inputs = {"model": spec["inputs"]["model"]} | {role: f"corpus:{id}" for role, id in ids.items()} | pools
+            inputs |= text_input(project.recipe.train, stage)
             return Ground(inputs, spec["params"].get("train", {}), len(stage.pools[GOLD]))
     return None

@@ -14,6 +14,7 @@ from core.params import build
 from core.report import formulas
 from core.report.formulas import Formula, Objective
 from core.tasks import task as task_of
+from core.training.consistency import EXCHANGED, SURE, TEMPERATURE
 from core.training.first_batch import FILE, of_json
 from core.training.methods import frozen_layers
 from core.training.portions import Split, split
@@ -35,6 +36,8 @@ class Moment:
     rows: int | None
     seconds: float | None
     looked: bool  # at dev, after it
+    consistency: float | None = None  # the loss of text without labels, before it is weighed
+    sure: float | None = None  # of the predictions for that text, 0..1
 
 
 @dataclass(frozen=True)
@@ -137,8 +140,9 @@ def _moments(lines: Sequence[Mapping[str, Any]], train: TrainParams) -> dict[int
             looked = line.get("dev") is not None
             seconds = _between(before, line, train)
             found[step] = Moment(
-                step, line["loss"], line.get("grad"), line.get("lr"), line.get("rows"), seconds, looked
-            )
+                step, line["loss"], line.get("grad"), line.get("lr"), line.get("rows"), seconds, looked,
+                line.get("consistency"), line.get("sure"),
+            )  # fmt: skip
         before = line
     return found
 
@@ -172,7 +176,7 @@ def choices(found: Subject) -> list[int]:
 def explained(found: Subject, step: int) -> list[Told]:
     """The step in the order in which it is computed, and what of the network it changes."""
     moment = found.moments.get(step) or Moment(step, None, None, None, None, None, False)
-    parts = (_batch, _order, _loss, _backward, _clipping, _rate, _update, _method)
+    parts = (_batch, _order, _loss, _backward, _text, _clipping, _rate, _update, _method)
     return [told for part in parts for told in part(found, moment)]
 
 
@@ -232,6 +236,17 @@ def _backward(found: Subject, moment: Moment) -> Iterator[Told]:
     yield Told("explain_gradient", {}, (formulas.by_logit(found.objective, _weighted(found), found.classes),))
     if found.train.adversarial:
         yield Told("explain_push", {"length": found.train.adversarial}, (formulas.push(found.train.adversarial),))
+
+
+def _text(found: Subject, moment: Moment) -> Iterator[Told]:
+    train = found.train
+    if train.consistency is None:
+        return
+    formula = formulas.consistency(train.consistency_weight, TEMPERATURE, SURE, moment.consistency)
+    values = {"exchanged": round(100 * EXCHANGED), "sure": round(100 * SURE), "weight": train.consistency_weight}
+    yield Told("explain_consistency", values, (formula,))
+    if moment.sure is not None:
+        yield Told("explain_consistency_sure", {"percent": round(100 * moment.sure, 1)})
 
 
 def _clipping(found: Subject, moment: Moment) -> Iterator[Told]:

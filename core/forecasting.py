@@ -41,7 +41,8 @@ def spec_of(recipe: Recipe, stage: Stage, model: str) -> RunSpec:
     """The run behind forecasts of all mixes of what is built. `model`: identity of the encoder."""
     there = [name for name, pool in stage.pools.items() if len(pool) and not unlabelled(recipe, name, stage)]
     everything = Mix(parts={name: Part(1.0) for name in there})
-    training, names = settle(replace(recipe, mix=everything), stage)
+    plain = replace(recipe.train, consistency=None)  # nothing is forecast of what text without labels teaches
+    training, names = settle(replace(recipe, mix=everything, train=plain), stage)
     [like] = train_specs(stage, training, names, model, [0])
     warm = replace(ForecastParams.warm, max_length=recipe.train.max_length)  # whatever a project's other settings are
     return RunSpec(KIND, like.inputs, canonical(ForecastParams(training.labels, training.mask_outside, warm)))

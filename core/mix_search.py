@@ -26,7 +26,7 @@ from core.params import CLOSED, build, canonical
 from core.recipe import SEEDS, Recipe
 from core.recipe import check as recipe_of
 from core.recipe_text import recipe_data
-from core.runs import POOL, RunSpec
+from core.runs import POOL, TEXT, RunSpec
 from core.search.designs import STEP
 from core.seen import told_or_refused
 from core.stage import Stage, settle, train_specs
@@ -151,7 +151,8 @@ class Frame:
 
     @cached_property
     def stage(self) -> Stage:
-        names = {GOLD: GOLD} | {role: role[len(POOL) :] for role in self.spec.inputs if role.startswith(POOL)}
+        pools = (role for role in self.spec.inputs if role.startswith((POOL, TEXT)))
+        names = {GOLD: GOLD} | {role: role.partition(":")[2] for role in pools}
         ids = {name: self.spec.inputs[role].removeprefix("corpus:") for role, name in names.items()}
         pools = {name: corpora.read(self.workspace.corpus_path(id)) for name, id in ids.items()}
         return Stage(self.params.imported, pools)

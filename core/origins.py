@@ -14,7 +14,7 @@ from core.mix import GOLD
 from core.models.loading import ModelMeta
 from core.params import build
 from core.recipe import AugmentedIngredient, Data, FileIngredient, Recipe
-from core.runs import POOL, RunSpec
+from core.runs import POOL, TEXT, RunSpec
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams
 from core.workspace import Workspace
@@ -98,8 +98,9 @@ def origins(workspace: Workspace, spec: RunSpec, task: str, language: str) -> Or
         parts[name] = Origin(id, _rows(workspace, id), source, (source.name, held) if source and held else None)
     named = {parts["train"].corpus: GOLD} | {part.corpus: name for name, part in parts.items() if name not in SPLITS}
     for role, id in ids.items():
-        if role.startswith(POOL) and role.removeprefix(POOL) not in parts:
-            _add_pool(workspace, made, role.removeprefix(POOL), id, parts, named)
+        name = role.partition(":")[2]
+        if role.startswith((POOL, TEXT)) and name not in parts:
+            _add_pool(workspace, made, name, id, parts, named)
     drawn = tuple(role.removeprefix(POOL) for role in ids if role.startswith(POOL))
     return Origins(parts, params, task, language, drawn)
 

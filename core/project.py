@@ -17,6 +17,8 @@ from core.params import build, slug
 from core.recipe import AugmentedIngredient, FileIngredient, Recipe, check
 from core.recipe_text import mix_data, recipe_data, yaml_text
 from core.tasks import DEFAULT
+from core.training import sense
+from core.training.settings import TrainParams
 from core.workspace import Workspace
 from core.yaml_text import parse
 
@@ -151,7 +153,10 @@ def with_ingredient(name: str, part: FileIngredient | AugmentedIngredient) -> Ca
 
 
 def without_ingredient(name: str) -> Callable[[Project], Project]:
-    """The change that takes an ingredient out, of the mixes too. Raises CoreError `ingredient_in_use` for a parent."""
+    """The change that takes an ingredient out, of mixes and training too.
+
+    Raises CoreError `ingredient_in_use` for a parent.
+    """
 
     def change(project: Project) -> Project:
         left = {key: part for key, part in project.ingredients.items() if key != name}
@@ -161,7 +166,11 @@ def without_ingredient(name: str) -> Callable[[Project], Project]:
         mixes = {key: _mix_without(mix, name) for key, mix in project.mixes.items()}
         licences = {key: words for key, words in project.recipe.licences.items() if key != name}
         recipe = replace(
-            project.recipe, ingredients=left, mix=_mix_without(project.recipe.mix, name), licences=licences
+            project.recipe,
+            ingredients=left,
+            mix=_mix_without(project.recipe.mix, name),
+            train=_train_without(project.recipe.train, name),
+            licences=licences,
         )
         return replace(project, recipe=recipe, mixes=mixes)
 
@@ -181,7 +190,10 @@ def with_again(before: Project, name: str) -> Callable[[Project], Project]:
         mix = _mix_again(project.recipe.mix, before.recipe.mix, name)
         licences = {k: words for k, words in before.recipe.licences.items() if k == name} | {**project.recipe.licences}
         parts = {key: found[key] for key in dict.fromkeys(order)}
-        recipe = replace(project.recipe, ingredients=parts, mix=mix, licences=licences)
+        train = project.recipe.train
+        if _train_without(before.recipe.train, name) == train:
+            train = before.recipe.train
+        recipe = replace(project.recipe, ingredients=parts, mix=mix, train=train, licences=licences)
         return replace(project, recipe=recipe, mixes=mixes)
 
     return change
@@ -194,6 +206,10 @@ def _mix_again(mix: Mix, before: Mix | None, name: str) -> Mix:
 def _mix_without(mix: Mix, name: str) -> Mix:
     parts: dict[str, Part] = {key: part for key, part in mix.parts.items() if key != name}
     return replace(mix, parts=parts)
+
+
+def _train_without(train: TrainParams, name: str) -> TrainParams:
+    return sense.tidied(replace(train, consistency=None)) if train.consistency == name else train
 
 
 def record(workspace: Workspace, name: str, event: Mapping[str, Any]) -> None:

@@ -184,6 +184,9 @@ def check(data: Any, folder: Path, name: str) -> Recipe:
     for part in mix.parts:
         if part != GOLD and part not in ingredients:
             raise unknown_key(part, [GOLD, *ingredients], "mix.parts")
+    settings = _train({"model": default_for(top.language)} | train)
+    if settings.consistency is not None and settings.consistency not in ingredients:
+        raise unknown_key(settings.consistency, [*ingredients], "train.consistency")
     for part in top.licences or {}:
         if part != GOLD and part not in ingredients:
             raise unknown_key(part, [GOLD, *ingredients], "licences")
@@ -196,7 +199,7 @@ def check(data: Any, folder: Path, name: str) -> Recipe:
         language=top.language,
         ingredients=ingredients,
         mix=mix,
-        train=_train({"model": default_for(top.language)} | train),
+        train=settings,
         seeds=seeds,
         licences=top.licences or {},
     )

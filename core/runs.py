@@ -14,6 +14,7 @@ _KEPT = re.compile(r"((?:file|model):[0-9a-f]{64})(/.*)?", re.DOTALL)
 State = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
 ACTIVE: frozenset[State] = frozenset({"queued", "running"})
 POOL = "pool:"  # roles of ingredients among a run's inputs: pool:NAME
+TEXT = "text:"  # the role of text without labels that a training learns consistency from: text:NAME
 PARAM = "param:"  # roles of what a method's params name: param:NAME
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
 MOVES: frozenset[tuple[State | None, State]] = frozenset(  # every change of state there is; queued to queued: moved

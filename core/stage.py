@@ -15,9 +15,10 @@ from core.mix import GOLD, Mix, Part, plan
 from core.models.catalogue import DEFAULT
 from core.params import canonical
 from core.recipe import AugmentedIngredient, Recipe
-from core.runs import POOL, RunSpec
+from core.runs import POOL, TEXT, RunSpec
 from core.tasks import task as task_of
 from core.training import sense
+from core.training.settings import TrainParams
 from core.training.train import TrainRunParams
 from core.workspace import Workspace
 
@@ -87,6 +88,7 @@ def settle(recipe: Recipe, stage: Stage) -> tuple[TrainRunParams, list[str]]:
         for n in names
         if labelled_by(recipe, n) in roots and set(target) - set(stage.imported["covered"][POOL + root_of(recipe, n)])
     ]
+    _check_text(recipe, stage)
     settled = sense.settled(recipe.train, task_of(recipe.task))
     train = replace(settled, model=DEFAULT)  # which model it is stands among the inputs
     return TrainRunParams(0, tuple(target), _in_rows(mix, stage.pools), train, tuple(sorted(masked))), names
@@ -98,8 +100,14 @@ def train_specs(
     """One training for each seed. `params`, `names`: of `settle`; `model`: identity of the installed model."""
     inputs = {GOLD: f"corpus:{stage.imported['corpora']['train']}", "dev": f"corpus:{stage.imported['corpora']['dev']}"}
     inputs |= {POOL + name: f"corpus:{stage.pools[name].id}" for name in names if name != GOLD}
-    inputs |= {"model": f"model:{model}"}
+    inputs |= {"model": f"model:{model}"} | text_input(params.train, stage)
     return [RunSpec("train", inputs, canonical(replace(params, seed=seed))) for seed in seeds]
+
+
+def text_input(train: TrainParams, stage: Stage) -> dict[str, str]:
+    """The text that a training learns consistency from, as an input of its run; none where it learns from none."""
+    name = train.consistency
+    return {} if name is None else {TEXT + name: f"corpus:{stage.pools[name].id}"}
 
 
 def _in_rows(mix: Mix, pools: Mapping[str, Corpus]) -> Mix:
@@ -138,6 +146,20 @@ def unlabelled(recipe: Recipe, name: str, stage: Stage) -> bool:
 def drawable(recipe: Recipe, stage: Stage) -> dict[str, int]:
     """Rows of gold and of each ingredient that something can be learned from."""
     return {name: len(pool) for name, pool in stage.pools.items() if not unlabelled(recipe, name, stage)}
+
+
+def _check_text(recipe: Recipe, stage: Stage) -> None:
+    """Raises CoreError `consistency_labelled`, `consistency_empty` for what consistency can't be learned from."""
+    name = recipe.train.consistency
+    if name is None:
+        return
+    values = {"name": name, "where": "train.consistency"}
+    if name not in stage.pools:
+        raise CoreError("pool_not_ready", values, "hint_pool_not_ready")
+    if not unlabelled(recipe, name, stage):
+        raise CoreError("consistency_labelled", values, "hint_consistency_labelled")
+    if not len(stage.pools[name]):
+        raise CoreError("consistency_empty", values)
 
 
 def _unknown_dev_label(recipe: Recipe, stage: Stage, label: str) -> CoreError:

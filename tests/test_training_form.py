@@ -37,7 +37,7 @@ def drawn(page: AppTest) -> set[str]:
 
 def test_those_settings_alone_are_shown_that_the_method_has_a_use_for(space, open_page):
     page = open_page(space.root, "mix", project=SLUG)
-    rest = {"epochs", "steps"}
+    rest = {"epochs", "steps", "consistency"}  # there is no text without labels
     for method in sense.METHODS:
         page.segmented_control(f"mix_train_{SLUG}_method").set_value(method).run()
         wanted = {n for n in field_names(TrainParams) if sense.applies(TrainParams(method=method), n)}

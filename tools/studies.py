@@ -51,6 +51,7 @@ CHILDREN: Mapping[str, Mapping[str, Any]] = {  # what a probe likes best (bench/
     "control: duplicates": {"augmenter": "duplicate"},
     "control: labels shuffled": {"augmenter": "label_shuffle"},
 }
+CONSISTENT: Mapping[str, Mapping[str, Any]] = {"gold only": {}, "gold + consistency": {"consistency": "more"}}
 DESIGN: Mapping[str, Mapping[str, float]] = {  # eight mixes of 300 gold sentences: amounts, times gold
     "gold only": {},
     "1x swaps": {"swaps": 1},
@@ -95,6 +96,12 @@ def _children(rows: int) -> list[Case]:
     return cases
 
 
+def _consistent(recipe: Mapping[str, Any], file: Path) -> list[Case]:
+    """Gold, and gold with consistency on the whole file that it was drawn from, without its labels. Dev alone."""
+    more = {"ingredients": {"more": {"file": str(file), "options": {"unlabelled": True}}}}
+    return [Case(name, recipe | more | {"train": recipe["train"] | train}) for name, train in CONSISTENT.items()]
+
+
 def _crossner(domain: str) -> dict[str, Any]:
     folder = DATA / "crossner" / domain
     return {split: str(folder / f"{split}.txt") for split in ("train", "dev", "test")}
@@ -127,9 +134,10 @@ def _weibo(model: str) -> dict[str, Any]:
     return {"language": "zh", "data": splits, "train": {"seeds": SEEDS, "model": model}}
 
 
-def _banking() -> dict[str, Any]:
-    splits = {split: str(DATA / "banking77" / f"{split}.csv") for split in ("train", "test")}
-    return {"task": "classification", "data": splits, "train": {"seeds": SEEDS[:3]}}
+def _banking(train: Mapping[str, Any], rows: int | None = None) -> dict[str, Any]:
+    splits: dict[str, Any] = {split: str(DATA / "banking77" / f"{split}.csv") for split in ("train", "test")}
+    data = splits | ({"train_rows": rows} if rows else {})
+    return {"task": "classification", "data": data, "train": dict(train)}
 
 
 def _by_methods(rows: int | None) -> list[Case]:
@@ -145,7 +153,11 @@ STUDIES: Mapping[str, Callable[[], list[Case]]] = {
     "mixes": lambda: [Case(name, _mixed(parts, SEEDS[:2])) for name, parts in DESIGN.items()],
     "best": lambda: [Case(name, _mixed(DESIGN[name], FRESH), test=True) for name in ("gold only", _best_mix())],
     "children-150": lambda: _children(150),
-    "banking77": lambda: [Case("defaults", _banking(), test=True)],
+    "consistency-wnut17": lambda: _consistent(_wnut(SHORT, 300), DATA / "wnut17" / "train.conll"),
+    "consistency-banking77": lambda: _consistent(
+        _banking(SHORT | {"seeds": SEEDS}, 385), DATA / "banking77" / "train.csv"
+    ),
+    "banking77": lambda: [Case("defaults", _banking({"seeds": SEEDS[:3]}), test=True)],
     "weibo": lambda: [Case(name, _weibo(name), test=True) for name in ("all-MiniLM-L6-v2", "multilingual-e5-small")],
     "crossner-ai": lambda: [
         Case("gold only", _ai({}), test=True),

@@ -130,6 +130,24 @@ def push(length: float) -> Formula:
     return Formula(tex, f"r = {figure(length)} * dE / norm(dE)\ng = grad(L(E)) + grad(L(E + r))")
 
 
+def consistency(weight: float, temperature: float, sure: float, value: float | None) -> Formula:
+    """What is learned from text without labels (Xie et al. 2020, arXiv 1904.12848), with what it came to.
+
+    z, p: of a row as it is; z2, p': of the changed row; w: 0 where no p is `sure`, else 1 on average; n: choices.
+    """
+    shown = "" if value is None else f"{weight * value:.4g}"
+    came_tex, came = (f" = {_tex(float(shown))}", f"  # {shown}") if shown else ("", "")
+    tex = (
+        rf"L' = \frac{{{_tex(weight)}}}{{n}} \sum_{{i=1}}^{{n}} w_i \sum_k q_{{ik}} \log \frac{{q_{{ik}}}}{{p'_{{ik}}}}"
+        rf"{came_tex}, \qquad q_{{ik}} = \frac{{e^{{z_{{ik}} / {_tex(temperature)}}}}}"
+        rf"{{\sum_j e^{{z_{{ij}} / {_tex(temperature)}}}}}, "
+        rf"\qquad w_i = 0 \;\Leftarrow\; \max_k p_{{ik}} < {_tex(sure)}"
+    )
+    first = f"q = softmax(z / {figure(temperature)})"
+    each = "sum(q * (log(q) - log(softmax(z2))), -1)"
+    return Formula(tex, f"{first}\nL2 = {figure(weight)} * sum(w * {each}) / n{came}")
+
+
 def low_rank(rank: int, alpha: float) -> Formula:
     """A matrix with its low-rank update (Hu et al. 2021): W stays, A and B are trained."""
     sizes = rf"A \in \mathbb{{R}}^{{{rank} \times d}},\; B \in \mathbb{{R}}^{{d' \times {rank}}}"

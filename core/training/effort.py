@@ -53,8 +53,15 @@ def of_step(found: Layout, train: TrainParams, below: int, places: float, known:
     """Of one step over so many sub-tokens, the lowest `below` layers left as they are; `known`: their states are."""
     layers = PASSES[train.method] * (found.layers - below) * forward(found) * places
     layers += 0.0 if known else of_states(found, below, places)
+    text = 0.0 if train.consistency is None else _of_text(found, train, below, places)
     trained = split(found, train, below, 1).trained
-    return _STEP + (2 if train.adversarial else 1) * layers + _WEIGHT * trained
+    return _STEP + (2 if train.adversarial else 1) * layers + text + _WEIGHT * trained
+
+
+def _of_text(found: Layout, train: TrainParams, below: int, places: float) -> float:
+    """Of as many sub-tokens of text without labels: read once as they are, and learned from with some exchanged."""
+    passes = found.layers + below + PASSES[train.method] * (found.layers - below)
+    return _STEP + passes * forward(found) * places
 
 
 def of_look(found: Layout, below: int, tokens: float) -> float:

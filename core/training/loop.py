@@ -15,7 +15,8 @@ from core.models import batching
 from core.models.loading import save_tensors, word_embeddings
 from core.runs import RunContext
 from core.tasks.protocol import Encoded, Task
-from core.training import checkpoints
+from core.training import checkpoints, consistency
+from core.training.consistency import Text
 from core.training.feed import Feed, Reader
 from core.training.gear import Gear
 from core.training.methods import Network, class_weights, groups_of, scored
@@ -46,6 +47,7 @@ class Job:
     evaluate: Look
     environment: Mapping[str, Any]  # versions, precision, threads: a checkpoint made under others is refused
     began: float = field(default_factory=time.monotonic)  # when this attempt began, on a clock that nobody sets
+    text: Text | None = None  # without labels, that consistency is learned from
 
     @property
     def seconds(self) -> float:
@@ -91,11 +93,12 @@ def train(ctx: RunContext, network: Network, job: Job, gear: Gear) -> Progress:
         value = _backward(ctx, put, job, rows, loss, gear)
         if not math.isfinite(value):
             raise CoreError("loss_not_finite", {"step": step + 1}, "hint_loss")
+        agreed = _consistency(ctx, network, job, step, gear)
         norm = _clip(network, params.clip)
         optimizer.step()
         optimizer.zero_grad()
         progress.step = step + 1
-        ctx.metric(step=progress.step, loss=value, lr=rate, grad=norm, rows=len(rows), s=job.seconds)
+        ctx.metric(step=progress.step, loss=value, lr=rate, grad=norm, rows=len(rows), s=job.seconds, **agreed)
         ctx.point("step")
         if progress.step in job.looks:
             _look_at_dev(ctx, network, job, progress)
@@ -177,6 +180,18 @@ def _backward(ctx: RunContext, put: Reader, job: Job, rows: np.ndarray, loss: _L
                 logits = put(inputs, within, places)
             (loss(logits, targets) / over).backward()
     return total
+
+
+def _consistency(ctx: RunContext, network: Network, job: Job, step: int, gear: Gear) -> dict[str, float]:
+    """Add the gradient of what a step learns from text without labels. -> what the metrics say of it"""
+    text = job.text
+    if text is None:
+        return {}
+    put = network.reader(job.task, text.feed)
+    value, sure = consistency.teach(text, network, put, job.params, step, gear, 2**ctx.halvings)
+    if not math.isfinite(value):
+        raise CoreError("loss_not_finite", {"step": step + 1}, "hint_loss")
+    return {"consistency": value, "sure": sure}
 
 
 def _scored(job: Job, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -32,6 +32,8 @@ def applies(train: TrainParams, name: str) -> bool:
     """Whether a setting of that name can change anything in such a training."""
     if name == "freeze_word_embeddings" and train.frozen_layers:
         return False  # they are frozen with the layers above them
+    if name == "consistency_weight" and train.consistency is None:
+        return False
     return name not in UNUSED[train.method]
 
 
@@ -61,6 +63,8 @@ def check_encoder(train: TrainParams, base: Path) -> None:
 def tidied(train: TrainParams) -> TrainParams:
     """The same with the default of each setting that its method has no use for, and of a rate that is the method's."""
     plain = {name: getattr(_PLAIN, name) for name in UNUSED[train.method]}
+    if train.consistency is None:
+        plain["consistency_weight"] = _PLAIN.consistency_weight
     rate = None if train.learning_rate == RATES[train.method] else train.learning_rate
     return replace(train, learning_rate=rate, **plain)
 

@@ -42,6 +42,9 @@ class TrainParams:
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # None: what the encoder was made with
     class_weights: Literal["none", "balanced"] = "none"  # balanced: by the inverse root of how often a class occurs
     adversarial: Annotated[float, Field(ge=0, le=100)] = 0.0  # length of FGM's push on the embeddings; 0: none
+    consistency: Annotated[str, Field(min_length=1)] | None = None  # the ingredient of text without labels that it is
+    # learned from, see core.training.consistency; None: none
+    consistency_weight: Positive = 1.0  # of what is learned from that text, beside what the mix teaches
     patience: Annotated[int, Field(ge=1)] | None = None  # looks at dev without a gain after which it ends
     lora_rank: Annotated[int, Field(ge=1, le=256)] = 16  # of method lora
     lora_alpha: Positive = 32.0  # the updates count alpha / rank

@@ -16,11 +16,12 @@ from core.mix import GOLD, Mix, plan
 from core.models import batching, loading
 from core.models.fit import UNKNOWN_WARNING
 from core.params import CLOSED, build
-from core.runs import POOL, RunContext
+from core.runs import POOL, TEXT, RunContext
 from core.tasks import task as task_of
 from core.tasks.drawing import drawn_rows, mixed
 from core.tasks.protocol import Encoded, Pieces, Task
 from core.training import first_batch, predictions
+from core.training.consistency import Text, text_of
 from core.training.feed import Feed, drawn_pieces, feed, joined, pieces_of
 from core.training.first_batch import FirstBatch
 from core.training.gear import Gear, gear_of, versions
@@ -98,7 +99,7 @@ def run(ctx: RunContext) -> None:
     environment = {k: ctx.resolved[k] for k in ("device", "precision", "threads")} | {"versions": dict(versions())}
     job = Job(
         task, prepared.encoded, train_feed, settings, prepared.steps, settings.evaluation_steps(prepared.steps, looks),
-        params.seed, len(classes), evaluate, environment, began,
+        params.seed, len(classes), evaluate, environment, began, _text(ctx, task, params, prepared.steps, base),
     )  # fmt: skip
     first_batch.keep(ctx.folder, lambda: _first_batch(prepared, params, classes, base))
     _tell_sizes(ctx, job, dev_pieces, looks)
@@ -120,6 +121,15 @@ def _network(
     if params.train.head == "solved":
         solve_head(network, task, prepared.encoded, found, gear, params.seed)
     return network, found
+
+
+def _text(ctx: RunContext, task: Task, params: TrainRunParams, steps: int, base: Path) -> Text | None:
+    """The text that consistency is learned from, if any is."""
+    name = params.train.consistency
+    if name is None:
+        return None
+    corpus = corpora.read(ctx.input(TEXT + name))
+    return text_of(task, corpus, params.train, steps, params.seed, base, ctx.root / "cache")
 
 
 def _deliver(
