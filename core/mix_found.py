@@ -18,7 +18,7 @@ from core.runs import RunSpec
 from core.search.attribution import MOST, Attribution, attribute
 from core.search.designs import STEP
 from core.search.response import Rates, Response
-from core.search.surrogate import averaged, fit
+from core.search.surrogate import Surrogate, averaged, fit
 from core.workspace import Workspace
 
 Baseline = Literal["gold", "everything", "single", "even"]
@@ -86,19 +86,31 @@ class Found:
     @cached_property
     def spans(self) -> dict[str, tuple[float, float]]:
         """From where to where each amount can go, the others as in the best mix, without being shown to be worse; times
-        gold."""
-        ends = self.objective.spans(self.row, np.array([*self.begun.search.limits.values()])).tolist()
-        return {name: (low, high) for name, (low, high) in zip(self.names, ends, strict=True)}
+        gold. A variant takes the place of the one in the best mix there, and is left out where it can't."""
+        found: dict[str, tuple[float, float]] = {}
+        for at, (name, most) in enumerate(self.begun.search.limits.items()):
+            span = self.objective.span(self.around(name), at, most, self.row)
+            if span is not None:
+                found[name] = span
+        return found
+
+    def around(self, name: str) -> np.ndarray:
+        """The amounts of the best mix without other variants of an ingredient. *Shape:* (ingredients,)."""
+        row = self.row.copy()
+        row[self.begun.search.space.others(name)] = 0.0
+        return row
 
     def response(self, label: str, metric: Metric) -> Response:
         """How a rate goes with amounts, from all runs there are."""
         right, of = self.now.found.cases(label, metric)
-        return Response.of(Rates(self.now.found.amounts, right, of))
+        prior = self.now.prior
+        return Response.of(Rates(self.now.found.amounts, right, of), prior and prior.odds(label, metric))
 
     @property
     def even(self) -> np.ndarray:
         """The amounts of a mix with a little of each. *Shape:* (ingredients,)."""
-        return np.array([min(EACH, most) for most in self.begun.search.limits.values()])
+        each = self.begun.search.each(EACH)
+        return np.array([each.get(name, 0.0) for name in self.names])
 
     def attribution(self, label: str, metric: Metric, row: np.ndarray | None = None) -> Attribution | None:
         """What each ingredient of a mix, the best one where none is given, is worth; None where it has too many.
@@ -106,8 +118,12 @@ class Found:
         row = self.row if row is None else row
         if np.count_nonzero(row) > MOST:
             return None
-        scores = averaged(self.now.found.amounts, self.now.found.rates(label, metric))
-        return attribute(fit(scores.amounts, scores.values, scores.noise), row)
+        return attribute(self.rate(label, metric), row)
+
+    def rate(self, label: str, metric: Metric) -> Surrogate:
+        """What is expected of a rate itself, from all runs there are."""
+        scores, prior = averaged(self.now.found.amounts, self.now.found.rates(label, metric)), self.now.prior
+        return fit(scores.amounts, scores.values, scores.noise, cast=prior and prior.rates(label, metric))
 
     @property
     def band(self) -> float | None:
@@ -121,19 +137,19 @@ def found(workspace: Workspace, project: str, run: str) -> Found | None:
     if spec is None or there is None:
         return None
     frame = Frame.of(workspace, RunSpec.from_json(spec))
-    now = survey(workspace, project, there.search, frame.ground)
+    now = survey(workspace, project, there.search, frame.ground, frame.prior)
     result = read_object(workspace.run_folder(run) / "result.json") or {}
     return Found(workspace, project, frame, there, steps(workspace, project, there), now, result)
 
 
 def baselines(found: Found) -> dict[Baseline, dict[str, float]]:
     """What one would have mixed without a search, as far as it is another mix than the one found; amounts by name."""
-    limits = found.begun.search.limits
+    search = found.begun.search
     wanted: dict[Baseline, dict[str, float]] = {
         "gold": {},
-        "everything": {name: min(1.0, most) for name, most in limits.items()},
+        "everything": search.each(1.0),
         "single": _single(found),
-        "even": {name: min(EACH, most) for name, most in limits.items()},
+        "even": search.each(EACH),
     }
     seen, kept = {found.frame.rows(found.amounts)}, dict[Baseline, dict[str, float]]()
     for name, amounts in wanted.items():

@@ -10,21 +10,22 @@ from core.search.attribution import attribute
 from core.search.designs import STEP, start
 from core.search.response import Rates, Response
 from core.search.rounds import Judge, Seen, Terms, candidates, improvement, next_mix, to_repeat
+from core.search.space import Space
 from core.search.surrogate import averaged, fit
 from tests.test_surrogate import NAMES, SEED_SD, measured, truth
 
-MOST = dict.fromkeys(NAMES, 3.0)
+SPACE = Space(dict.fromkeys(NAMES, 3.0))
 NOTHING = np.zeros((0, len(NAMES)))
 
 
 def searched(steps: int, terms: Terms, seed: int) -> np.ndarray:
     """The mixes of a search that begins with eight and goes on one by one."""
     rng = np.random.default_rng(seed)
-    begun = start(MOST, 8, seed)
+    begun = start(SPACE, 8, seed)
     tried = np.array([[mix.get(name, 0.0) for name in NAMES] for mix in begun])
     values, held = truth(tried) + rng.normal(0, SEED_SD, len(tried)), 0.9 - 0.1 * tried[:, 0]
     for _ in range(steps):
-        found = next_mix(Seen(tried, values, held), NOTHING, MOST, terms, seed)
+        found = next_mix(Seen(tried, values, held), NOTHING, SPACE, terms, seed)
         assert found is not None
         tried = np.concatenate([tried, found[0][None]])
         values = np.append(values, truth(found[0][None]) + rng.normal(0, SEED_SD))
@@ -33,7 +34,7 @@ def searched(steps: int, terms: Terms, seed: int) -> np.ndarray:
 
 
 def test_it_finds_better_mixes_than_chance() -> None:
-    pool = candidates(MOST, NOTHING, 0)
+    pool = candidates(SPACE, NOTHING, 0)
     top, chosen, chance = truth(pool).max(), [], []
     for seed in range(3):
         tried = searched(12, Terms(), seed)
@@ -51,9 +52,9 @@ def test_the_same_is_asked_after_the_same_runs_and_nothing_twice() -> None:
 
 def test_what_runs_is_not_asked_for_again() -> None:
     amounts, values = measured(8, 0, 1)
-    first = next_mix(Seen(amounts, values), NOTHING, MOST, Terms(), 0)
+    first = next_mix(Seen(amounts, values), NOTHING, SPACE, Terms(), 0)
     assert first is not None
-    second = next_mix(Seen(amounts, values), first[0][None], MOST, Terms(), 0)
+    second = next_mix(Seen(amounts, values), first[0][None], SPACE, Terms(), 0)
     assert second is not None and np.abs(second[0] - first[0]).max() >= STEP
 
 
@@ -97,7 +98,7 @@ def response(count: int = 16) -> Response:
 
 def test_the_good_region_holds_the_best_and_leaves_out_what_is_shown_to_be_worse() -> None:
     found = response(20)
-    pool = candidates(MOST, NOTHING, 0)
+    pool = candidates(SPACE, NOTHING, 0)
     best = found.best(pool)
     good = found.good(pool, best)
     assert found.good(best[None], best).all() and 0 < good.mean() < 0.9
@@ -156,7 +157,7 @@ def test_values_tell_what_helps_from_what_hurts() -> None:
 
 
 def test_a_band_is_as_wide_as_mixes_that_were_left_out_say() -> None:
-    found, pool = response(16), candidates(MOST, NOTHING, 0)[:5]
+    found, pool = response(16), candidates(SPACE, NOTHING, 0)[:5]
     stretch = found.process.stretch()
     assert stretch is not None
     mean, sd = found.process.at(pool)

@@ -8,6 +8,7 @@ import pytest
 
 from core.search.designs import start
 from core.search.rates import log_odds, rate
+from core.search.space import Space
 from core.search.surrogate import CALIBRATED, Surrogate, averaged, conditioned, fit
 
 NAMES = ("swaps", "synonyms", "back", "noise")
@@ -16,7 +17,7 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 
 def design(count: int) -> np.ndarray:
-    found = start(dict.fromkeys(NAMES, 3.0), count)
+    found = start(Space(dict.fromkeys(NAMES, 3.0)), count)
     return np.array([[mix.get(name, 0.0) for name in NAMES] for mix in found])
 
 
