@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from core.errors import CoreError
 from core.evaluation.verdicts import Metric
 from core.jobs.folder import read_object
 from core.mix import Mix
 from core.mix_search import Frame
 from core.mix_trials import EACH, Begun, Step, Survey, begun, steps, survey
-from core.project import Project, edit
+from core.project import Project, edit, load, with_ingredient
 from core.runs import RunSpec
 from core.search.attribution import MOST, Attribution, attribute
 from core.search.designs import STEP
@@ -169,13 +170,31 @@ def _single(found: Found) -> dict[str, float]:
     return found.frame.named(rows[found.now.judge.order(rows)[0]].round(4))
 
 
-def use(workspace: Workspace, project: str, mix: Mix, search: str) -> Mix:
-    """Make a mix a project's own. -> the one it had: given back, it undoes it"""
+def adopt(found: Found) -> list[str]:
+    """Give the project the variants that are in the found mix, as ingredients. -> names of those that it did not have
+
+    Raises CoreError `variant_taken` where something else has such a name by now.
+    """
+    there, new = load(found.workspace, found.project).ingredients, list[str]()
+    for name in found.amounts:
+        part = found.frame.recipe.ingredients[name]
+        if name not in found.frame.params.variants or there.get(name) == part:
+            continue
+        if name in there:
+            raise CoreError("variant_taken", {"name": name}, "hint_variant_taken")
+        edit(found.workspace, found.project, with_ingredient(name, part), {"event": "ingredient", "name": name})
+        new.append(name)
+    return new
+
+
+def use(found: Found) -> Mix:
+    """Make the found mix the project's own. -> the one it had. Raises CoreError as `adopt` does."""
+    adopt(found)
     had: list[Mix] = []
 
-    def change(found: Project) -> Project:
-        had.append(found.recipe.mix)
-        return replace(found, recipe=replace(found.recipe, mix=mix))
+    def change(project: Project) -> Project:
+        had.append(project.recipe.mix)
+        return replace(project, recipe=replace(project.recipe, mix=found.mix))
 
-    edit(workspace, project, change, {"event": "settings", "search": search})
+    edit(found.workspace, found.project, change, {"event": "settings", "search": found.begun.run})
     return had[-1]

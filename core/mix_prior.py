@@ -7,12 +7,14 @@ WNUT-17, .95 on CrossNER politics). What was solved is kept with the search: it 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from core.evaluation.verdicts import Metric
 from core.forecast.forecast import Forecast
+from core.jobs.folder import read_json, write_json
 from core.mix import GOLD
 from core.observed import Totals
 from core.search.between import Between
@@ -24,7 +26,7 @@ from core.search.surrogate import Cast
 
 FORECAST = "forecast"  # the role of the forecast among a search's inputs
 SOLVED = 256  # mixes
-_FILE = "prior.npz"
+_FILE = "prior.json"
 
 
 @dataclass(frozen=True)
@@ -76,17 +78,16 @@ def solved(forecast: Forecast, space: Space, gold: int, turn: Callable[[], None]
 
 def keep(folder: Path, labels: Sequence[str], mixes: np.ndarray, totals: np.ndarray) -> None:
     """*Shapes:* as `solved`."""
-    part = folder / f"{_FILE}.part"
-    with part.open("wb") as file:
-        np.savez(file, labels=np.array([*labels]), mixes=mixes, totals=totals)
-    part.replace(folder / _FILE)
+    write_json(folder / _FILE, {"labels": [*labels], "mixes": mixes.tolist(), "totals": totals.tolist()})
 
 
 def kept(folder: Path) -> Prior | None:
     """What `keep` kept in the folder of a search; None where there is nothing yet."""
-    if not (folder / _FILE).exists():
-        return None
-    with np.load(folder / _FILE) as found:
-        labels, mixes, totals = tuple(found["labels"].tolist()), found["mixes"], found["totals"]
-    values = totals[:, :2].reshape(len(mixes), -1)
-    return Prior(labels, totals[0, 2], Between.through(mixes, values))
+    return _read(folder / _FILE) if (folder / _FILE).exists() else None
+
+
+@lru_cache(maxsize=16)
+def _read(file: Path) -> Prior:
+    found = read_json(file)
+    mixes, totals = np.array(found["mixes"]), np.array(found["totals"])
+    return Prior(tuple(found["labels"]), totals[0, 2], Between.through(mixes, totals[:, :2].reshape(len(mixes), -1)))

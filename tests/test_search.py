@@ -197,7 +197,7 @@ def test_the_mix_is_held_against_its_baselines_on_fresh_seeds(ran):
     assert go_on(space, TOWN, asked) == [id for at in range(1 + len(others)) for id in ids[at :: 1 + len(others)]]
     after = found_by(space, TOWN, run.id)
     assert after.amounts == before.amounts and sum(after.now.done) == sum(before.now.done) + len(ids)
-    had = use(space, TOWN, after.mix, run.id)
+    had = use(after)
     assert projects.load(space, TOWN).recipe.mix == after.mix != had
 
 
