@@ -62,7 +62,7 @@ class Options:
     say, where it has one of all that is searched."""
 
     vary: Vary = field(default_factory=dict[str, dict[str, list[Any]]])
-    forecast: bool = True
+    forecast: bool = False
 
 
 def usual_most(pools: Mapping[str, int], mix: Mix) -> dict[str, float]:

@@ -7,6 +7,7 @@ import pytest
 
 from core.evaluation.verdicts import MARGIN
 from core.search.attribution import attribute
+from core.search.between import Between
 from core.search.designs import STEP, start
 from core.search.response import Rates, Response
 from core.search.rounds import Judge, Seen, Terms, candidates, improvement, next_mix, to_repeat
@@ -62,6 +63,38 @@ def test_a_price_makes_mixes_smaller_and_a_condition_is_kept() -> None:
     free, dear, bound = (searched(7, terms, 0)[8:] for terms in (Terms(), Terms(price=0.05), Terms(least=0.85)))
     assert dear.sum() < 0.5 * free.sum()
     assert (bound[:, 0] <= 0.6).mean() > 0.8 > (free[:, 0] <= 0.6).mean()  # 0.9 - 0.1 x: at most 0.5 of the first
+
+
+def test_a_forecast_leads_the_first_step_there() -> None:
+    amounts, values = measured(8, 0, 1)
+    cast = Terms(cast=lambda mixes: 0.4 + 0.2 * (mixes[:, 1] > 2) + 0 * mixes[:, 0])
+    values = values + 0.2 * (amounts[:, 1] > 0.8)
+    plain, led = (next_mix(Seen(amounts, values), NOTHING, SPACE, terms, 0) for terms in (Terms(), cast))
+    assert plain is not None and led is not None and led[0][1] > 2 >= plain[0][1]
+
+
+VARIANTS = Space({"a": 3.0, "x 1": 3.0, "x 2": 1.0, "x 3": 3.0}, (("x 1", "x 2", "x 3"),))
+
+
+def test_a_mix_has_one_variant_of_an_ingredient_at_most() -> None:
+    begun = [[mix.get(name, 0.0) for name in VARIANTS.names] for mix in start(VARIANTS, 12)]
+    near = np.array([[1.0, 0.0, 0.5, 0.0], [0.0, 0.0, 0.0, 2.0]])
+    found = candidates(VARIANTS, near, 0)
+    for mixes in (np.array(begun), found):
+        assert VARIANTS.holds(mixes).all() and (mixes <= VARIANTS.limits).all() and (mixes > 0).any(axis=0).all()
+    assert sum(max(mix[1:]) >= 0.8 for mix in begun[:4]) == 3  # a corner for each variant
+    assert not VARIANTS.holds(np.array([[0.0, 1.0, 1.0, 0.0]])).any()
+    assert VARIANTS.others("x 2") == [1, 3] and VARIANTS.others("a") == []
+    shares, which = VARIANTS.gathered(near)
+    assert (VARIANTS.placed(shares, which) == near).all()
+
+
+def test_between_what_is_known_a_function_is_as_it_is() -> None:
+    known, asked = candidates(SPACE, NOTHING, 1)[::8], candidates(SPACE, NOTHING, 2)[1::8]
+    found = Between.through(known, truth(known)[:, None])
+    assert found.at(known)[:, 0] == pytest.approx(truth(known), abs=1e-9)
+    assert np.sqrt(np.mean((found.at(asked)[:, 0] - truth(asked)) ** 2)) < 0.1 * truth(asked).std()
+    assert found.at(np.full((1, 4), 50.0)) == pytest.approx(found.at(known.max(axis=0)[None]))
 
 
 def test_a_mix_that_does_not_meet_the_condition_comes_last() -> None:

@@ -94,6 +94,14 @@ def test_a_forecast_that_is_right_helps_and_one_that_is_wrong_does_little_harm()
     assert off(lambda amounts: rng.normal(0, 0.02, len(amounts))) < 1.15 * alone
 
 
+def test_a_forecast_that_makes_no_difference_among_what_was_trained_says_little_of_others() -> None:
+    scores = averaged(*measured(6, 0))
+    flat = fit(scores.amounts, scores.values, scores.noise, cast=lambda amounts: 0.3 + 0.01 * (amounts[:, 0] > 9))
+    far = np.full((1, len(NAMES)), 10.0)
+    plain = fit(scores.amounts, scores.values, scores.noise)
+    assert flat.at(far)[1][0] < 3 * plain.at(far)[1][0]
+
+
 def test_one_mix_is_enough_to_begin_with() -> None:
     found = fit(np.zeros((1, 2)), np.array([0.4]), np.array([0.02**2]))
     mean, sd = found.at(np.array([[0.0, 0.0], [2.0, 2.0]]))

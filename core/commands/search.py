@@ -41,7 +41,7 @@ def search(args: Namespace, at: Setting) -> Answer:
         )  # fmt: skip
         if args.forecast:
             forecasting.prospect(at.workspace, recipe, at.watch)
-        options = Options(_vary(args.vary or ()), args.forecast is not False)
+        options = Options(_vary(args.vary or ()), args.forecast)
         run, _ = ask(at.workspace, recipe, stage, asked, options)
     except CoreError as error:
         raise placed(error, recipe.lines, recipe.file) from None

@@ -21,6 +21,7 @@ CALIBRATED = 9  # mixes from which bands are held against what was left out
 LEVEL = 0.9  # of bands
 _CONSTANT = 3.0  # sd of the unknown mean, in sds of the scores
 _JITTER = 1e-6
+_FLAT = 0.05  # of the scores' sd: forecasts that differ by less say nothing, so that no other mix's says too much
 # Of the logarithms of: lengths (roots of times gold), the process's sd, the forecast's sd, the noise's factor; sds are
 # in sds of the scores. Median, width of the prior, least and most.
 _LENGTH = (np.log(1.5), 0.75, np.log(0.2), np.log(20.0))
@@ -172,7 +173,7 @@ def fit(
     roots, values, noise = np.sqrt(np.asarray(amounts, float)), np.asarray(values, float), np.asarray(noise, float)
     mean = float(values.mean())
     sd = max(float(values.std()), float(np.sqrt(noise.mean())), 1e-9)
-    given, prior_scale = _standardised(prior, len(values))
+    given, prior_scale = _standardised(prior, len(values), _FLAT * sd)
     bare = Surrogate(
         roots, (values - mean) / sd, noise / sd**2, given, _Sizes(np.ones(roots.shape[1]), 1.0, 0.0, 1.0), (mean, sd),
         prior_scale, cast, np.zeros((0, 0)), np.zeros(0),
@@ -180,11 +181,11 @@ def fit(
     return conditioned(replace(bare, sizes=_Sizes.of(_likeliest(bare, prior is not None))))
 
 
-def _standardised(prior: np.ndarray | None, n: int) -> tuple[np.ndarray, tuple[float, float]]:
+def _standardised(prior: np.ndarray | None, n: int, least: float) -> tuple[np.ndarray, tuple[float, float]]:
     if prior is None:
         return np.zeros(n), (0.0, 1.0)
     given = np.asarray(prior, float)
-    mean, sd = float(given.mean()), max(float(given.std()), 1e-9)
+    mean, sd = float(given.mean()), max(float(given.std()), least)
     return (given - mean) / sd, (mean, sd)
 
 
