@@ -95,11 +95,16 @@ class Found:
                 found[name] = span
         return found
 
-    def around(self, name: str) -> np.ndarray:
-        """The amounts of the best mix without other variants of an ingredient. *Shape:* (ingredients,)."""
+    def around(self, *names: str) -> np.ndarray:
+        """The amounts of the best mix without other variants of some ingredients. *Shape:* (ingredients,)."""
         row = self.row.copy()
-        row[self.begun.search.space.others(name)] = 0.0
+        for name in names:
+            row[self.begun.search.space.others(name)] = 0.0
         return row
+
+    def instead(self, name: str) -> bool:
+        """Whether an ingredient would take the place of another variant of it in the best mix."""
+        return bool((self.around(name) != self.row).any())
 
     def response(self, label: str, metric: Metric) -> Response:
         """How a rate goes with amounts, from all runs there are."""

@@ -350,6 +350,8 @@ def test_the_page_mix_asks_for_a_search_and_runs_shows_it_in_one_line(ran, open_
     space, before = ran
     at = open_page(space.root, "mix", project=TOWN)
     at.multiselect(f"mix_search_over_{TOWN}").set_value(["swapped"])
+    at = at.run()
+    at.multiselect(f"mix_search_vary_{TOWN}_swapped_copies").set_value([1, 2])
     at.number_input(f"mix_search_most_{TOWN}").set_value(1.5)
     at.number_input(f"mix_search_runs_{TOWN}").set_value(5)
     at.number_input(f"mix_search_least_{TOWN}").set_value(60.0).run()
@@ -358,7 +360,9 @@ def test_the_page_mix_asks_for_a_search_and_runs_shows_it_in_one_line(ran, open_
     assert not at.exception and not at.error, at.error
     run = newest(space, TOWN)
     search = frame_of(space, run).params.search
-    assert (search.most, search.runs, search.condition) == ({"swapped": 1.5}, 5, Condition(0.6))
+    both = ("swapped", "swapped copies 2")
+    assert (search.most, search.runs, search.condition) == (dict.fromkeys(both, 1.5), 5, Condition(0.6))
+    assert search.families == {"swapped": both}
     space.store.cancel(run.id)
     until(lambda: not space.store.get(run.id).pending, PATIENCE)
     at = open_page(space.root, "runs", project=TOWN, group=before.id)
@@ -408,6 +412,17 @@ def test_of_an_ingredient_made_in_several_ways_it_finds_the_one_that_helps(varie
     assert standing(space, after).stage.pools["others rate 0.5"].id == pools["others rate 0.5"].id  # nothing anew
     found = begin(space, Options(vary={"others": {"rate": [0.5, 1]}}), runs=10)
     assert found.id == run.id  # what a project has besides makes no other search
+
+
+def test_the_page_mix_takes_a_variant_in_hand_that_the_project_did_not_have(varied, tmp_path, open_page):
+    space = Workspace.open(shutil.copytree(varied, tmp_path / "ws"))
+    run = newest(space, TOWN)
+    at = open_page(space.root, "mix", project=TOWN, along_mix="others rate 1")
+    assert "A mix has one variant of an ingredient at most." in words(at)
+    at = at.button(f"search_use_{run.id}").click().run()
+    assert not at.exception and not at.error, at.error
+    assert "others rate 0.5" in projects.load(space, TOWN).ingredients
+    assert "others rate 0.5" in at.session_state[f"mix_history_{TOWN}"].mix.parts
 
 
 def test_what_is_varied_is_refused_before_it_costs_anything(opened, tmp_path):
