@@ -39,7 +39,7 @@ def search(args: Namespace, at: Setting) -> Answer:
             _most(args.over, usual_most(sizes, recipe.mix)), args.runs, args.minutes, args.gain, args.repeats,
             args.label, args.metric, args.worst, args.price, _condition(args.least), args.seed,
         )  # fmt: skip
-        if args.forecast:
+        if args.forecast and not args.vary:
             forecasting.prospect(at.workspace, recipe, at.watch)
         options = Options(_vary(args.vary or ()), args.forecast)
         run, _ = ask(at.workspace, recipe, stage, asked, options)
