@@ -32,6 +32,7 @@ from core.recipe import Recipe, load
 from core.report.composition import compose, index
 from core.runs import RunSpec
 from core.search.designs import start
+from core.search.space import Space
 from core.stage import Stage, settle, train_specs
 from core.submit import Submitter, result_of
 from core.tasks import task as task_of
@@ -98,7 +99,7 @@ def design(stage: Stage) -> list[dict[str, float]]:
     """Amounts of each mix, times gold: gold only, half of each, and those that fill the space."""
     gold = len(stage.pools[GOLD])
     most = {name: min(FARTHEST, 4 * len(pool) / gold) for name, pool in stage.pools.items() if name != GOLD}
-    return [{}, dict.fromkeys(most, 0.5), *start(most, MIXES)]
+    return [{}, dict.fromkeys(most, 0.5), *start(Space(most), MIXES)]
 
 
 def mix_of(amounts: Mapping[str, float]) -> Mix:

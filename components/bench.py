@@ -15,6 +15,7 @@ from core.launch import Standing
 from core.mix import GOLD, Mix
 from core.mixing import History
 from core.project import Project, mix_of
+from core.recipe_text import mix_data
 from core.report.composition import PoolIndex
 from core.report.figures import colour_of
 from core.stage import Stage, unlabelled
@@ -144,6 +145,11 @@ def load(bench: Bench, mix: Mix) -> None:
     """Take another mix in hand, as a callback."""
     st.session_state.pop(bench.name_key, None)
     edit(bench, lambda _: mixing.levelled(mix, bench.sizes))
+
+
+def bring(mix: Mix, name: str) -> None:
+    """Have a mix in hand once the page is drawn again, whose ingredients it may not have read yet."""
+    st.session_state[_CLONE] = {"mix": mix_data(mix), "name": name}
 
 
 def move(bench: Bench, by: int) -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 from components import bench as benches
 from components.address import choice
 from components.bench import Bench
-from components.frame import PAGES
+from components.frame import PAGES, telling
 from components.mix_words import metric_names, score_words
 from components.pictures import picture
 from components.tunable import joined
@@ -75,15 +75,24 @@ def _says(found: Found) -> None:
             "" if lead >= sd else t("That is too little to say that anything beats gold only."),
         )
     )  # fmt: skip
-    spans = raw(", ").join(f"{visible(name)} {low:.2f} – {high:.2f}" for name, (low, high) in found.spans.items())
+    spans, instead = (_spans(found, other) for other in (False, True))
     st.caption(
-        t("Not shown to be worse, each alone, x gold: {spans}.", spans=spans),
+        joined(
+            t("Not shown to be worse, each alone, x gold: {spans}.", spans=spans),
+            t("As good in place of the one in the mix: {spans}.", spans=instead) if instead else "",
+        ),
         help=t(
             "Within these amounts, the others as in the best mix, the expected score lies below the best by one "
             "standard deviation of the difference at most, and by 2 points: take what is cheapest or what you trust "
             "most."
         ),
     )
+
+
+def _spans(found: Found, instead: bool) -> str:
+    """How far amounts can go, of what is in the mix or could be, or of what would take another variant's place."""
+    told = {name: span for name, span in found.spans.items() if found.instead(name) == instead}
+    return raw(", ").join(f"{visible(name)} {low:.2f} – {high:.2f}" for name, (low, high) in told.items())
 
 
 def _confirm(found: Found, asked: Fresh | None) -> None:
@@ -185,8 +194,12 @@ def _use(found: Found, bench: Bench | None) -> None:
         t("Use this mix"), key=f"search_use_{found.begun.run}", icon=":material/check:",
         help=t("It is taken in hand above, where it can be changed, named and launched."),
     ):  # fmt: skip
-        benches.load(bench, found.mix)
-        st.rerun()
+        with telling():
+            if mix_found.adopt(found):
+                benches.bring(found.mix, mix_name(found.mix))
+            else:
+                benches.load(bench, found.mix)
+            st.rerun()
 
 
 def _chosen(found: Found) -> tuple[str, Metric]:
@@ -213,7 +226,9 @@ def _profile(found: Found, response: Response, label: str, metric: Metric) -> No
     left, right = st.columns(2)
     most = names[int(found.row.argmax())]
     one = choice(left.selectbox, t("Along"), names, key="along_mix", default=most, show=visible, always=True)
-    pairs = ["", *(name for name in names if name != one)]
+    space = found.begun.search.space
+    inside = [names[column] for column in space.others(one)]
+    pairs = ["", *(name for name in names if name != one and name not in inside)]
     other = choice(
         right.selectbox,
         t("And"),
@@ -223,15 +238,16 @@ def _profile(found: Found, response: Response, label: str, metric: Metric) -> No
     )
     score = score_words(label, metric)
     at, best = names.index(one), found.row
+    mix = found.around(one, *filter(None, [other]))
     words = {"axis": raw("{name}, x gold", name=one), "score": score, "best": raw("Best mix")}
     if other:
         second = names.index(other)
-        plane = response.plane(best, (at, second), (limits[one], limits[other]), best)
+        plane = response.plane(mix, (at, second), (limits[one], limits[other]), best)
         words |= {"other": raw("{name}, x gold", name=other), "tried": raw("Tried (other amounts vary)")}
         tried = [(float(row[at]), float(row[second])) for row in found.now.rows]
         figure = drawn.surface(plane, tried, (float(best[at]), float(best[second])), words)
     else:
-        curve = response.curve(best, at, limits[one], best)
+        curve = response.curve(mix, at, limits[one], best)
         gold = float(response.at(best[None] * 0)[0][0])
         words |= {"mean": raw("Expected"), "band": raw("90 % band"), "good": raw("Good"), "gold": raw("Gold only")}
         figure = drawn.profile(curve, float(best[at]), gold, colour_of(one, names), words)
@@ -239,6 +255,7 @@ def _profile(found: Found, response: Response, label: str, metric: Metric) -> No
     st.caption(
         joined(
             t("The other ingredients are as in the best mix."),
+            t("A mix has one variant of an ingredient at most.") if inside else "",
             t(
                 "Good: expected to lie below the best mix by one standard deviation of their difference at most, and 2 "
                 "points."

@@ -9,7 +9,7 @@ from components.mix_words import question
 from components.words import duration, raw, t, visible
 from core import mix_found
 from core.groups import launched
-from core.jobs.folder import Run
+from core.jobs.folder import Run, last_metrics
 from core.mix_found import Found
 from core.mix_trials import seconds_left, spent
 from core.recipe_text import mix_name
@@ -49,7 +49,10 @@ def path(space: Workspace, project: str, run_id: str, bench: Bench | None = None
 
 def _going(space: Workspace, run: Run, found: Found | None) -> None:
     if found is None:
-        searches.going(space, run, "search", None, "")
+        built = next((line for line in reversed(last_metrics(space.run_folder(run.id))) if "built" in line), None)
+        share = built and built["built"] / built["of"]
+        text = t("Pools are built first: {done} of {all}.", done=built["built"], all=built["of"]) if built else ""
+        searches.going(space, run, "search", share, text)
         return
     done, most = spent(found.begun, found.steps), found.begun.search.runs
     about = duration(seconds_left(space, found.begun, found.steps))

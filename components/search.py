@@ -1,5 +1,6 @@
 """Asking for a search among mixes on the page Mix: of which ingredients, by what they are judged, how far to go."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +11,20 @@ from components.bench import Bench
 from components.frame import telling
 from components.mix_words import question
 from components.words import duration, t, told, visible
-from core import mix_search, pace
+from core import forecasting, mix_search, pace
+from core.augment import params_of
 from core.errors import CoreError
 from core.evaluation.verdicts import Metric
 from core.formats.importing import used_labels
-from core.mix_search import usual_most
+from core.mix_search import Options, usual_most
 from core.mix_trials import Condition, MixSearch
+from core.mix_variants import COPIES
+from core.params import Json
+from core.recipe import AugmentedIngredient
 from core.training.settings import TrainParams
 
 _MOST_RUNS, _MOST_REPEATS = 400, 16
+_RATES, _COPIES = (0.1, 0.3, 0.5, 0.8), (1, 2, 4)
 _WORST = "*"  # in place of a label: the one that does worst
 
 
@@ -49,10 +55,13 @@ def _form(bench: Bench, train: TrainParams, usual: dict[str, float]) -> None:
     """What is searched, with what that takes, and the button."""
     slug = bench.project.slug
     try:
-        asked = _question(_budget(_most(slug, usual), slug), _labels(bench), slug)
+        most = _most(slug, usual)
+        vary = _vary(bench, most)
+        asked = _question(_budget(most, slug), _labels(bench), slug)
     except CoreError as error:
         st.error(told(error), icon=":material/error:")
         return
+    forecast = not vary and _forecast(bench)
     seconds = pace.seconds_all(bench.space, asked.runs, train)
     st.caption(
         t(
@@ -66,7 +75,7 @@ def _form(bench: Bench, train: TrainParams, usual: dict[str, float]) -> None:
     ):
         with telling(), st.spinner(t("Starting the search ...")):
             recipe = replace(bench.project.with_mix(bench.history.mix), train=train)
-            _, reused = mix_search.ask(bench.space, recipe, bench.stage, asked)
+            _, reused = mix_search.ask(bench.space, recipe, bench.stage, asked, Options(vary, forecast))
             if reused:
                 st.toast(t("This search was made before: its mixes are shown."), icon=":material/history:")
             st.rerun()
@@ -89,6 +98,52 @@ def _most(slug: str, usual: dict[str, float]) -> dict[str, float]:
         persist_state="session", help=t("Of each ingredient; of a small pool, what it holds."),
     )  # fmt: skip
     return {name: min(float(limit), usual[name]) for name in chosen}
+
+
+def _vary(bench: Bench, most: Mapping[str, float]) -> dict[str, dict[str, list[Json]]]:
+    """Other rates and numbers of copies of the chosen ingredients, as core.mix_variants takes them."""
+    slug, parts = bench.project.slug, bench.project.ingredients
+    made = {name: part for name in most if isinstance(part := parts.get(name), AugmentedIngredient)}
+    out: dict[str, dict[str, list[Json]]] = {}
+    if not made:
+        return out
+    with st.popover(t("Rates and copies"), icon=":material/tune:"):
+        st.caption(
+            t(
+                "Of an ingredient several variants are built, and a mix has one of them at most. Each is a column of "
+                "its own to the search, which takes as many runs as for another ingredient. Nothing chosen: as it is."
+            )
+        )
+        for name, part in made.items():
+            own = params_of(part.augmenter, part.params)
+            left, right = st.columns(2)
+            label, key = visible(name), f"mix_search_vary_{slug}_{name}"
+            if hasattr(own, "rate"):
+                rates = sorted({*_RATES, float(own.rate)})
+                text = t("Rates of {name}", name=label)
+                _keep(out, name, "rate", left.multiselect(text, rates, key=f"{key}_rate", persist_state="session"))
+            copies, text = sorted({*_COPIES, part.copies}), t("Copies of {name}", name=label)
+            _keep(out, name, COPIES, right.multiselect(text, copies, key=f"{key}_copies", persist_state="session"))
+    return out
+
+
+def _keep(out: dict[str, dict[str, list[Json]]], name: str, setting: str, values: Sequence[float]) -> None:
+    if values:
+        out.setdefault(name, {})[setting] = sorted(values)
+
+
+def _forecast(bench: Bench) -> bool:
+    """Whether the project's forecast has a say; False where there is none."""
+    run = forecasting.asked(bench.space, bench.project, bench.stage)
+    if run is None or run.state != "succeeded":
+        return False
+    return st.checkbox(
+        t("Let the forecast have a say"), key=f"mix_search_forecast_{bench.project.slug}", persist_state="session",
+        help=t(
+            "What is expected of mixes then begins with the forecast, as far as it goes with the runs. On public data "
+            "that helped a little where mixes hardly differ, and not where they do."
+        ),
+    )  # fmt: skip
 
 
 def _budget(most: dict[str, float], slug: str) -> MixSearch:

@@ -8,17 +8,18 @@ from typing import Any, Literal
 
 import numpy as np
 
+from core.errors import CoreError
 from core.evaluation.verdicts import Metric
 from core.jobs.folder import read_object
 from core.mix import Mix
 from core.mix_search import Frame
 from core.mix_trials import EACH, Begun, Step, Survey, begun, steps, survey
-from core.project import Project, edit
+from core.project import Project, edit, load, with_ingredient
 from core.runs import RunSpec
 from core.search.attribution import MOST, Attribution, attribute
 from core.search.designs import STEP
 from core.search.response import Rates, Response
-from core.search.surrogate import averaged, fit
+from core.search.surrogate import Surrogate, averaged, fit
 from core.workspace import Workspace
 
 Baseline = Literal["gold", "everything", "single", "even"]
@@ -86,19 +87,36 @@ class Found:
     @cached_property
     def spans(self) -> dict[str, tuple[float, float]]:
         """From where to where each amount can go, the others as in the best mix, without being shown to be worse; times
-        gold."""
-        ends = self.objective.spans(self.row, np.array([*self.begun.search.limits.values()])).tolist()
-        return {name: (low, high) for name, (low, high) in zip(self.names, ends, strict=True)}
+        gold. A variant takes the place of the one in the best mix there, and is left out where it can't."""
+        found: dict[str, tuple[float, float]] = {}
+        for at, (name, most) in enumerate(self.begun.search.limits.items()):
+            span = self.objective.span(self.around(name), at, most, self.row)
+            if span is not None:
+                found[name] = span
+        return found
+
+    def around(self, *names: str) -> np.ndarray:
+        """The amounts of the best mix without other variants of some ingredients. *Shape:* (ingredients,)."""
+        row = self.row.copy()
+        for name in names:
+            row[self.begun.search.space.others(name)] = 0.0
+        return row
+
+    def instead(self, name: str) -> bool:
+        """Whether an ingredient would take the place of another variant of it in the best mix."""
+        return bool((self.around(name) != self.row).any())
 
     def response(self, label: str, metric: Metric) -> Response:
         """How a rate goes with amounts, from all runs there are."""
         right, of = self.now.found.cases(label, metric)
-        return Response.of(Rates(self.now.found.amounts, right, of))
+        prior = self.now.prior
+        return Response.of(Rates(self.now.found.amounts, right, of), prior and prior.odds(label, metric))
 
     @property
     def even(self) -> np.ndarray:
         """The amounts of a mix with a little of each. *Shape:* (ingredients,)."""
-        return np.array([min(EACH, most) for most in self.begun.search.limits.values()])
+        each = self.begun.search.each(EACH)
+        return np.array([each.get(name, 0.0) for name in self.names])
 
     def attribution(self, label: str, metric: Metric, row: np.ndarray | None = None) -> Attribution | None:
         """What each ingredient of a mix, the best one where none is given, is worth; None where it has too many.
@@ -106,8 +124,12 @@ class Found:
         row = self.row if row is None else row
         if np.count_nonzero(row) > MOST:
             return None
-        scores = averaged(self.now.found.amounts, self.now.found.rates(label, metric))
-        return attribute(fit(scores.amounts, scores.values, scores.noise), row)
+        return attribute(self.rate(label, metric), row)
+
+    def rate(self, label: str, metric: Metric) -> Surrogate:
+        """What is expected of a rate itself, from all runs there are."""
+        scores, prior = averaged(self.now.found.amounts, self.now.found.rates(label, metric)), self.now.prior
+        return fit(scores.amounts, scores.values, scores.noise, cast=prior and prior.rates(label, metric))
 
     @property
     def band(self) -> float | None:
@@ -121,19 +143,19 @@ def found(workspace: Workspace, project: str, run: str) -> Found | None:
     if spec is None or there is None:
         return None
     frame = Frame.of(workspace, RunSpec.from_json(spec))
-    now = survey(workspace, project, there.search, frame.ground)
+    now = survey(workspace, project, there.search, frame.ground, frame.prior)
     result = read_object(workspace.run_folder(run) / "result.json") or {}
     return Found(workspace, project, frame, there, steps(workspace, project, there), now, result)
 
 
 def baselines(found: Found) -> dict[Baseline, dict[str, float]]:
     """What one would have mixed without a search, as far as it is another mix than the one found; amounts by name."""
-    limits = found.begun.search.limits
+    search = found.begun.search
     wanted: dict[Baseline, dict[str, float]] = {
         "gold": {},
-        "everything": {name: min(1.0, most) for name, most in limits.items()},
+        "everything": search.each(1.0),
         "single": _single(found),
-        "even": {name: min(EACH, most) for name, most in limits.items()},
+        "even": search.each(EACH),
     }
     seen, kept = {found.frame.rows(found.amounts)}, dict[Baseline, dict[str, float]]()
     for name, amounts in wanted.items():
@@ -153,13 +175,31 @@ def _single(found: Found) -> dict[str, float]:
     return found.frame.named(rows[found.now.judge.order(rows)[0]].round(4))
 
 
-def use(workspace: Workspace, project: str, mix: Mix, search: str) -> Mix:
-    """Make a mix a project's own. -> the one it had: given back, it undoes it"""
+def adopt(found: Found) -> list[str]:
+    """Give the project the variants that are in the found mix, as ingredients. -> names of those that it did not have
+
+    Raises CoreError `variant_taken` where something else has such a name by now.
+    """
+    there, new = load(found.workspace, found.project).ingredients, list[str]()
+    for name in found.amounts:
+        part = found.frame.recipe.ingredients[name]
+        if name not in found.frame.params.variants or there.get(name) == part:
+            continue
+        if name in there:
+            raise CoreError("variant_taken", {"name": name}, "hint_variant_taken")
+        edit(found.workspace, found.project, with_ingredient(name, part), {"event": "ingredient", "name": name})
+        new.append(name)
+    return new
+
+
+def use(found: Found) -> Mix:
+    """Make the found mix the project's own. -> the one it had. Raises CoreError as `adopt` does."""
+    adopt(found)
     had: list[Mix] = []
 
-    def change(found: Project) -> Project:
-        had.append(found.recipe.mix)
-        return replace(found, recipe=replace(found.recipe, mix=mix))
+    def change(project: Project) -> Project:
+        had.append(project.recipe.mix)
+        return replace(project, recipe=replace(project.recipe, mix=found.mix))
 
-    edit(workspace, project, change, {"event": "settings", "search": search})
+    edit(found.workspace, found.project, change, {"event": "settings", "search": found.begun.run})
     return had[-1]

@@ -26,7 +26,7 @@ from core.project import record
 from core.recipe_text import mix_name
 from core.repeats import group_now, queue, repeats_of, told
 from core.runs import RunSpec
-from core.search.surrogate import Surrogate, averaged, fit
+from core.search.surrogate import Surrogate
 from core.settle import decide
 from core.trainings import About, note
 from core.workspace import Workspace
@@ -77,8 +77,7 @@ def confirm(found: Found, repeats: int = REPEATS) -> list[str]:
         groups[0], dict(zip(others, groups[1:], strict=True)), tuple(seeds), dict(zip(others, leads, strict=True))
     )
     record(found.workspace, found.project, {"event": FRESH, "run": found.begun.run, **canonical(about)})
-    scores = averaged(found.now.found.amounts, found.now.found.rates("", "f1"))
-    for group, lead in zip(groups[1:], _leads(fit(scores.amounts, scores.values, scores.noise), rows), strict=True):
+    for group, lead in zip(groups[1:], _leads(found.rate("", "f1"), rows), strict=True):
         asked = Asked(groups[0], group, max(1, len(found.now.mixes)), lead, tuple(seeds))
         record(found.workspace, found.project, {"event": CONFIRM, **canonical(asked)})
     return [found.workspace.submit(spec)[0].id for spec in chain.from_iterable(zip(*specs, strict=True))]

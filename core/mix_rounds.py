@@ -1,6 +1,7 @@
 """The run kind `search`: mixes are tried, and tried again where they do well.
 
-It begins with mixes that are spread over what may be mixed; then a surrogate over all trainings there are says which
+What it varies is built first, and forecasts are solved where they have a say. It begins with mixes that are spread over
+what may be mixed; then a surrogate over all trainings there are says which
 one to try next, and which of those tried deserves another seed (core.search.rounds). Like `settle` and `tune` it sleeps
 nearly all the time, queues trainings and starts none, and what it does follows from the project's history and from the
 runs: whatever ends an attempt, the next one goes on.
@@ -14,7 +15,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from core import corpus as corpora
+from core import mix_prior, mix_variants
 from core.errors import CoreError
+from core.forecast.forecast import Forecast
 from core.groups import SEARCH
 from core.jobs.folder import cancel_file
 from core.mix_search import Frame
@@ -68,13 +72,13 @@ class _Work:
 
     @property
     def search(self) -> MixSearch:
-        return self.frame.params.search
+        return self.frame.search
 
     def steps(self) -> list[Step]:
         return steps(self.workspace, self.project, self.begun)
 
     def survey(self) -> Survey:
-        return survey(self.workspace, self.project, self.search, self.frame.ground)
+        return survey(self.workspace, self.project, self.search, self.frame.ground, self.frame.prior)
 
 
 def run(ctx: RunContext) -> None:
@@ -83,6 +87,9 @@ def run(ctx: RunContext) -> None:
     Cancelled, it calls off those of its trainings that still wait; one that runs is finished, and counts.
     """
     frame = Frame.of(Workspace(ctx.root), ctx.spec)
+    specs = {name: RunSpec.from_json(data) for name, data in frame.params.variants.items()}
+    mix_variants.built(ctx, frame.workspace, specs, frame.params.search.runs)
+    _solve_once(ctx, frame)
     work = _Work(ctx, frame, _begun_once(ctx, frame))
     try:
         ctx.finish(_searched(work))
@@ -92,12 +99,22 @@ def run(ctx: RunContext) -> None:
         raise
 
 
+def _solve_once(ctx: RunContext, frame: Frame) -> None:
+    """Solve the forecasts that have a say, unless an earlier attempt did; some seconds."""
+    if frame.forecast is None or mix_prior.kept(ctx.folder) is not None:
+        return
+    dev = corpora.read(frame.workspace.corpus_path(frame.ground.dev))
+    forecast = Forecast.load(frame.workspace.run_folder(frame.forecast), dev)
+    found = mix_prior.solved(forecast, frame.search.space, frame.ground.rows, ctx.check_cancelled)
+    mix_prior.keep(ctx.folder, forecast.labels, *found)
+
+
 def _begun_once(ctx: RunContext, frame: Frame) -> Begun:
     """Note in the project that the search began, with what it is."""
     workspace, project = frame.workspace, frame.params.project
     found = begun(workspace, project, ctx.spec.id)
     if found is None:
-        about = {"train": canonical(frame.recipe.train), "search": canonical(frame.params.search)}
+        about = {"train": canonical(frame.recipe.train), "search": canonical(frame.search)}
         record(workspace, project, {"event": SEARCH, "run": ctx.spec.id, **about})
         found = begun(workspace, project, ctx.spec.id)
     assert found is not None
@@ -146,7 +163,7 @@ def _next(work: _Work, found: Sequence[Step]) -> Move:
     if at is not None:
         return now.mixes[at]
     going, grain = now.rows[np.array(running) > 0], 1 / work.frame.ground.rows
-    best = next_mix(now.seen, going, search.limits, search.terms, _seed(search, now), grain)
+    best = next_mix(now.seen, going, search.space, now.terms, _seed(search, now), grain)
     if best is None or best[1] < search.gain:
         return "gain"
     amounts = work.frame.named(best[0])
@@ -161,9 +178,8 @@ def _first(work: _Work, found: Sequence[Step], now: Survey) -> list[dict[str, fl
     """The mixes that it begins with; fewer of those that fill the space where others were trained before."""
     search, mine = work.search, {one.group for one in found}
     there = sum(mixed.group not in mine and any(mixed.rows) for mixed in now.mixes)
-    evenly = {name: min(EACH, most) for name, most in search.limits.items()}
-    spread = start(search.limits, search.first, search.seed)
-    return [{}, evenly, *spread[: max(0, search.first - 2 - there)]]
+    spread = start(search.space, search.first, search.seed)
+    return [{}, search.each(EACH), *spread[: max(0, search.first - 2 - there)]]
 
 
 def _untried(work: _Work, now: Survey, amounts: Mapping[str, float]) -> bool:

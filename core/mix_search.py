@@ -1,29 +1,31 @@
 """A search for a mix: what is asked, and what its trainings are made from.
 
-Amounts alone are searched: copies and rates of an augmenter make another pool, which is another ingredient.
+Amounts are searched, and of an ingredient that was made in several ways which of them: each is a pool of its own.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from core import corpus as corpora
+from core import mix_prior, mix_variants
 from core.errors import CoreError
 from core.formats.importing import used_labels
 from core.groups import SEARCH, history
 from core.jobs.folder import Run, read_object
 from core.mix import GOLD, Mix, Part, cap
-from core.mix_trials import (
-    MixSearch,
-)
+from core.mix_prior import FORECAST, Prior
+from core.mix_trials import MixSearch
+from core.mix_variants import Variants, Vary, variants
 from core.models.catalogue import install
 from core.observed import Ground, Mixed
 from core.params import CLOSED, build, canonical
-from core.recipe import SEEDS, Recipe
+from core.recipe import SEEDS, AugmentedIngredient, Recipe
 from core.recipe import check as recipe_of
 from core.recipe_text import recipe_data
 from core.runs import POOL, TEXT, RunSpec
@@ -41,8 +43,9 @@ _IMPORTED = ("corpora", "labels", "covered", "first_rows")  # what trainings nee
 @dataclass(frozen=True)
 class SearchParams:
     """`recipe`: as plain data, with the settings of its mix alone; `imported`: what trainings need to know of the
-    import; `train`: settings of all trainings as their specs have them. The inputs are those of a training with
-    everything in it."""
+    import; `train`: settings of all trainings as their specs have them; `variants`: the runs that build ingredients
+    first, by name. The inputs are those of a training with everything in it that is built, and the forecast's run where
+    one has a say."""
 
     __pydantic_config__ = CLOSED
     project: str
@@ -50,6 +53,16 @@ class SearchParams:
     imported: dict[str, Any]
     train: dict[str, Any]
     search: MixSearch
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+
+
+@dataclass(frozen=True)
+class Options:
+    """`vary`: other ways to make ingredients that are searched, too; `forecast`: whether the project's forecast has a
+    say, where it has one of all that is searched."""
+
+    vary: Vary = field(default_factory=dict[str, dict[str, list[Any]]])
+    forecast: bool = False
 
 
 def usual_most(pools: Mapping[str, int], mix: Mix) -> dict[str, float]:
@@ -64,14 +77,19 @@ def _there(pools: Mapping[str, int], mix: Mix) -> dict[str, float]:
     return {name: cap(mix.max_repeats, rows) / pools[GOLD] for name, rows in pools.items() if name != GOLD}
 
 
-def ask(workspace: Workspace, recipe: Recipe, stage: Stage, search: MixSearch) -> tuple[Run, bool]:
+def ask(
+    workspace: Workspace, recipe: Recipe, stage: Stage, search: MixSearch, options: Options | None = None
+) -> tuple[Run, bool]:
     """Submit a search among mixes of a recipe's ingredients. -> (the run, whether it was there already)
 
     Raises CoreError `search_empty`, `unknown_ingredient`, `steps_missing`, `settle_label`, `bad_value`,
-    `dev_label_unknown` where gold alone can't be judged; those of models.
+    `dev_label_unknown` where gold alone can't be judged; those of models and of core.mix_variants.
     """
+    options = options or Options()
     search = build(MixSearch, asdict(search), "search")
-    search = replace(search, most=_within(search.most, stage, recipe.mix))
+    there = _there({name: len(pool) for name, pool in stage.pools.items()}, recipe.mix)
+    within, made = _within(search.most, there), variants(workspace, recipe, stage, options.vary)
+    search = replace(search, most=_with_variants(within, there, made), families={**made.families})
     if recipe.train.steps is None:
         raise CoreError("steps_missing", {}, "hint_steps_missing")
     model = install(recipe.train.model, workspace.models, recipe.folder)
@@ -80,18 +98,65 @@ def ask(workspace: Workspace, recipe: Recipe, stage: Stage, search: MixSearch) -
     told_or_refused(workspace, recipe.train.model, model.folder, stage.imported["corpora"])
     recipe = replace(recipe, mix=_base(recipe.mix), seeds=SEEDS, licences={})
     settle(recipe, stage)  # gold alone
-    params, names = settle(replace(recipe, mix=_of(recipe.mix, search.limits)), stage)
-    [like] = train_specs(stage, params, names, model.identity, [0])
+    if made.families:
+        recipe = _needed(replace(recipe, ingredients={**recipe.ingredients, **made.parts}), search)
+    like = _everything(recipe, stage, search, made, model.identity)
     _check_labels(workspace, stage.imported["corpora"]["dev"], search)
     imported = {name: stage.imported[name] for name in _IMPORTED if name in stage.imported}
-    asked = SearchParams(recipe.project, recipe_data(recipe), imported, like.params.get("train", {}), search)
-    return workspace.submit(RunSpec(SEARCH, like.inputs, canonical(asked)))
+    specs = {name: spec.to_json() for name, spec in made.specs.items()}
+    asked = SearchParams(recipe.project, recipe_data(recipe), imported, like.params.get("train", {}), search, specs)
+    forecast = _forecast(workspace, like) if options.forecast and not specs else {}
+    return workspace.submit(RunSpec(SEARCH, {**like.inputs, **forecast}, canonical(asked)))
 
 
-def _within(most: Mapping[str, float], stage: Stage, mix: Mix) -> dict[str, float]:
-    """No more of each ingredient than its pool delivers: more would be the same mix. Raises CoreError `search_empty`,
-    `unknown_ingredient`."""
-    there = _there({name: len(pool) for name, pool in stage.pools.items()}, mix)
+def _with_variants(within: Mapping[str, float], there: Mapping[str, float], made: Variants) -> dict[str, float]:
+    """The most of each ingredient, of variants as of what they are variants of; where its pool alone sets that, theirs,
+    which aren't built yet, may hold more. `there`: what pools deliver. Raises CoreError `unknown_ingredient`."""
+    most = {name: amount for name, amount in within.items() if name not in made.families}
+    for base, family in made.families.items():
+        if base not in within:
+            raise CoreError("unknown_ingredient", {"name": base, "known": ", ".join(within) or "-"}, "hint_known")
+        limit = within[base] if within[base] + STEP <= there[base] else max(FARTHEST, within[base])
+        most |= {name: within[base] if name == base else limit for name in family}
+    return most
+
+
+def _needed(recipe: Recipe, search: MixSearch) -> Recipe:
+    """With what is searched alone, and what that is made of: what else a project has makes no other search."""
+    names, left = set[str](), [*search.most]
+    while left:
+        name = left.pop()
+        part = recipe.ingredients.get(name)
+        if part is not None and name not in names:
+            names.add(name)
+            left += [part.of] if isinstance(part, AugmentedIngredient) else []
+    return replace(recipe, ingredients={name: part for name, part in recipe.ingredients.items() if name in names})
+
+
+def _everything(recipe: Recipe, stage: Stage, search: MixSearch, made: Variants, model: str) -> RunSpec:
+    """A training with all that is searched in it; for a variant, which is still to be built, stands what it is one of,
+    and it is left out of the inputs."""
+    pools = stage.pools | {name: stage.pools[made.base(name)] for name in made.parts}
+    stage = replace(stage, pools=pools)
+    params, names = settle(replace(recipe, mix=_of(recipe.mix, search.limits)), stage)
+    [like] = train_specs(stage, params, names, model, [0])
+    left_out = {POOL + name for name in made.parts}
+    return replace(like, inputs={role: value for role, value in like.inputs.items() if role not in left_out})
+
+
+def _forecast(workspace: Workspace, like: RunSpec) -> dict[str, str]:
+    """The forecast of all that is searched, as an input: of several the first that was made, so that the same question
+    stays the same search."""
+    for run in reversed(workspace.store.list(FORECAST, "succeeded", _REMEMBERED)):
+        spec = read_object(workspace.run_folder(run.id) / "spec.json")
+        if spec is not None and like.inputs.items() <= spec["inputs"].items():
+            return {FORECAST: f"run:{run.id}"}
+    return {}
+
+
+def _within(most: Mapping[str, float], there: Mapping[str, float]) -> dict[str, float]:
+    """No more of each ingredient than its pool delivers, `there`: more would be the same mix. Raises CoreError
+    `search_empty`, `unknown_ingredient`."""
     for name in most:
         if name not in there:
             raise CoreError("unknown_ingredient", {"name": name, "known": ", ".join(there) or "-"}, "hint_known")
@@ -149,17 +214,51 @@ class Frame:
         folder = self.workspace.root / "projects" / self.params.project
         return recipe_of(self.params.recipe, folder, self.params.project)
 
+    @property
+    def folder(self) -> Path:
+        """Of the search's run."""
+        return self.workspace.run_folder(self.spec.id)
+
+    @cached_property
+    def inputs(self) -> Mapping[str, str]:
+        """Those of a training with everything in it, variants that were built first among them."""
+        there = {role: value for role, value in self.spec.inputs.items() if role != FORECAST}
+        made = mix_variants.kept(self.folder) or {}
+        return there | {POOL + name: f"corpus:{id}" for name, id in made.items()}
+
     @cached_property
     def stage(self) -> Stage:
-        pools = (role for role in self.spec.inputs if role.startswith((POOL, TEXT)))
+        pools = (role for role in self.inputs if role.startswith((POOL, TEXT)))
         names = {GOLD: GOLD} | {role: role.partition(":")[2] for role in pools}
-        ids = {name: self.spec.inputs[role].removeprefix("corpus:") for role, name in names.items()}
+        ids = {name: self.inputs[role].removeprefix("corpus:") for role, name in names.items()}
         pools = {name: corpora.read(self.workspace.corpus_path(id)) for name, id in ids.items()}
         return Stage(self.params.imported, pools)
 
     @cached_property
+    def search(self) -> MixSearch:
+        """What was asked, with no more of each variant than its pool turned out to deliver. Raises CoreError
+        `search_empty`."""
+        asked = self.params.search
+        if not self.params.variants:
+            return asked
+        there = _there({name: len(pool) for name, pool in self.stage.pools.items()}, self.recipe.mix)
+        most = _within({name: amount for name, amount in asked.most.items() if name in there}, there)
+        families = {base: tuple(n for n in family if n in most) for base, family in asked.families.items()}
+        return replace(asked, most=most, families={base: family for base, family in families.items() if family})
+
+    @cached_property
     def ground(self) -> Ground:
-        return Ground(self.spec.inputs, self.params.train, len(self.stage.pools[GOLD]))
+        return Ground(self.inputs, self.params.train, len(self.stage.pools[GOLD]))
+
+    @property
+    def forecast(self) -> str | None:
+        """The run of the forecast that has a say."""
+        return self.spec.inputs[FORECAST].removeprefix("run:") if FORECAST in self.spec.inputs else None
+
+    @cached_property
+    def prior(self) -> Prior | None:
+        """What is forecast of mixes, as far as it was made."""
+        return mix_prior.kept(self.folder) if self.forecast else None
 
     @property
     def splits(self) -> dict[str, str]:

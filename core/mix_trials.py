@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -15,6 +15,7 @@ from core.errors import CoreError
 from core.evaluation.verdicts import Metric
 from core.groups import LAUNCH, SEARCH
 from core.jobs.folder import Run, worked
+from core.mix_prior import Prior
 from core.mixing import added
 from core.observed import Evidence, Ground, Mixed, Totals, evidence, observed
 from core.params import CLOSED, build
@@ -22,6 +23,7 @@ from core.project import mix_of
 from core.repeats import told
 from core.search.designs import STEP
 from core.search.rounds import HALVE, Judge, Seen, Terms
+from core.search.space import Space
 from core.search.surrogate import Surrogate
 from core.training.settings import TrainParams
 from core.trainings import OF_SEARCH
@@ -49,7 +51,8 @@ class MixSearch:
     `most`: times gold, by ingredient; `runs`: trainings at most, what was trained before not counted; `minutes`: of
     training; `gain`: it ends where less is expected of another mix (0..1); `repeats`: of a mix at most; `label`: "" for
     all together; `worst`: the label that does worst counts instead; `price`: what 1 x gold of additional rows must be
-    worth (0..1); `seed`: of what is tried.
+    worth (0..1); `seed`: of what is tried; `families`: of ingredients of which several variants are searched, the names
+    of those, of which a mix has one at most.
     """
 
     __pydantic_config__ = CLOSED
@@ -64,6 +67,22 @@ class MixSearch:
     price: Rate = 0.0
     condition: Condition | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+    families: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    @property
+    def space(self) -> Space:
+        return Space(self.limits, tuple(self.families[name] for name in sorted(self.families)))
+
+    def each(self, amount: float) -> dict[str, float]:
+        """So much of every ingredient, or as much as there may be; of one with variants, the ingredient as it was
+        where that is among them, else the middle one."""
+        usual = {name: name if name in family else family[len(family) // 2] for name, family in self.families.items()}
+        inside = {one for family in self.families.values() for one in family}
+        return {
+            name: min(amount, most)
+            for name, most in self.limits.items()
+            if name not in inside or name in usual.values()
+        }
 
     @property
     def limits(self) -> dict[str, float]:
@@ -196,13 +215,19 @@ def ended(workspace: Workspace, search: Begun, found: Sequence[Step]) -> Why | N
 @dataclass(frozen=True)
 class Survey:
     """All that is known of the mixes of a search's ingredients. `mixes`: those that were trained, or are, by whomever;
-    `rows`: of each in `mixes`. *Shape:* (mixes, ingredients), times gold."""
+    `rows`: of each in `mixes`; `prior`: what is forecast of them. *Shape:* (mixes, ingredients), times gold."""
 
     search: MixSearch
     ground: Ground
     mixes: Sequence[Mixed]
     found: Evidence
     rows: np.ndarray = field(repr=False)
+    prior: Prior | None = field(default=None, repr=False)
+
+    @cached_property
+    def terms(self) -> Terms:
+        terms, prior, search = self.search.terms, self.prior, self.search
+        return terms if prior is None else replace(terms, cast=prior.of(search.value), cast_held=prior.of(search.held))
 
     @cached_property
     def seen(self) -> Seen:
@@ -213,7 +238,7 @@ class Survey:
     @cached_property
     def judge(self) -> Judge:
         """What is expected of mixes. Of at least one finished run."""
-        return Judge.of(self.seen, self.search.terms)
+        return Judge.of(self.seen, self.terms)
 
     @property
     def process(self) -> Surrogate:
@@ -233,7 +258,8 @@ class Survey:
     def best(self) -> int | None:
         """The position of the best of those with the most believable scores: with 2 repeats, or 1 where none has; of
         mixes within the limits."""
-        within = np.all(self.rows <= np.array([*self.search.limits.values()]) + STEP / 2, axis=1)
+        space = self.search.space
+        within = np.all(self.rows <= space.limits + STEP / 2, axis=1) & space.holds(self.rows)
         there = [at for at in self.order if self.done[at] and within[at]] if sum(self.done) else []
         sure = [at for at in there if self.done[at] >= HALVE]
         return next(iter(sure or there), None)
@@ -244,8 +270,8 @@ class Survey:
         return next((at for at, mixed in enumerate(self.mixes) if not any(mixed.rows)), None)
 
 
-def survey(workspace: Workspace, project: str, search: MixSearch, ground: Ground) -> Survey:
+def survey(workspace: Workspace, project: str, search: MixSearch, ground: Ground, prior: Prior | None = None) -> Survey:
     """Look at all trainings of a project on the search's ground."""
     mixes = observed(workspace, project, ground)
     rows = np.array([mixed.rows for mixed in mixes], float).reshape(len(mixes), len(ground.names)) / ground.rows
-    return Survey(search, ground, mixes, evidence(workspace, ground, mixes), rows)
+    return Survey(search, ground, mixes, evidence(workspace, ground, mixes), rows, prior)

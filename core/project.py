@@ -24,6 +24,7 @@ from core.yaml_text import parse
 
 FILE = "project.yaml"
 _LONGEST_TITLE = 120
+LONGEST_INGREDIENT = 60  # characters of its name
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def edit(workspace: Workspace, name: str, change: Callable[[Project], Project], 
 
 def ingredient_name(title: str) -> str:
     """A title as the name of an ingredient: what such a name can't hold becomes a blank."""
-    return " ".join(re.sub(r"[^\w .-]", " ", title).split()).lstrip(" .-")[:60].rstrip() or "ingredient"
+    return " ".join(re.sub(r"[^\w .-]", " ", title).split()).lstrip(" .-")[:LONGEST_INGREDIENT].rstrip() or "ingredient"
 
 
 def with_ingredient(name: str, part: FileIngredient | AugmentedIngredient) -> Callable[[Project], Project]:

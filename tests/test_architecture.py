@@ -64,6 +64,8 @@ TIERS = (
             "tunable",
             "trainings",
             "observed",
+            "mix_prior",
+            "mix_variants",
             "mix_trials",
             "mix_search",
             "mix_rounds",

@@ -7,24 +7,26 @@ import pytest
 
 from core.evaluation.verdicts import MARGIN
 from core.search.attribution import attribute
+from core.search.between import Between
 from core.search.designs import STEP, start
 from core.search.response import Rates, Response
 from core.search.rounds import Judge, Seen, Terms, candidates, improvement, next_mix, to_repeat
+from core.search.space import Space
 from core.search.surrogate import averaged, fit
 from tests.test_surrogate import NAMES, SEED_SD, measured, truth
 
-MOST = dict.fromkeys(NAMES, 3.0)
+SPACE = Space(dict.fromkeys(NAMES, 3.0))
 NOTHING = np.zeros((0, len(NAMES)))
 
 
 def searched(steps: int, terms: Terms, seed: int) -> np.ndarray:
     """The mixes of a search that begins with eight and goes on one by one."""
     rng = np.random.default_rng(seed)
-    begun = start(MOST, 8, seed)
+    begun = start(SPACE, 8, seed)
     tried = np.array([[mix.get(name, 0.0) for name in NAMES] for mix in begun])
     values, held = truth(tried) + rng.normal(0, SEED_SD, len(tried)), 0.9 - 0.1 * tried[:, 0]
     for _ in range(steps):
-        found = next_mix(Seen(tried, values, held), NOTHING, MOST, terms, seed)
+        found = next_mix(Seen(tried, values, held), NOTHING, SPACE, terms, seed)
         assert found is not None
         tried = np.concatenate([tried, found[0][None]])
         values = np.append(values, truth(found[0][None]) + rng.normal(0, SEED_SD))
@@ -33,7 +35,7 @@ def searched(steps: int, terms: Terms, seed: int) -> np.ndarray:
 
 
 def test_it_finds_better_mixes_than_chance() -> None:
-    pool = candidates(MOST, NOTHING, 0)
+    pool = candidates(SPACE, NOTHING, 0)
     top, chosen, chance = truth(pool).max(), [], []
     for seed in range(3):
         tried = searched(12, Terms(), seed)
@@ -51,9 +53,9 @@ def test_the_same_is_asked_after_the_same_runs_and_nothing_twice() -> None:
 
 def test_what_runs_is_not_asked_for_again() -> None:
     amounts, values = measured(8, 0, 1)
-    first = next_mix(Seen(amounts, values), NOTHING, MOST, Terms(), 0)
+    first = next_mix(Seen(amounts, values), NOTHING, SPACE, Terms(), 0)
     assert first is not None
-    second = next_mix(Seen(amounts, values), first[0][None], MOST, Terms(), 0)
+    second = next_mix(Seen(amounts, values), first[0][None], SPACE, Terms(), 0)
     assert second is not None and np.abs(second[0] - first[0]).max() >= STEP
 
 
@@ -61,6 +63,38 @@ def test_a_price_makes_mixes_smaller_and_a_condition_is_kept() -> None:
     free, dear, bound = (searched(7, terms, 0)[8:] for terms in (Terms(), Terms(price=0.05), Terms(least=0.85)))
     assert dear.sum() < 0.5 * free.sum()
     assert (bound[:, 0] <= 0.6).mean() > 0.8 > (free[:, 0] <= 0.6).mean()  # 0.9 - 0.1 x: at most 0.5 of the first
+
+
+def test_a_forecast_leads_the_first_step_there() -> None:
+    amounts, values = measured(8, 0, 1)
+    cast = Terms(cast=lambda mixes: 0.4 + 0.2 * (mixes[:, 1] > 2) + 0 * mixes[:, 0])
+    values = values + 0.2 * (amounts[:, 1] > 0.8)
+    plain, led = (next_mix(Seen(amounts, values), NOTHING, SPACE, terms, 0) for terms in (Terms(), cast))
+    assert plain is not None and led is not None and led[0][1] > 2 >= plain[0][1]
+
+
+VARIANTS = Space({"a": 3.0, "x 1": 3.0, "x 2": 1.0, "x 3": 3.0}, (("x 1", "x 2", "x 3"),))
+
+
+def test_a_mix_has_one_variant_of_an_ingredient_at_most() -> None:
+    begun = [[mix.get(name, 0.0) for name in VARIANTS.names] for mix in start(VARIANTS, 12)]
+    near = np.array([[1.0, 0.0, 0.5, 0.0], [0.0, 0.0, 0.0, 2.0]])
+    found = candidates(VARIANTS, near, 0)
+    for mixes in (np.array(begun), found):
+        assert VARIANTS.holds(mixes).all() and (mixes <= VARIANTS.limits).all() and (mixes > 0).any(axis=0).all()
+    assert sum(max(mix[1:]) >= 0.8 for mix in begun[:4]) == 3  # a corner for each variant
+    assert not VARIANTS.holds(np.array([[0.0, 1.0, 1.0, 0.0]])).any()
+    assert VARIANTS.others("x 2") == [1, 3] and VARIANTS.others("a") == []
+    shares, which = VARIANTS.gathered(near)
+    assert (VARIANTS.placed(shares, which) == near).all()
+
+
+def test_between_what_is_known_a_function_is_as_it_is() -> None:
+    known, asked = candidates(SPACE, NOTHING, 1)[::8], candidates(SPACE, NOTHING, 2)[1::8]
+    found = Between.through(known, truth(known)[:, None])
+    assert found.at(known)[:, 0] == pytest.approx(truth(known), abs=1e-9)
+    assert np.sqrt(np.mean((found.at(asked)[:, 0] - truth(asked)) ** 2)) < 0.1 * truth(asked).std()
+    assert found.at(np.full((1, 4), 50.0)) == pytest.approx(found.at(known.max(axis=0)[None]))
 
 
 def test_a_mix_that_does_not_meet_the_condition_comes_last() -> None:
@@ -97,7 +131,7 @@ def response(count: int = 16) -> Response:
 
 def test_the_good_region_holds_the_best_and_leaves_out_what_is_shown_to_be_worse() -> None:
     found = response(20)
-    pool = candidates(MOST, NOTHING, 0)
+    pool = candidates(SPACE, NOTHING, 0)
     best = found.best(pool)
     good = found.good(pool, best)
     assert found.good(best[None], best).all() and 0 < good.mean() < 0.9
@@ -156,7 +190,7 @@ def test_values_tell_what_helps_from_what_hurts() -> None:
 
 
 def test_a_band_is_as_wide_as_mixes_that_were_left_out_say() -> None:
-    found, pool = response(16), candidates(MOST, NOTHING, 0)[:5]
+    found, pool = response(16), candidates(SPACE, NOTHING, 0)[:5]
     stretch = found.process.stretch()
     assert stretch is not None
     mean, sd = found.process.at(pool)

@@ -6,26 +6,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from invariants import check as check_runs
 from invariants import processes, slots, until
 from streamlit.testing.v1 import AppTest
 
-from core import contrast
+from core import contrast, forecasting
 from core import project as projects
 from core.corpus import Corpus
 from core.corpus import read as read_corpus
 from core.errors import CoreError
+from core.forecast.preparing import ForecastParams
 from core.groups import SEARCH
 from core.jobs.folder import Run, last_metrics, locked, read_json, write_json
 from core.jobs.run import Exit
 from core.launch import launch, plan_launch, standing, start_pool
 from core.mix import Mix, Part
-from core.mix_found import baselines, use
+from core.mix_found import adopt, baselines, use
 from core.mix_found import found as found_by
 from core.mix_fresh import confirm, fresh, go_on, held
-from core.mix_search import Frame, ask, newest
+from core.mix_search import Frame, Options, ask, newest
 from core.mix_trials import Condition, MixSearch, Step, begun, searches, steps, survey
+from core.models.catalogue import DEFAULT, install
+from core.params import canonical
 from core.recipe import AugmentedIngredient
 from core.recipe_text import mix_name
 from core.runs import RunSpec
@@ -64,11 +68,11 @@ def space(opened: Path, tmp_path: Path) -> Workspace:
     return Workspace.open(shutil.copytree(opened, tmp_path / "ws"))
 
 
-def begin(space: Workspace, **more) -> Run:
+def begin(space: Workspace, options: Options | None = None, **more) -> Run:
     project = projects.load(space, TOWN)
     stage = standing(space, project).stage
     assert stage is not None
-    return ask(space, project.recipe, stage, MixSearch(MOST, **more))[0]
+    return ask(space, project.recipe, stage, MixSearch(MOST, **more), options)[0]
 
 
 def frame_of(space: Workspace, run: Run) -> Frame:
@@ -197,7 +201,7 @@ def test_the_mix_is_held_against_its_baselines_on_fresh_seeds(ran):
     assert go_on(space, TOWN, asked) == [id for at in range(1 + len(others)) for id in ids[at :: 1 + len(others)]]
     after = found_by(space, TOWN, run.id)
     assert after.amounts == before.amounts and sum(after.now.done) == sum(before.now.done) + len(ids)
-    had = use(space, TOWN, after.mix, run.id)
+    had = use(after)
     assert projects.load(space, TOWN).recipe.mix == after.mix != had
 
 
@@ -346,6 +350,8 @@ def test_the_page_mix_asks_for_a_search_and_runs_shows_it_in_one_line(ran, open_
     space, before = ran
     at = open_page(space.root, "mix", project=TOWN)
     at.multiselect(f"mix_search_over_{TOWN}").set_value(["swapped"])
+    at = at.run()
+    at.multiselect(f"mix_search_vary_{TOWN}_swapped_copies").set_value([1, 2])
     at.number_input(f"mix_search_most_{TOWN}").set_value(1.5)
     at.number_input(f"mix_search_runs_{TOWN}").set_value(5)
     at.number_input(f"mix_search_least_{TOWN}").set_value(60.0).run()
@@ -354,10 +360,107 @@ def test_the_page_mix_asks_for_a_search_and_runs_shows_it_in_one_line(ran, open_
     assert not at.exception and not at.error, at.error
     run = newest(space, TOWN)
     search = frame_of(space, run).params.search
-    assert (search.most, search.runs, search.condition) == ({"swapped": 1.5}, 5, Condition(0.6))
+    both = ("swapped", "swapped copies 2")
+    assert (search.most, search.runs, search.condition) == (dict.fromkeys(both, 1.5), 5, Condition(0.6))
+    assert search.families == {"swapped": both}
     space.store.cancel(run.id)
     until(lambda: not space.store.get(run.id).pending, PATIENCE)
     at = open_page(space.root, "runs", project=TOWN, group=before.id)
     [lines] = [one.value for one in at.dataframe if "mix" in one.value and "state" in one.value]
     assert f"Search for a mix: {TOWN}" in list(lines["mix"])
     assert not at.exception
+
+
+def by_variant(amounts: Mapping[str, float], seed: int) -> float:
+    """Other mentions in every second place help, in every place they hurt; more swaps hurt."""
+    hurts = amounts.get("others rate 1", 0.0) + amounts.get("swapped", 0.0)
+    return 0.5 + 0.3 * min(amounts.get("others rate 0.5", 0.0), 1.0) - 0.1 * hurts + 0.02 * (seed % 2)
+
+
+@pytest.fixture(scope="module")
+def varied(opened: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search over how an ingredient is made that has ended."""
+    space = Workspace.open(shutil.copytree(opened, tmp_path_factory.mktemp("varied") / "ws"))
+    run = begin(space, Options(vary={"others": {"rate": [0.5, 1]}}), runs=10)
+    done = serve(space, run, by_variant)
+    assert done.state == "succeeded", done.error
+    return space.root
+
+
+def test_of_an_ingredient_made_in_several_ways_it_finds_the_one_that_helps(varied, tmp_path):
+    space = Workspace.open(shutil.copytree(varied, tmp_path / "ws"))
+    run = newest(space, TOWN)
+    told, project = found_by(space, TOWN, run.id), projects.load(space, TOWN)
+    assert told.names == ["others rate 0.5", "others rate 1", "swapped"]
+    assert told.begun.search.families == {"others": ("others rate 0.5", "others rate 1")}
+    both = [one for one in told.steps if {"others rate 0.5", "others rate 1"} <= one.amounts.keys()]
+    assert not both and {name for one in told.steps for name in one.amounts} == set(told.names)
+    pools = told.frame.stage.pools
+    assert len({pools[name].id for name in told.names}) == 3 and len(pools["others rate 1"]) > 0
+    assert told.amounts["others rate 0.5"] >= 0.7 and "others rate 1" not in told.amounts
+    assert all(len([n for n in row if n.startswith("others")]) <= 1 for row in baselines(told).values())
+    low, high = told.spans["others rate 0.5"]
+    assert low > 0 and low - 1e-9 <= told.amounts["others rate 0.5"] <= high + 1e-9
+    assert told.around("others rate 1")[0] == 0 and (told.around("swapped") == told.row).all()
+    assert told.attribution("", "f1").shares[0].ingredient == 0
+    assert begin(space, Options(vary={"others": {"rate": [0.5, 1]}}), runs=10).id == run.id
+    assert "others rate 0.5" not in project.ingredients
+    use(told)
+    after = projects.load(space, TOWN)
+    assert after.ingredients["others rate 0.5"].params == {"rate": 0.5} and after.recipe.mix == told.mix
+    assert adopt(told) == [] and "others rate 1" not in after.ingredients
+    assert standing(space, after).stage.pools["others rate 0.5"].id == pools["others rate 0.5"].id  # nothing anew
+    found = begin(space, Options(vary={"others": {"rate": [0.5, 1]}}), runs=10)
+    assert found.id == run.id  # what a project has besides makes no other search
+
+
+def test_the_page_mix_takes_a_variant_in_hand_that_the_project_did_not_have(varied, tmp_path, open_page):
+    space = Workspace.open(shutil.copytree(varied, tmp_path / "ws"))
+    run = newest(space, TOWN)
+    at = open_page(space.root, "mix", project=TOWN, along_mix="others rate 1")
+    assert "A mix has one variant of an ingredient at most." in words(at)
+    at = at.button(f"search_use_{run.id}").click().run()
+    assert not at.exception and not at.error, at.error
+    assert "others rate 0.5" in projects.load(space, TOWN).ingredients
+    assert "others rate 0.5" in at.session_state[f"mix_history_{TOWN}"].mix.parts
+
+
+def test_what_is_varied_is_refused_before_it_costs_anything(opened, tmp_path):
+    space = Workspace.open(opened)
+    for vary, code in (
+        ({"nothing": {"rate": [0.5]}}, "unknown_ingredient"),
+        ({"others": {"rat": [0.5]}}, "unknown_key"),
+        ({"others": {"rate": [7]}}, "bad_value"),
+        ({"others": {"copies": [0]}}, "bad_value"),
+        ({"others": {"rate": [n / 10 for n in range(1, 10)]}}, "vary_many"),
+    ):
+        with pytest.raises(CoreError) as error:
+            begin(space, Options(vary=vary))
+        assert error.value.code == code, vary
+    assert space.store.list(SEARCH) == ()
+
+
+def test_a_forecast_has_a_say_from_the_first_mixes_on(space):
+    project = projects.load(space, TOWN)
+    stage = standing(space, project).stage
+    settings = replace(project.recipe.train, steps=40, learning_rate=5e-3)
+    full = forecasting.spec_of(project.recipe, stage, install(settings.model, space.models, space.root).identity)
+    small = canonical(ForecastParams(tuple(full.params["labels"]), warm=replace(settings, model=DEFAULT), members=1))
+    slots(space.store, train=1)
+    made = space.submit(RunSpec(forecasting.KIND, full.inputs, small))[0]
+    result_of(space, made, lambda runs: None)
+    slots(space.store, train=0)
+    plain, run = begin(space, runs=4), begin(space, Options(forecast=True), runs=4)
+    assert plain.id != run.id and frame_of(space, plain).forecast is None and frame_of(space, run).forecast == made.id
+    space.store.cancel(plain.id)
+    done = serve(space, run, swapped_helps)
+    assert done.state == "succeeded", done.error
+    told = found_by(space, TOWN, run.id)
+    prior, whole = told.now.prior, forecasting.read(space, made.id, stage).forecast
+    rows = {"gold": len(stage.pools["gold"]), "others": len(stage.pools["gold"])}
+    [between], exact = prior.found(np.array([[1.0, 0.0]])), whole.of(rows)
+    assert list(between.labels) == list(exact.labels) and between.gold.tolist() == exact.totals[2].tolist()
+    assert exact.totals[1].any() and between.predicted == pytest.approx(exact.totals[1], abs=0.5)
+    assert told.now.process.cast is not None
+    assert told.response("", "recall").process.cast is not None and told.objective.process is told.now.process
+    assert found_by(space, TOWN, run.id).lead == told.lead

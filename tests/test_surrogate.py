@@ -8,6 +8,7 @@ import pytest
 
 from core.search.designs import start
 from core.search.rates import log_odds, rate
+from core.search.space import Space
 from core.search.surrogate import CALIBRATED, Surrogate, averaged, conditioned, fit
 
 NAMES = ("swaps", "synonyms", "back", "noise")
@@ -16,7 +17,7 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 
 def design(count: int) -> np.ndarray:
-    found = start(dict.fromkeys(NAMES, 3.0), count)
+    found = start(Space(dict.fromkeys(NAMES, 3.0)), count)
     return np.array([[mix.get(name, 0.0) for name in NAMES] for mix in found])
 
 
@@ -91,6 +92,14 @@ def test_a_forecast_that_is_right_helps_and_one_that_is_wrong_does_little_harm()
     alone = off(None)
     assert off(lambda amounts: 0.2 + 0.4 * truth(amounts)) < 0.75 * alone
     assert off(lambda amounts: rng.normal(0, 0.02, len(amounts))) < 1.15 * alone
+
+
+def test_a_forecast_that_makes_no_difference_among_what_was_trained_says_little_of_others() -> None:
+    scores = averaged(*measured(6, 0))
+    flat = fit(scores.amounts, scores.values, scores.noise, cast=lambda amounts: 0.3 + 0.01 * (amounts[:, 0] > 9))
+    far = np.full((1, len(NAMES)), 10.0)
+    plain = fit(scores.amounts, scores.values, scores.noise)
+    assert flat.at(far)[1][0] < 3 * plain.at(far)[1][0]
 
 
 def test_one_mix_is_enough_to_begin_with() -> None:

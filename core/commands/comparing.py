@@ -1,6 +1,8 @@
 """The arguments of the commands that compare: `compare`, `trust`, `attack`, `settle`, `confirm`, `tune`, `search`,
 `curve`, `report`."""
 
+from argparse import BooleanOptionalAction
+
 from core.commands.attack import add_attack
 from core.commands.options import command, detach, numbers, rule, share
 
@@ -104,6 +106,10 @@ def _add_search(commands: object) -> None:
     sub.add_argument("name", metavar="PROJECT|RECIPE", help="a project, as `projects` lists it, or a YAML file")
     sub.add_argument("--over", action="append", metavar="INGREDIENT[=MOST]", help="what is searched over, and up to "
                      "how much of it, times gold; repeatable (default: all, up to 3)")  # fmt: skip
+    sub.add_argument("--vary", action="append", metavar="INGREDIENT.SETTING=VALUE,VALUE", help="other ways to make an "
+                     "ingredient, as swaps.rate=0.1,0.3 or back.copies=1,2; a mix has one; repeatable")  # fmt: skip
+    sub.add_argument("--forecast", action=BooleanOptionalAction, default=False, help="let the forecast have a say, "
+                     "made first where there is none (default: it has none)")  # fmt: skip
     sub.add_argument("--runs", type=int, default=40, metavar="N", help="trainings at most (default 40)")
     sub.add_argument("--minutes", type=float, metavar="N", help="of training, at most")
     sub.add_argument("--gain", type=float, default=0.001, metavar="SHARE", help="end where less is expected of another "

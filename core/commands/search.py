@@ -6,23 +6,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
-from core import mix_found, mix_fresh
+from core import forecasting, mix_found, mix_fresh
 from core import project as projects
 from core.commands.answer import Answer, Setting
 from core.errors import CoreError, Value, message
 from core.evaluation.verdicts import MARGIN, Metric
 from core.mix_found import Baseline, Found
 from core.mix_fresh import Fresh, Held
-from core.mix_search import ask, usual_most
+from core.mix_search import Options, ask, usual_most
 from core.mix_trials import Condition, MixSearch
+from core.mix_variants import Vary
 from core.output import plain, table
-from core.params import bad_value, canonical
+from core.params import Json, bad_value, canonical
 from core.pipeline import staged
 from core.recipe import Recipe, load, placed
 from core.recipe_text import mix_name
 from core.search.attribution import Attribution
 from core.stage import drawable
 from core.submit import result_of, wait
+from core.yaml_text import parse
 
 
 def search(args: Namespace, at: Setting) -> Answer:
@@ -38,7 +40,10 @@ def search(args: Namespace, at: Setting) -> Answer:
             _most(args.over, usual), args.runs, args.minutes, args.gain, args.repeats,
             args.label, args.metric, args.worst, args.price, _condition(args.least), args.seed,
         )  # fmt: skip
-        run, _ = ask(at.workspace, recipe, stage, asked)
+        if args.forecast and not args.vary:
+            forecasting.prospect(at.workspace, recipe, at.watch)
+        options = Options(_vary(args.vary or ()), args.forecast)
+        run, _ = ask(at.workspace, recipe, stage, asked, options)
     except CoreError as error:
         raise placed(error, recipe.lines, recipe.file) from None
     data = {"run": run.id, "project": recipe.project, "search": canonical(asked)}
@@ -65,6 +70,19 @@ def _most(over: Sequence[str] | None, usual: Mapping[str, float]) -> dict[str, f
             out[name] = float(most) if most else usual.get(name, 1.0)
         except ValueError:
             raise bad_value("--over", text, "NAME=2.0") from None
+    return out
+
+
+def _vary(given: Sequence[str]) -> Vary:
+    """`INGREDIENT.SETTING=VALUE,VALUE`. Raises CoreError `bad_value`."""
+    out: dict[str, dict[str, list[Json]]] = {}
+    for text in given:
+        what, _, values = text.partition("=")
+        name, _, setting = what.rpartition(".")
+        found = parse(f"[{values}]", "--vary").data
+        if not name or not setting or not isinstance(found, list) or not found:
+            raise bad_value("--vary", text, "swaps.rate=0.1,0.3")
+        out.setdefault(name, {})[setting] = found
     return out
 
 
@@ -101,7 +119,7 @@ def _after(args: Namespace, at: Setting, found: Found, data: Mapping[str, Any]) 
     parts = [path_text(found, at.language), _says(found, data, at.language), _values(found, at.language)]
     parts += [_held(found, one, split, at.language) for split, one in held.items()] or [_flatters(found, at.language)]
     if args.use:
-        mix_found.use(space, project, found.mix, run)
+        mix_found.use(found)
         parts.append(message("line_search_used", {"mix": plain(mix_name(found.mix)), "project": project}, at.language))
     return Answer(dict(data) | _json(found, asked, held), "\n\n".join(parts), status)
 
@@ -112,6 +130,7 @@ def _json(found: Found, asked: Fresh | None, held: Mapping[str, Mapping[Baseline
     metric, even = found.begun.search.metric, found.even
     return {
         "mix": mix_name(found.mix),
+        "forecast": found.frame.forecast,
         "meets": found.meets,
         "lead": {"value": lead, "sd": sd},
         "good": {name: list(span) for name, span in found.spans.items()},
@@ -197,15 +216,19 @@ def _values(found: Found, language: str) -> str:
     search = found.begun.search
     worth = None if search.worst else found.attribution(search.label, search.metric)
     shares = {found.names[share.ingredient]: share for share in (worth.shares if worth else ())}
-    for name, (low, high) in found.spans.items():
-        row = [plain(name), f"{found.amounts.get(name, 0.0):g}", f"{low:.2f} - {high:.2f}"]
+    spans = found.spans
+    for name in found.names:
+        span = f"{spans[name][0]:.2f} - {spans[name][1]:.2f}" if name in spans else "-"
+        row = [plain(name), f"{found.amounts.get(name, 0.0):g}", span]
         share = shares.get(name)
         if share is None:
             rows.append([*row, "", "", ""])
             continue
         ends = " to ".join(f"{100 * end:+.1f}" for end in share.value.interval)
         rows.append([*row, f"{100 * share.value.mean:+.1f}", ends, f"{-100 * share.last.mean:+.1f}"])
-    return table(rows, right=(1, 2, 3, 4, 5)) + "\n" + message("note_search_values", {}, language)
+    notes = ["note_search_values"] + ["note_search_variants"] * bool(search.families)
+    notes += ["note_search_forecast"] * bool(found.frame.forecast)
+    return "\n".join([table(rows, right=(1, 2, 3, 4, 5)), *(message(note, {}, language) for note in notes)])
 
 
 def _held(found: Found, held: Mapping[Baseline, Held], split: str, language: str) -> str:

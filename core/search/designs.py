@@ -1,14 +1,17 @@
 """Which mixes are tried first: spread over what may be mixed, before anything is known of it.
 
-Corners, softened (nearly all of one ingredient, a little of each other), the centre, and of many mixes drawn by
+Corners, softened (nearly all of one ingredient, or of one variant of it, a little of each other), the centre, and of
+many mixes drawn by
 Dirichlet(1.5) those that lie farthest from all that were taken (Kennard & Stone 1969,
 https://doi.org/10.1080/00401706.1969.10490666). What lies far from what is measured between square roots of amounts,
 as the surrogate measures it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+
+from core.search.space import Space
 
 SOFT = 0.85  # of what a softened corner adds, one ingredient's share
 STEP = 0.05  # times gold: amounts are multiples of it
@@ -18,20 +21,20 @@ _ALPHA = 1.5
 _DRAWN = 2000
 
 
-def start(most: Mapping[str, float], count: int, seed: int = 0) -> list[dict[str, float]]:
+def start(space: Space, count: int, seed: int = 0) -> list[dict[str, float]]:
     """`count` different mixes to begin with, as amounts by ingredient (times gold); the first are the corners and the
     centre, as far as `count` goes.
 
-    `most`: what may be added of each ingredient, times gold. Fewer where so many different ones don't exist.
+    Fewer where so many different ones don't exist.
     """
-    names = [name for name, amount in most.items() if amount >= STEP]
-    if not names:
+    space = space.among(STEP)
+    if not space.most:
         return []
-    limits = np.array([most[name] for name in names])
-    firsts = snapped(np.concatenate([_corners(len(names)), _centre(len(names))]) * _CORNER, limits)
-    drawn = snapped(dirichlet(len(names), seed), limits)
+    firsts = snapped(np.concatenate([_corners(space), _centre(space)]) * _CORNER, space.limits)
+    spread = dirichlet(len(space.units), seed)
+    drawn = snapped(space.placed(spread, variants(spread.shape, seed)), space.limits)
     taken = thinned(np.unique(firsts, axis=0)[_order_of(firsts)], np.unique(drawn, axis=0), count)
-    return [as_amounts(names, row) for row in taken]
+    return [as_amounts(space.names, row) for row in taken]
 
 
 def as_amounts(names: Sequence[str], row: np.ndarray) -> dict[str, float]:
@@ -60,15 +63,22 @@ def _order_of(rows: np.ndarray) -> np.ndarray:
     return at.ravel()[np.sort(first)]
 
 
-def _corners(width: int) -> np.ndarray:
-    """One ingredient has nearly all. *Shape:* (width, width), rows sum to 1."""
-    if width == 1:
-        return np.ones((1, 1))
-    return np.full((width, width), (1 - SOFT) / (width - 1)) + np.eye(width) * (SOFT - (1 - SOFT) / (width - 1))
+def _corners(space: Space) -> np.ndarray:
+    """One column has nearly all, and the others of its family nothing. *Shape:* (columns, columns), rows sum to 1."""
+    units = space.units
+    if len(units) == 1:
+        return np.eye(len(space.most))
+    rest = (1 - SOFT) / (len(units) - 1)
+    shares, which = np.full((len(space.most), len(units)), rest), np.zeros((len(space.most), len(units)), int)
+    which += np.arange(len(which))[:, None]  # of the others each variant in turn
+    for unit, columns in enumerate(units):
+        shares[columns, unit], which[columns, unit] = SOFT, np.arange(len(columns))
+    return space.placed(shares, which)
 
 
-def _centre(width: int) -> np.ndarray:
-    return np.full((1, width), 1 / width)
+def _centre(space: Space) -> np.ndarray:
+    sizes = np.array([[len(columns) for columns in space.units]])
+    return space.placed(np.full(sizes.shape, 1 / sizes.size), sizes // 2)
 
 
 def dirichlet(width: int, seed: int) -> np.ndarray:
@@ -76,6 +86,11 @@ def dirichlet(width: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     totals = np.exp(rng.uniform(*np.log(_TOTALS), size=(_DRAWN, 1)))
     return rng.dirichlet(np.full(width, _ALPHA), _DRAWN) * totals
+
+
+def variants(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Which variant of each family a mix has, by chance, as `Space.placed` takes it. *Shape:* as given."""
+    return np.random.default_rng([seed, 1]).integers(0, 2**31, shape)
 
 
 def snapped(amounts: np.ndarray, limits: np.ndarray) -> np.ndarray:

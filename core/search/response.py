@@ -11,7 +11,7 @@ import numpy as np
 
 from core.evaluation.verdicts import MARGIN
 from core.search.rates import log_odds, rate
-from core.search.surrogate import SEED_SD, Surrogate, averaged, fit
+from core.search.surrogate import SEED_SD, Cast, Surrogate, averaged, fit
 
 GOOD = 1.0  # sds of the difference to the best
 _BAND = 1.645  # sds to each side: 90 %, where there are too few mixes to calibrate it
@@ -58,12 +58,12 @@ class Response:
     odds: bool = True
 
     @classmethod
-    def of(cls, rates: Rates) -> "Response":
-        """The chance of seeds is the larger, the fewer cases a rate is of."""
+    def of(cls, rates: Rates, cast: Cast | None = None) -> "Response":
+        """The chance of seeds is the larger, the fewer cases a rate is of. `cast`: a forecast of its log-odds."""
         odds = log_odds(rates.right, rates.of)
         cases = float(np.mean(rates.of)) * float(np.mean(rate(odds) * rate(-odds)))
         scores = averaged(rates.amounts, odds, float(np.hypot(_SPREAD, 0.5 / np.sqrt(max(cases, 0.25)))))
-        return cls(fit(scores.amounts, scores.values, scores.noise))
+        return cls(fit(scores.amounts, scores.values, scores.noise, cast=cast))
 
     def at(self, amounts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Mean and 90 % band of mixes, as wide as mixes that were left out show that it has to be. *Shapes:* (mixes,
@@ -85,19 +85,21 @@ class Response:
         """The mix of which most is expected. *Shape:* (ingredients,)."""
         return amounts[int(self.process.at(amounts)[0].argmax())]
 
-    def spans(self, mix: np.ndarray, limits: np.ndarray) -> np.ndarray:
-        """From where to where the amount of each ingredient stays good around the best mix, the others as in it.
-        *Shapes:* (ingredients,), (ingredients,) -> (ingredients, 2)."""
-        out = np.zeros((len(mix), 2))
-        for ingredient, most in enumerate(limits.tolist()):
-            found = self.curve(mix, ingredient, max(most, float(mix[ingredient])), mix)
-            at = int(np.abs(found.at - mix[ingredient]).argmin())
-            bad = np.flatnonzero(~found.good)
-            low, high = bad[bad < at], bad[bad > at]
-            first, last = (low[-1] + 1 if len(low) else 0), (high[0] - 1 if len(high) else len(found.at) - 1)
-            ends = found.at[min(first, at)], found.at[max(last, at)]
-            out[ingredient] = min(ends[0], mix[ingredient]), max(ends[1], mix[ingredient])
-        return out
+    def span(self, mix: np.ndarray, ingredient: int, most: float, best: np.ndarray) -> tuple[float, float] | None:
+        """From where to where the amount of an ingredient stays good beside `best`, the others as in `mix`: around its
+        amount in the best mix, or, of an ingredient that takes another's place there, around what is best of it; None
+        where no amount is good. *Shapes:* (ingredients,), (ingredients,)."""
+        there = float(best[ingredient])
+        found = self.curve(mix, ingredient, max(most, there), best)
+        stays = bool((mix == best).all())
+        at = int(np.abs(found.at - there).argmin()) if stays else int(found.mean.argmax())
+        if not stays and not found.good[at]:
+            return None
+        bad = np.flatnonzero(~found.good)
+        low, high = bad[bad < at], bad[bad > at]
+        first, last = (low[-1] + 1 if len(low) else 0), (high[0] - 1 if len(high) else len(found.at) - 1)
+        ends = float(found.at[min(first, at)]), float(found.at[max(last, at)])
+        return (min(ends[0], there), max(ends[1], there)) if stays else ends
 
     def curve(self, mix: np.ndarray, ingredient: int, most: float, best: np.ndarray) -> Curve:
         """Along one ingredient, the others as in `mix`; good beside `best`. *Shapes:* (ingredients,)."""

@@ -8,13 +8,14 @@ arxiv.org/abs/1810.05934): of the mixes with 1 repeat the better half gets 2, of
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.search.designs import STEP, dirichlet, snapped
-from core.search.surrogate import Surrogate, averaged, fit
+from core.search.designs import STEP, dirichlet, snapped, variants
+from core.search.space import Space
+from core.search.surrogate import Cast, Surrogate, averaged, fit
 
 HALVE = 2  # of each rung, one in so many goes on; with so many times the repeats
 _LEFT_OUT = 0.4  # of the ingredients of a mix that is drawn, in half of them
@@ -36,10 +37,13 @@ class Seen:
 @dataclass(frozen=True)
 class Terms:
     """`price`: what 1 x gold of additional rows must be worth at least (0..1); `least`: what a mix must reach of what
-    the condition is about, None without one."""
+    the condition is about, None without one; `cast`, `cast_held`: what is forecast of what is searched for, and of what
+    the condition is about."""
 
     price: float = 0.0
     least: float | None = None
+    cast: Cast | None = None
+    cast_held: Cast | None = None
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,10 @@ class Judge:
     def of(cls, seen: Seen, terms: Terms) -> "Judge":
         """Of at least one run."""
         scores = averaged(seen.amounts, seen.values)
-        process, held = fit(scores.amounts, scores.values, scores.noise), None
+        process, held = fit(scores.amounts, scores.values, scores.noise, cast=terms.cast), None
         if terms.least is not None:
             scores = averaged(seen.amounts, seen.held)
-            held = fit(scores.amounts, scores.values, scores.noise)
+            held = fit(scores.amounts, scores.values, scores.noise, cast=terms.cast_held)
         return cls(terms, process, held)
 
     def worth(self, amounts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -90,19 +94,19 @@ def _below(z: np.ndarray) -> np.ndarray:
 
 
 def next_mix(
-    seen: Seen, running: np.ndarray, most: Mapping[str, float], terms: Terms, seed: int, grain: float = 0.0
+    seen: Seen, running: np.ndarray, space: Space, terms: Terms, seed: int, grain: float = 0.0
 ) -> tuple[np.ndarray, float] | None:
     """The mix to try next and the improvement that is expected of it; None where all have been tried.
 
-    `running`: mixes that were not seen to end yet; `most`: times gold, by ingredient, in the order of the columns;
-    `grain`: times gold, what one row comes to. *Shapes:* running (mixes, ingredients); -> (ingredients,).
+    `running`: mixes that were not seen to end yet; `grain`: times gold, what one row comes to. *Shapes:* running
+    (mixes, ingredients); -> (ingredients,).
     """
     judge = Judge.of(seen, terms)
     known = np.unique(np.concatenate([seen.amounts, running]), axis=0)
     best = _standing(judge, np.unique(seen.amounts, axis=0))
     if len(running):
         judge = Judge(terms, judge.process.believing(running), judge.held)
-    pool = candidates(most, known[judge.order(known)[:_BEST]], seed)
+    pool = candidates(space, known[judge.order(known)[:_BEST]], seed)
     pool = pool[np.abs(pool[:, None] - known[None]).max(axis=2).min(axis=1) > max(STEP / 2, grain)]
     if not len(pool):
         return None
@@ -117,17 +121,20 @@ def _standing(judge: Judge, tried: np.ndarray) -> float:
     return float(worth[allowed].max() if allowed.any() else worth.min())
 
 
-def candidates(most: Mapping[str, float], near: np.ndarray, seed: int) -> np.ndarray:
+def candidates(space: Space, near: np.ndarray, seed: int) -> np.ndarray:
     """Mixes among which the next one is looked for: gold only, ingredients alone, mixes drawn by Dirichlet(1.5), half
-    of them without some ingredients, and the best ones changed a little. *Shapes:* near (mixes, ingredients)."""
-    rng, limits, width = np.random.default_rng(seed), np.array([*most.values()]), len(most)
-    drawn = dirichlet(width, seed)
+    of them without some ingredients, and the best ones changed a little, half of those in their variants, too.
+    *Shapes:* near (mixes, ingredients)."""
+    rng, width = np.random.default_rng(seed), len(space.most)
+    drawn = dirichlet(len(space.units), seed)
     drawn[::2] *= rng.random(drawn[::2].shape) > _LEFT_OUT
     alone = np.concatenate([amount * np.eye(width) for amount in _ALONE])
-    changed = np.repeat(near, _NEAR, axis=0)
+    changed, which = (np.repeat(one, _NEAR, axis=0) for one in space.gathered(near))
     changed = np.maximum(0, np.sqrt(changed) + rng.normal(0, 0.25, changed.shape) * (rng.random(changed.shape) < 0.5))
-    made = np.concatenate([np.zeros((1, width)), alone, drawn, changed**2])
-    return np.unique(snapped(made, limits), axis=0)
+    others = variants((len(drawn) + len(changed), len(space.units)), seed)
+    which[::2] = others[len(drawn) :: 2]
+    placed = space.placed(drawn, others[: len(drawn)]), space.placed(changed**2, which)
+    return np.unique(snapped(np.concatenate([np.zeros((1, width)), alone, *placed]), space.limits), axis=0)
 
 
 def to_repeat(

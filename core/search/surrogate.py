@@ -8,9 +8,12 @@ each ingredient, lengths and sizes where the marginal likelihood times weak prio
 numpy alone, and a few milliseconds: the process that faces the browser may fit one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+Cast = Callable[[np.ndarray], np.ndarray]  # forecasts of mixes: (mixes, ingredients), times gold -> (mixes,)
 
 SEED_SD = 0.02  # of F1 between two seeds of one mix, where nothing is known of it: that of 300 sentences
 _SEED_WEIGHT = 3.0  # repeats that it counts as
@@ -18,6 +21,7 @@ CALIBRATED = 9  # mixes from which bands are held against what was left out
 LEVEL = 0.9  # of bands
 _CONSTANT = 3.0  # sd of the unknown mean, in sds of the scores
 _JITTER = 1e-6
+_FLAT = 0.05  # of the scores' sd: forecasts that differ by less say nothing, so that no other mix's says too much
 # Of the logarithms of: lengths (roots of times gold), the process's sd, the forecast's sd, the noise's factor; sds are
 # in sds of the scores. Median, width of the prior, least and most.
 _LENGTH = (np.log(1.5), 0.75, np.log(0.2), np.log(20.0))
@@ -66,8 +70,9 @@ class _Sizes:
 
 @dataclass(frozen=True)
 class Surrogate:
-    """A fitted process. `roots`: of the amounts, `targets`: standardised values, `noise`: their variances,
-    `prior`: the standardised forecast. *Shapes:* (mixes, ingredients), (mixes,), (mixes,), (mixes,)."""
+    """A fitted process. `roots`: of the amounts, `targets`: standardised values, `noise`: their variances, `prior`: the
+    standardised forecast; `cast`: makes it where it is not given. *Shapes:* (mixes, ingredients), (mixes,), (mixes,),
+    (mixes,)."""
 
     roots: np.ndarray
     targets: np.ndarray
@@ -76,6 +81,7 @@ class Surrogate:
     sizes: _Sizes
     scale: tuple[float, float]  # mean and sd of the values
     prior_scale: tuple[float, float]
+    cast: Cast | None = field(repr=False)
     _factor: np.ndarray = field(repr=False)  # Cholesky, of the covariance of the targets
     _weights: np.ndarray = field(repr=False)
 
@@ -91,8 +97,8 @@ class Surrogate:
         return self.scale[1] * np.sqrt(self.sizes.noise * self.noise)
 
     def at(self, amounts: np.ndarray, prior: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and sd of what mixes score on average over seeds. `prior`: their forecasts, if it was fitted with some.
-        *Shapes:* (points, ingredients), (points,) -> (points,), (points,)."""
+        """Mean and sd of what mixes score on average over seeds. `prior`: their forecasts, if it was fitted with some
+        and no `cast` makes them. *Shapes:* (points, ingredients), (points,) -> (points,), (points,)."""
         roots, given = self._inside(amounts, prior)
         cross = _covariance(self.sizes, roots, given, self.roots, self.prior)
         half = np.linalg.solve(self._factor, cross.T)
@@ -143,33 +149,43 @@ class Surrogate:
         return float(off[min(len(off), int(np.ceil(level * (len(off) + 1)))) - 1])
 
     def _inside(self, amounts: np.ndarray, prior: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        roots = np.sqrt(np.atleast_2d(np.asarray(amounts, float)))
+        amounts = np.atleast_2d(np.asarray(amounts, float))
+        if prior is None and self.cast is not None:
+            prior = self.cast(amounts)
         if prior is None:
-            return roots, np.zeros(len(roots))
+            return np.sqrt(amounts), np.zeros(len(amounts))
         mean, sd = self.prior_scale
-        return roots, (np.asarray(prior, float) - mean) / sd
+        return np.sqrt(amounts), (np.asarray(prior, float) - mean) / sd
 
 
-def fit(amounts: np.ndarray, values: np.ndarray, noise: np.ndarray, prior: np.ndarray | None = None) -> Surrogate:
+def fit(
+    amounts: np.ndarray,
+    values: np.ndarray,
+    noise: np.ndarray,
+    prior: np.ndarray | None = None,
+    cast: Cast | None = None,
+) -> Surrogate:
     """A process through scores. `amounts`: times gold; `values`: any scale; `noise`: variance of each value by chance;
-    `prior`: a forecast for each, y = a + b forecast + process. *Shapes:* (mixes, ingredients), (mixes,), (mixes,),
-    (mixes,); at least one mix."""
+    `prior`: a forecast for each, y = a + b forecast + process; `cast`: what makes it, of these and of any mix asked
+    for. *Shapes:* (mixes, ingredients), (mixes,), (mixes,), (mixes,); at least one mix."""
+    if cast is not None:
+        prior = cast(np.asarray(amounts, float))
     roots, values, noise = np.sqrt(np.asarray(amounts, float)), np.asarray(values, float), np.asarray(noise, float)
     mean = float(values.mean())
     sd = max(float(values.std()), float(np.sqrt(noise.mean())), 1e-9)
-    given, prior_scale = _standardised(prior, len(values))
+    given, prior_scale = _standardised(prior, len(values), _FLAT * sd)
     bare = Surrogate(
         roots, (values - mean) / sd, noise / sd**2, given, _Sizes(np.ones(roots.shape[1]), 1.0, 0.0, 1.0), (mean, sd),
-        prior_scale, np.zeros((0, 0)), np.zeros(0),
+        prior_scale, cast, np.zeros((0, 0)), np.zeros(0),
     )  # fmt: skip
     return conditioned(replace(bare, sizes=_Sizes.of(_likeliest(bare, prior is not None))))
 
 
-def _standardised(prior: np.ndarray | None, n: int) -> tuple[np.ndarray, tuple[float, float]]:
+def _standardised(prior: np.ndarray | None, n: int, least: float) -> tuple[np.ndarray, tuple[float, float]]:
     if prior is None:
         return np.zeros(n), (0.0, 1.0)
     given = np.asarray(prior, float)
-    mean, sd = float(given.mean()), max(float(given.std()), 1e-9)
+    mean, sd = float(given.mean()), max(float(given.std()), least)
     return (given - mean) / sd, (mean, sd)
 
 
