@@ -57,6 +57,8 @@ TIERS = (
             "desk",
             "blaming",
             "agreement",
+            "without",
+            "label_next",
             "gold_curve",
             "repeats",
             "settle",
