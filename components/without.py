@@ -27,7 +27,7 @@ def trial(bench: Bench, mix: Mix, blamed: Blamed) -> None:
 
 def _offer(bench: Bench, mix: Mix, blamed: Blamed) -> None:
     with telling():
-        plan = without.wanted(bench.space, bench.project, bench.stage, mix, blamed)
+        plan = without.wanted(bench.space, bench.project, bench.stage, mix)
         says, how = of_launch(plan.estimate)
         st.markdown(says, help=how)
         if st.button(

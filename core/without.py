@@ -72,10 +72,11 @@ class Outcome:
     pending: int
 
 
-def wanted(workspace: Workspace, project: Project, stage: Stage, mix: Mix, blamed: Blamed) -> Plan:
-    """What `ask` would start, told without a look at the encoder. Raises CoreError `mix_*` for a mix that can't be
-    drawn."""
-    return _plan(workspace, project, stage, mix, blamed, REPEATS, look=False)
+def wanted(workspace: Workspace, project: Project, stage: Stage, mix: Mix) -> Plan:
+    """What `ask` would start, about: as many trainings of the whole mix, without a look at the encoder. Raises
+    CoreError `mix_*` for a mix that can't be drawn."""
+    seeds = _fresh(workspace, project, stage, 2 * REPEATS)
+    return estimate(workspace, project, stage, {mix_name(mix): mix}, seeds)
 
 
 def ask(
@@ -96,24 +97,27 @@ def ask(
     return ids
 
 
-def _plan(
-    workspace: Workspace, project: Project, stage: Stage, mix: Mix, blamed: Blamed, repeats: int, look: bool = True
-) -> Plan:
+def _plan(workspace: Workspace, project: Project, stage: Stage, mix: Mix, blamed: Blamed, repeats: int) -> Plan:
     """Both mixes over the same fresh seeds; a mix that was launched before keeps its name."""
     known = history(workspace, project.slug).groups
-    splits = {split: stage.imported["corpora"].get(split) for split in ("dev", "test")}
-    used = {seed for one in known.values() if one.corpora.get("dev") == splits["dev"] for seed in one.members}
-    first = 1 + max(used, default=-1)
-    seeds = range(first, first + repeats)
+    seeds = _fresh(workspace, project, stage, repeats)
     pools = {**stage.pools, blamed.ingredient: _left(stage.pools[blamed.ingredient], blamed.rows)}
     name = mix_name(mix)
     parts: list[Planned] = []
     for some, called in ((stage, name), (replace(stage, pools=pools), _named(name, blamed))):
-        [part] = (plan_launch if look else estimate)(workspace, project, some, {called: mix}, seeds).mixes
+        [part] = plan_launch(workspace, project, some, {called: mix}, seeds).mixes
         there = known.get(group_id(part.specs[0]))
         parts.append(part if there is None else replace(part, name=there.name))
     cost = estimates.estimate(workspace, [part.wanted for part in parts])
     return Plan(tuple(parts), sum(part.new for part in parts), cost)
+
+
+def _fresh(workspace: Workspace, project: Project, stage: Stage, repeats: int) -> range:
+    """Seeds above all that were used on the same dev."""
+    dev = stage.imported["corpora"]["dev"]
+    known = history(workspace, project.slug).groups.values()
+    first = 1 + max((seed for one in known if one.corpora.get("dev") == dev for seed in one.members), default=-1)
+    return range(first, first + repeats)
 
 
 def _named(mix: str, blamed: Blamed) -> str:

@@ -228,7 +228,7 @@ def _told_next(space: Workspace, forecast: str, stage: Stage, found: Prospect, m
 
 def _tried(space: Workspace, project: projects.Project, stage: Stage, mix: Mix, blamed: Blamed) -> str:
     """Two real trainings with and two without the rows. -> id of the pool without them"""
-    assert without.wanted(space, project, stage, mix, blamed).new == 10
+    assert without.wanted(space, project, stage, mix).new == 10
     assert without.trial(space, project.slug, blamed.ingredient) is None
     ids = without.ask(space, project, stage, mix, blamed, repeats=2)
     waiting = without.trial(space, project.slug, blamed.ingredient)
@@ -239,7 +239,7 @@ def _tried(space: Workspace, project: projects.Project, stage: Stage, mix: Mix, 
     assert found.asked is not None and found.asked.verdict == "few_repeats" and found.asked.label == ""
     assert {one.label for one in found.others} > {""}
     assert without.trial(space, project.slug, blamed.ingredient, "person") is None
-    again = without.wanted(space, project, stage, mix, blamed)
+    again = without.wanted(space, project, stage, mix)
     assert again.new == 10 and waiting.seeds == (0, 1) and again.mixes[0].specs[0].params["seed"] == 2
     pools = {read_json(space.run_folder(run) / "spec.json")["inputs"]["pool:tokens"] for run in ids}
     assert len(pools) == 2
