@@ -275,7 +275,7 @@ def test_what_is_labelled_next_is_what_moves_the_label_most(several):
         inverse = np.linalg.inv(np.linalg.inv(inverse) + counted[row] * np.outer(phi[row], phi[row]))
     again = rank(found, gold.corpus, [bare], {GOLD: 20}, "a", 30, np.array([3]))
     place = {row: at for at, row in enumerate(again.rows.tolist())}
-    assert len(place) == 29 and abs(place[20] - place[21]) > 1
+    assert 3 not in place and abs(place[20] - place[21]) > 1  # what the one teaches, the other needn't
 
 
 @pytest.mark.whole
