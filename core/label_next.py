@@ -119,8 +119,9 @@ def chosen(workspace: Workspace, run: Run, pool: Corpus) -> Chosen:
     """What a finished run of the kind chose of a pool."""
     found = workspace.result(run.id)
     task, positions = task_of(pool.schema.task), found["rows"]
+    places: list[int] = found["word"]
     rows = [*task.words(pool.take(np.array(positions, dtype=np.int64)).table)]
-    words = ["" if task.reads == "row" else row[at] for row, at in zip(rows, found["word"], strict=True)]
+    words = ["" if task.reads == "row" else row[at] for row, at in zip(rows, places, strict=True)]
     return Chosen(positions, found["gain"], words, found["read"], found["known"])
 
 

@@ -63,9 +63,8 @@ def rank(
     first[out] = 0.0
     usual = max(float(np.delete(first, out).mean()) if len(out) < len(pool) else 0.0, 1e-30)
     short = np.argsort(-first, kind="stable")[: max(_SHORT[0] * n, _SHORT[1])]
-    short = short[first[short] > 0]
-    ends = np.concatenate([[0], np.cumsum(lengths)])
-    items = np.concatenate([np.arange(ends[at], ends[at + 1]) for at in short] or [np.empty(0, np.int64)])
+    short = np.sort(short[first[short] > 0])
+    items = np.flatnonzero(np.isin(row, short))
     left = [one.only(items) for one in sights]
     ends = np.concatenate([[0], np.cumsum(lengths[short])])
     row, free = np.repeat(np.arange(len(short)), lengths[short]), np.ones(len(short), dtype=bool)
