@@ -52,7 +52,7 @@ def blame(args: Namespace, at: Setting) -> Answer:
     if args.confirm and found.ids:
         told, status = _confirm(args, at, project, stage, Blamed(args.ingredient, tuple(found.ids), args.label))
         data["confirm"] = _json(told)
-        lines.append(plain(_confirmed(told, at.language)))
+        lines.append(_confirmed(told, at.language))
     return Answer(data, "\n\n".join(lines), status)
 
 
@@ -80,11 +80,11 @@ def _confirmed(told: Outcome, language: str) -> str:
     values: dict[str, Any] = {"n": len(told.trial.blamed.rows), "name": told.trial.blamed.ingredient,
                               "finished": told.finished, "of": told.wanted}  # fmt: skip
     if told.asked is None:
-        return message("line_without_waits", values, language)
+        return plain(message("line_without_waits", values, language))
     lines = [message("line_without", values | _values(told.asked, language), language)]
     shown = [one for one in told.others if one.verdict in ("better", "worse")]
     lines += [message("line_without_other", _values(one, language), language) for one in shown]
-    return "\n".join([*lines, message("note_without", {}, language)])
+    return "\n".join(plain(line) for line in [*lines, message("note_without", {}, language)])
 
 
 def _values(one: Judged, language: str) -> dict[str, Any]:

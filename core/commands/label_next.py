@@ -48,7 +48,7 @@ def label_next(args: Namespace, at: Setting) -> Answer:
     cells = [[f"{o['gain']:.1f}", str(o["position"] + 1), o["word"], o["text"][:_LONGEST]] for o in shown]
     values = {"name": name, "label": label, "n": len(shown), "of": found.read}
     parts = [table([heads, *cells], right=(0, 1)), plain(message("line_label_next", values, at.language))]
-    return Answer(data, "\n\n".join([*parts, plain(_beside_text(told, label, len(shown), args.seconds, at.language))]))
+    return Answer(data, "\n\n".join([*parts, _beside_text(told, label, len(shown), args.seconds, at.language)]))
 
 
 def beside_json(told: Beside) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def _beside_text(told: Beside, label: str, rows: int, seconds: float | None, lan
         took = "-" if told.seconds is None else f"{told.seconds / 60:.1f}"
         found = _points(told.brought.value, told.brought.interval)
         lines.append(message("line_label_next_mix", values | found | {"minutes": took}, language))
-    return "\n".join(lines)
+    return "\n".join(plain(line) for line in lines)
 
 
 def _points(value: float, ends: tuple[float, float] | None) -> dict[str, str]:
