@@ -122,7 +122,7 @@ def solved(draw: Draw, rows: np.ndarray) -> Mapping[str, np.ndarray]:
     forecast, labels = draw.forecast, draw.forecast.labels
     weight = class_weights(TASK.targets(draw.gold.table, labels), len(TASK.classes(labels)))
     targets = TASK.targets(draw.bare.table, labels)
-    ends = np.concatenate([[0], np.cumsum(TASK.lengths(draw.bare.table))])
+    ends: list[int] = np.concatenate([[0], np.cumsum(TASK.lengths(draw.bare.table))]).tolist()
     items = np.concatenate([np.empty(0, np.int64), *(np.arange(ends[row], ends[row + 1]) for row in rows)])
     total = {"dev": TASK.totals(forecast.held.table, labels), "test": TASK.totals(draw.held.table, labels)}
     found: dict[str, list[np.ndarray]] = {"dev": [], "test": []}
