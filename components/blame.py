@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from components import facts
+from components import facts, without
 from components.bench import Bench
 from components.entities import Line, entities, shown
 from components.frame import telling
@@ -14,6 +14,7 @@ from core.blaming import Suspects, leave_out, suspects
 from core.mix import Mix
 from core.recipe import AugmentedIngredient
 from core.report import browse
+from core.without import Blamed
 
 _TOP = 40
 _ALL = ""
@@ -35,15 +36,17 @@ def blame(bench: Bench, view: View, mix: Mix) -> None:
             t("Hurt what"), labels, key="mix_blame_label", format_func=lambda one: visible(one) or t("All labels")
         )
         with telling():
-            _found(bench, suspects(bench.space, view.run.id, bench.stage, mix, name, label or None, _TOP), name)
+            found = suspects(bench.space, view.run.id, bench.stage, mix, name, label or None, _TOP)
+            _found(bench, found, name)
+            without.trial(bench, mix, Blamed(name, tuple(found.ids), label))
 
 
 def _found(bench: Bench, found: Suspects, name: str) -> None:
     """The worst, and the button that leaves them out."""
     st.caption(
         t(
-            "Of {of} sentences {n} raise the forecast's error on dev, the worst first. It is a suspicion: leave them "
-            "out, train again, and compare.",
+            "Of {of} sentences {n} raise the forecast's error on dev, the worst first. It is a suspicion: train the "
+            "mix without them before you leave them out.",
             of=found.read,
             n=found.all,
         )

@@ -13,8 +13,8 @@ from core.params import canonical
 from core.pipeline import staged
 from core.project import Project, events, record
 from core.recipe import Recipe
-from core.runs import RunSpec
-from core.stage import Stage, settle, train_specs, unlabelled
+from core.runs import POOL, RunSpec
+from core.stage import Stage, root_of, settle, train_specs, unlabelled
 from core.submit import Watch, result_of
 from core.workspace import Workspace
 
@@ -38,14 +38,19 @@ class Prospect:
 
 
 def spec_of(recipe: Recipe, stage: Stage, model: str) -> RunSpec:
-    """The run behind forecasts of all mixes of what is built. `model`: identity of the encoder."""
-    there = [name for name, pool in stage.pools.items() if len(pool) and not unlabelled(recipe, name, stage)]
+    """The run behind forecasts of all mixes of what is built; text without labels is read too, for what to label next.
+    `model`: identity of the encoder."""
+    filled = [name for name, pool in stage.pools.items() if len(pool)]
+    there = [name for name in filled if not unlabelled(recipe, name, stage)]
+    bare = tuple(name for name in filled if name not in there and root_of(recipe, name) == name)
     everything = Mix(parts={name: Part(1.0) for name in there})
     plain = replace(recipe.train, consistency=None)  # nothing is forecast of what text without labels teaches
     training, names = settle(replace(recipe, mix=everything, train=plain), stage)
     [like] = train_specs(stage, training, names, model, [0])
     warm = replace(ForecastParams.warm, max_length=recipe.train.max_length)  # whatever a project's other settings are
-    return RunSpec(KIND, like.inputs, canonical(ForecastParams(training.labels, training.mask_outside, warm)))
+    inputs = {**like.inputs} | {POOL + name: f"corpus:{stage.pools[name].id}" for name in bare}
+    params = ForecastParams(training.labels, training.mask_outside, warm, unlabelled=bare)
+    return RunSpec(KIND, inputs, canonical(params))
 
 
 def ask(workspace: Workspace, project: Project, stage: Stage) -> Run:

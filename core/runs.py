@@ -46,6 +46,7 @@ KINDS: Mapping[str, Kind] = {
     "robustness": Kind("core.robustness:run", "core.robustness:RobustnessParams", 1, "train"),
     "features": Kind("core.training.features:run", "core.training.features:FeaturesParams", 1, "train"),
     "forecast": Kind("core.forecast.preparing:run", "core.forecast.preparing:ForecastParams", 1, "train"),
+    "label_next": Kind("core.forecast.choosing:run", "core.forecast.choosing:ChoosingParams", 1),
     "model_export": Kind("core.model_export:run", "core.model_export:ModelExportParams", 1),
     "export": Kind("core.archive.export:run", "core.archive.export:ExportParams", 1),
     "unpack": Kind("core.archive.unpack:run", "core.archive.unpack:UnpackParams", 1),

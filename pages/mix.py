@@ -2,7 +2,20 @@
 
 import streamlit as st
 
-from components import agreement, blame, composed, facts, launching, mixer, named, nudges, outlook, search, tune
+from components import (
+    agreement,
+    blame,
+    composed,
+    facts,
+    label_next,
+    launching,
+    mixer,
+    named,
+    nudges,
+    outlook,
+    search,
+    tune,
+)
 from components.bench import Bench, open_bench
 from components.frame import PAGES, enter, need_project
 from components.words import t
@@ -29,6 +42,7 @@ def desk(bench: Bench, view: outlook.View) -> None:
         found = composed.show(bench, mix)
         outlook.show(bench, view, mix)
         blame.blame(bench, view, mix)
+        label_next.choose(bench, view, mix)
         composed.closer(bench, mix, found)
     for name, sentence in nudges.nudges(bench, view, mix).items():
         places[name].caption(sentence)

@@ -58,6 +58,8 @@ TIERS = (
             "blaming",
             "agreement",
             "brief",
+            "without",
+            "label_next",
             "gold_curve",
             "repeats",
             "settle",

@@ -1,5 +1,7 @@
 """Forecasts: a head solved from statistics is the head of the rows, and what it reads is counted as a training's."""
 
+import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,25 +11,31 @@ from conftest import HARBOUR, ended, environment, start
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core import label_next, without
 from core import project as projects
 from core.blaming import leave_out, suspects
 from core.corpus import Corpus, Schema
 from core.errors import CoreError
 from core.forecast.blame import blame
+from core.forecast.choosing import ChoosingParams
 from core.forecast.forecast import Forecast, Pool, member
+from core.forecast.labelling import rank
 from core.forecast.statistics import Parts, Scale, class_weights, effective, solve, statistics, system, towards
-from core.forecasting import asked, spec_of
+from core.forecasting import Prospect, asked, spec_of
 from core.forecasting import read as prospect_of
 from core.formats import ReadOptions, read
-from core.launch import standing, start_pool
+from core.jobs.folder import read_json
+from core.launch import standing, start_import, start_pool
 from core.mix import GOLD, Mix, Part
 from core.models.catalogue import install
-from core.recipe import AugmentedIngredient
+from core.recipe import AugmentedIngredient, FileIngredient
 from core.runs import RunSpec
 from core.sample import open_sample
-from core.submit import result_of
+from core.stage import Stage
+from core.submit import result_of, wait
 from core.tasks import task
 from core.tasks.iob2 import begun, flat
+from core.without import Blamed
 from core.workspace import Workspace
 from tests.test_classification import corpus_of
 from tests.test_project import harbour
@@ -149,36 +157,125 @@ def test_more_gold_with_the_same_signal_is_forecast_better():
     assert found.of({GOLD: 8, "more": 40}).recall.shape == (len(labels),)
 
 
-def test_a_short_forecast_and_the_rows_that_it_blames(tmp_path: Path):
+def test_a_short_forecast_and_what_it_says_of_rows(tmp_path: Path):
     """A real run of two encoders that learn for three steps: what it keeps can be solved, and asked about its rows."""
     space, project = harbour(tmp_path)
-    name = "tokens"
-    change = projects.with_ingredient(name, AugmentedIngredient("token_replacement"))
-    project = projects.edit(space, project.slug, change, {"event": "ingredient"})
+    name, text = "tokens", tmp_path / "more.txt"
+    spare = "=HYPERLINK(1) says the captain of Varde"
+    text.write_text("\n".join(["The ferry to Aldmouth was late .", *["A gull sat on the pier ."] * 3, spare]) + "\n")
+    more = FileIngredient(str(text), options=ReadOptions(unlabelled=True))
+    for change in (
+        projects.with_ingredient(name, AugmentedIngredient("token_replacement")),
+        projects.with_ingredient("more", more),
+        lambda p: replace(p, recipe=replace(p.recipe, train=replace(p.recipe.train, steps=2))),
+    ):
+        project = projects.edit(space, project.slug, change, {"event": "ingredient"})
+    result_of(space, start_import(space, project), lambda runs: None)
     result_of(space, start_pool(space, project, name), lambda runs: None)
     stage = standing(space, project).stage
     assert stage is not None
     model = install(project.recipe.train.model, space.models, project.recipe.folder)
     spec = spec_of(project.recipe, stage, model.identity)
+    assert spec.params["unlabelled"] == ["more"] and "pool:more" in spec.inputs
+    labelled = replace(stage, pools={one: pool for one, pool in stage.pools.items() if one != "more"})
+    assert "unlabelled" not in spec_of(project.recipe, labelled, model.identity).params
     short = {**spec.params, "warm": {"steps": 3, "batch_tokens": 128}, "members": 2}
     run, _ = space.submit(RunSpec(spec.kind, spec.inputs, short))
     result_of(space, run, lambda runs: None)
     found = prospect_of(space, run.id, stage)
     assert len(found.forecast.members) == 2 and found.sizes[GOLD] == len(stage.pools[GOLD])
+    assert "more" not in found.sizes
     one, other = (member.states for member in found.forecast.members)
     assert one.shape == other.shape and not np.allclose(one, other)  # they differ in their seeds
     mix = Mix(parts={name: Part(1.0)})
+    _told_next(space, run.id, stage, found, mix)
     told = suspects(space, run.id, stage, mix, name, top=3)
     assert len(told.ids) == len(told.harm) <= 3 and told.read == len(stage.pools[name])
     assert told.ids == [stage.pools[name].table.column("id")[at].as_py().hex() for at in told.positions]
     with pytest.raises(CoreError) as wrong:
         suspects(space, run.id, stage, Mix(), name)
     assert wrong.value.code == "blame_none"
+    tried = _tried(space, project, stage, mix, Blamed(name, tuple(told.ids)))
     before = len(stage.pools[name])
     built = leave_out(space, project, name, told.ids, stage.pools[name].schema.labels)
     result_of(space, built, lambda runs: None)
     after = standing(space, projects.load(space, project.slug)).stage
     assert after is not None and len(after.pools[name]) == before - len(told.ids)
+    assert tried == after.pools[name].id  # what was tried is what is left
+
+
+def _told_next(space: Workspace, forecast: str, stage: Stage, found: Prospect, mix: Mix) -> None:
+    """What to label next, of five rows of which three are the same."""
+    label = label_next.weak(found, mix)[0]
+    spec = label_next.spec_of(forecast, stage, found, mix, ChoosingParams("more", label, rows=5))
+    run, _ = space.submit(spec)
+    result_of(space, run, lambda runs: None)
+    pool = stage.pools["more"]
+    chosen = label_next.chosen(space, run, pool)
+    assert chosen.known == 2 and chosen.read == 5 and len({*chosen.positions}) == len(chosen.positions) <= 3
+    texts = label_next.texts_of(pool, chosen.positions)
+    assert all(word in text for word, text in zip(chosen.words, texts, strict=True))
+    assert label_next.formats(pool) == ["csv", "jsonl", "conll"]
+    csv, jsonl, conll = (label_next.export(chosen, pool, one).decode("utf-8-sig") for one in label_next.FORMATS)
+    assert csv.count("\n") == len(texts) + 1 and "\n=" not in csv and ",=HYPER" not in csv
+    assert [json.loads(line)["text"] for line in jsonl.splitlines()] == texts
+    assert {line.split("\t")[1] for line in conll.splitlines() if line} == {"_"}
+    with pytest.raises(CoreError) as wrong:
+        label_next.export(chosen, pool, "docx")
+    assert wrong.value.code == "unknown_format"
+    assert label_next.beside(space, "none", label, 5) == label_next.Beside()
+
+
+def _tried(space: Workspace, project: projects.Project, stage: Stage, mix: Mix, blamed: Blamed) -> str:
+    """Two real trainings with and two without the rows. -> id of the pool without them"""
+    assert without.wanted(space, project, stage, mix).new == 10
+    assert without.trial(space, project.slug, blamed.ingredient) is None
+    ids = without.ask(space, project, stage, mix, blamed, repeats=2)
+    waiting = without.trial(space, project.slug, blamed.ingredient)
+    assert len(ids) == 4 and waiting is not None and waiting.blamed == blamed
+    wait(space, ids, lambda runs: None)
+    found = without.outcome(space, project.slug, waiting)
+    assert found is not None and (found.finished, found.wanted, found.pending) == (4, 4, 0)
+    assert found.asked is not None and found.asked.verdict == "few_repeats" and found.asked.label == ""
+    assert {one.label for one in found.others} > {""}
+    assert without.trial(space, project.slug, blamed.ingredient, "person") is None
+    again = without.wanted(space, project, stage, mix)
+    assert again.new == 10 and waiting.seeds == (0, 1) and again.mixes[0].specs[0].params["seed"] == 2
+    pools = {read_json(space.run_folder(run) / "spec.json")["inputs"]["pool:tokens"] for run in ids}
+    assert len(pools) == 2
+    return next(iter(pools - {f"corpus:{stage.pools['tokens'].id}"})).removeprefix("corpus:")
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_what_is_labelled_next_is_what_moves_the_label_most(several):
+    """Against the gain worked out anew after each choice, in the formula's own terms."""
+    rng = np.random.default_rng(2)
+    labels, kind = ("a", "b"), task("multilabel" if several else "classification")
+    made = rng.integers(0, 2, 70)
+    whole = corpus_of([[labels[one]] for one in made], tuple(f"t{at}" for at in range(70)), kind.name)
+    states = (rng.normal(size=(70, 6)) + made[:, None]).astype(np.float32)
+    states[41] = states[40]  # the same again
+    gold, bare, dev = (Pool(whole.take(np.arange(*at)), states[slice(*at)]) for at in ((0, 20), (20, 50), (50, 70)))
+    one = member({GOLD: gold}, dev, labels)
+    found = Forecast(labels, [one], dev.corpus)
+    told = rank(found, gold.corpus, [bare], {GOLD: 20}, "a", 6, np.array([3]))
+    matrix, moment = system(one.parts, {GOLD: 20}, found.penalty)
+    phi, targets = one.scale(bare.states).astype(float), kind.targets(dev.corpus.table, labels)
+    values = np.clip(phi @ np.linalg.solve(matrix, moment), 0, 1)
+    weight = class_weights(kind.targets(gold.corpus.table, labels), 2)
+    values = values if several else values / values.sum(axis=1, keepdims=True)
+    counted = np.ones(30) if several else values @ weight
+    seen = one.scaled[targets[:, 0] > 0 if several else targets == 0].astype(float)
+    inverse, left, usual = np.linalg.inv(20 * matrix), [at for at in range(30) if at != 3], 0.0
+    for row, gain in zip(told.rows.tolist(), told.gain.tolist(), strict=True):
+        moved = ((seen @ inverse @ phi.T) ** 2).sum(axis=0) * counted**2 * values[:, 0] * (1 - values[:, 0])
+        usual = usual or moved[left].mean()
+        assert row == max(left, key=lambda at: moved[at]) and gain == pytest.approx(moved[row] / usual, rel=1e-2)
+        left.remove(row)
+        inverse = np.linalg.inv(np.linalg.inv(inverse) + counted[row] * np.outer(phi[row], phi[row]))
+    again = rank(found, gold.corpus, [bare], {GOLD: 20}, "a", 30, np.array([3]))
+    place = {row: at for at, row in enumerate(again.rows.tolist())}
+    assert 3 not in place and abs(place[20] - place[21]) > 1  # what the one teaches, the other needn't
 
 
 @pytest.mark.whole

@@ -30,6 +30,7 @@ from core.gold_curve import (
 )
 from core.groups import Group, groups
 from core.jobs.folder import note, read_json
+from core.label_next import beside
 from core.launch import retrain, standing
 from core.mix import GOLD, Mix, Part
 from core.report.worth import Level, learning
@@ -355,6 +356,17 @@ def test_the_curve_is_read_back_for_a_baseline_like_it(finished):
     assert lone is None
     names = [group.name for group in candidates(space, found, whole, "dev")]
     assert len(names) == 4 and "gold only" not in names
+
+
+def test_labelling_by_chance_is_told_by_the_curve_beside_the_best_mix(finished):
+    space, _, planned = finished
+    few, many = (beside(space, "newsroom", "place", rows) for rows in (20, 80))
+    assert few.labelled is not None and many.labelled is not None and few.worth is not None
+    gold = planned.sizes[-1]
+    assert many.labelled[0] / few.labelled[0] == pytest.approx(np.log1p(80 / gold) / np.log1p(20 / gold))
+    assert few.labelled[1][0] <= few.labelled[0] <= few.labelled[1][1]
+    assert few.mix and few.brought is not None and few.brought.interval is not None and few.seconds
+    assert beside(space, "newsroom", "nobody", 20).labelled is None
 
 
 def asked(*words: str) -> Namespace:

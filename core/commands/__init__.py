@@ -9,6 +9,7 @@ COMMANDS: Mapping[str, str] = {
     "compose": "core.commands.mix:compose",
     "forecast": "core.commands.forecast:forecast",
     "blame": "core.commands.blame:blame",
+    "label-next": "core.commands.label_next:label_next",
     "train": "core.commands.recipes:train",
     "compare": "core.commands.compare:compare_mixes",
     "settle": "core.commands.settle:settle",

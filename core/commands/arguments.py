@@ -6,7 +6,7 @@ from typing import NoReturn, get_args
 from core.augment import AUGMENTERS
 from core.commands.comparing import add_comparing
 from core.commands.delivering import add_delivering
-from core.commands.options import command, numbers, param_option, rule
+from core.commands.options import command, count, numbers, param_option, rule
 from core.errors import CoreError
 from core.runs import KINDS, State
 from core.tasks import TASKS
@@ -53,6 +53,7 @@ def parser() -> ArgumentParser:
     _add_compose(commands)
     _add_forecast(commands)
     _add_blame(commands)
+    _add_label_next(commands)
     _add_train(commands)
     _add_projects(commands)
     add_comparing(commands)
@@ -175,7 +176,26 @@ def _add_blame(commands: object) -> None:
     sub.add_argument("--mix", metavar="NAME", help="one of the project's named mixes (default: the one last saved)")
     sub.add_argument("--label", default="", metavar="L", help="look at the error on one label (default: on all)")
     sub.add_argument("--top", type=int, default=40, metavar="N", help="rows to show (default 40)")
-    sub.add_argument("--reject", action="store_true", help="leave those out, and build the pool again")
+    what = sub.add_mutually_exclusive_group()
+    what.add_argument("--reject", action="store_true", help="leave those out, and build the pool again")
+    what.add_argument("--confirm", type=count, nargs="?", const=5, metavar="N", help="train the mix with and without "
+                      "them on N fresh seeds (default 5), and say what that shows")  # fmt: skip
+    sub.set_defaults(recipe=None)
+
+
+def _add_label_next(commands: object) -> None:
+    sub = command(
+        commands, "label-next", "rows of text without labels whose labels would help a weak label most, the best first",
+        "By the forecast. The text is an ingredient of the project, read with `unlabelled`. See docs/forecast.md.",
+    )  # fmt: skip
+    sub.add_argument("project", metavar="PROJECT", help="its name, as `projects` lists it")
+    sub.add_argument("--mix", metavar="NAME", help="one of the project's named mixes (default: the one last saved)")
+    sub.add_argument("--label", metavar="L", help="the label that is to gain (default: the one with the lowest recall "
+                     "that is forecast, of those with 30 mentions in dev)")  # fmt: skip
+    sub.add_argument("--from", dest="source", metavar="INGREDIENT", help="the text (default: the first there is)")
+    sub.add_argument("--rows", type=count, default=50, metavar="N", help="how many (default 50)")
+    sub.add_argument("--seconds", type=float, metavar="S", help="what labelling a row takes you: the time is told")
+    sub.add_argument("--out", metavar="FILE", help="write them to FILE (.csv, .jsonl; of words with tags .conll, too)")
     sub.set_defaults(recipe=None)
 
 

@@ -4,15 +4,20 @@ from argparse import Namespace
 from typing import Any
 
 from core import project as projects
+from core import without
 from core.blaming import leave_out, suspects
 from core.commands.answer import Answer, Setting
 from core.commands.mix import recipe_of, stage_of
 from core.errors import CoreError, message
+from core.evaluation.verdicts import Judged
 from core.forecasting import ask
 from core.mixing import added
 from core.output import plain, table
-from core.submit import result_of
+from core.project import Project
+from core.stage import Stage
+from core.submit import result_of, wait
 from core.tasks import task as task_of
+from core.without import Blamed, Outcome
 
 _LONGEST = 100  # characters of a row that are shown
 
@@ -43,4 +48,48 @@ def blame(args: Namespace, at: Setting) -> Answer:
         data["pool"] = built.id
         result_of(at.workspace, built, at.watch)
         lines.append(message("line_blame_rejected", {"name": args.ingredient, "n": len(found.ids)}, at.language))
-    return Answer(data, "\n\n".join(lines))
+    status = 0
+    if args.confirm and found.ids:
+        told, status = _confirm(args, at, project, stage, Blamed(args.ingredient, tuple(found.ids), args.label))
+        data["confirm"] = _json(told)
+        lines.append(_confirmed(told, at.language))
+    return Answer(data, "\n\n".join(lines), status)
+
+
+def _confirm(args: Namespace, at: Setting, project: Project, stage: Stage, blamed: Blamed) -> tuple[Outcome, int]:
+    """Train the mix with and without the rows, and wait. -> what came of it, exit status"""
+    ids = without.ask(at.workspace, project, stage, recipe_of(args, at).mix, blamed, args.confirm)
+    status = 1 if any(run.state != "succeeded" for run in wait(at.workspace, ids, at.watch)) else 0
+    trial = without.trial(at.workspace, project.slug, blamed.ingredient, blamed.label)
+    told = None if trial is None else without.outcome(at.workspace, project.slug, trial)
+    assert told is not None  # it was just noted
+    return told, status
+
+
+def _json(told: Outcome) -> dict[str, Any]:
+    """Differences of the mix without the rows, -1..1."""
+    trial = told.trial
+    judged = [*([told.asked] if told.asked else []), *told.others]
+    lines = [{"label": one.label, "metric": one.metric, "support": one.support, "difference": one.difference.value,
+              "interval": one.interval, "verdict": one.verdict} for one in judged]  # fmt: skip
+    return {"groups": [trial.whole, trial.less], "seeds": [*trial.seeds], "finished": told.finished, "judged": lines}
+
+
+def _confirmed(told: Outcome, language: str) -> str:
+    """The verdict on the label in question, then all that is shown of the others."""
+    values: dict[str, Any] = {"n": len(told.trial.blamed.rows), "name": told.trial.blamed.ingredient,
+                              "finished": told.finished, "of": told.wanted}  # fmt: skip
+    if told.asked is None:
+        return plain(message("line_without_waits", values, language))
+    lines = [message("line_without", values | _values(told.asked, language), language)]
+    shown = [one for one in told.others if one.verdict in ("better", "worse")]
+    lines += [message("line_without_other", _values(one, language), language) for one in shown]
+    return "\n".join(plain(line) for line in [*lines, message("note_without", {}, language)])
+
+
+def _values(one: Judged, language: str) -> dict[str, Any]:
+    low, high = ("-", "-") if one.interval is None else (f"{100 * end:+.1f}" for end in one.interval)
+    label = one.label or message("word_all_labels", {}, language)
+    return {"label": label, "metric": message(f"col_{one.metric}", {}, language),
+            "value": f"{100 * one.difference.value:+.1f}", "low": low, "high": high,
+            "verdict": message(f"without_{one.verdict}", {}, language)}  # fmt: skip

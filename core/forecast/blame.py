@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.corpus import Corpus
 from core.forecast.forecast import Forecast, Member, Pool
 from core.forecast.statistics import class_weights, system
 from core.tasks.protocol import Task
@@ -70,7 +71,7 @@ def _blame(
     raised = mine.counted * ((mine.phi @ pull) * mine.wrong).sum(axis=1)
     uses = drawn[name] / len(pool.corpus)
     part = 1e6 * uses / sum(drawn.values()) / max(error, 1e-12)
-    return part * np.bincount(_rows(task, pool, len(raised)), raised, len(pool.corpus))
+    return part * np.bincount(items_of(task, pool.corpus, len(raised)), raised, len(pool.corpus))
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _read(forecast: Forecast, member: Member, pool: Pool, weight: np.ndarray, he
     return _Read(phi, truth - phi @ head, np.where(known, counted, 0.0))
 
 
-def _rows(task: Task, pool: Pool, items: int) -> np.ndarray:
+def items_of(task: Task, corpus: Corpus, items: int) -> np.ndarray:
     """The row of each item. *Shape:* (items,)."""
-    rows = np.arange(len(pool.corpus))
-    return rows if task.reads == "row" else np.repeat(rows, task.lengths(pool.corpus.table))[:items]
+    rows = np.arange(len(corpus))
+    return rows if task.reads == "row" else np.repeat(rows, task.lengths(corpus.table))[:items]

@@ -41,7 +41,8 @@ LAST = 1000  # layer; one above the last means the last
 @dataclass(frozen=True)
 class ForecastParams:
     """`labels`, `mask_outside`: of a training of all ingredients; `warm`: how encoders are warmed up, by `steps`;
-    `members`: how many there are; `most_rows`: of an ingredient that are read."""
+    `members`: how many there are; `most_rows`: of an ingredient that are read; `unlabelled`: ingredients of which no
+    label is known, whose states are kept and from which nothing is learned."""
 
     __pydantic_config__ = CLOSED
     labels: tuple[str, ...]
@@ -50,6 +51,7 @@ class ForecastParams:
     members: Annotated[int, Field(ge=1, le=16)] = 3
     layers: tuple[Annotated[int, Field(ge=0)], ...] = (LAST,)
     most_rows: Annotated[int, Field(ge=1)] = 4000
+    unlabelled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,18 +73,20 @@ def run(ctx: RunContext) -> None:
     params = build(ForecastParams, ctx.spec.params, "forecast")
     pools = {GOLD: corpora.read(ctx.input(GOLD))}
     pools |= {r[len(POOL) :]: corpora.read(ctx.input(r)) for r in ctx.spec.inputs if r.startswith(POOL)}
+    bare = {name: pools.pop(name) for name in params.unlabelled}
     dev = corpora.read(ctx.input("dev"))
     work = _Work(ctx, params, task_of(dev.schema.task), ctx.input("model"), gear_of(ctx.resolved))
     rows = {name: rows_read(pool, params) for name, pool in pools.items()}
     read = {name: as_read(pool, rows[name], name, params) for name, pool in pools.items()}
+    apart = {name: pool.take(rows_read(pool, params)) for name, pool in bare.items()}
     sizes = {name: len(pool) for name, pool in pools.items()}
     for number in range(params.members):
         folder = member_folder(ctx.folder, number)
         if not (folder / _DONE).exists():
-            _member(work, number, pools, read, dev, sizes, folder)
+            _member(work, number, pools, read, dev, apart, sizes, folder)
     members = [Member.load(member_folder(ctx.folder, number), [*pools]) for number in range(params.members)]
     Forecast(params.labels, members, dev).save(ctx.folder)
-    ctx.finish({"rows": {name: len(pool) for name, pool in read.items()}, "members": params.members})
+    ctx.finish({"rows": {name: len(pool) for name, pool in (read | apart).items()}, "members": params.members})
 
 
 def _member(
@@ -91,11 +95,12 @@ def _member(
     pools: Mapping[str, Corpus],
     read: Mapping[str, Corpus],
     dev: Corpus,
+    apart: Mapping[str, Corpus],
     sizes: Mapping[str, int],
     folder: Path,
 ) -> None:
     """Warm an encoder up, read with it, and keep what it makes of all."""
-    whole = {**read, "": dev}
+    whole = {**read, **apart, "": dev}
     steps, rows = work.params.warm.steps or 0, sum(map(len, whole.values()))
     before, total = number * (steps + rows), work.params.members * (steps + rows)
 
@@ -106,7 +111,7 @@ def _member(
     network = _encoder(work, number, pools, _Quiet(work.ctx, tell))
     found = _states(work, network, whole, lambda done: tell(steps + done))
     folder.mkdir(exist_ok=True)
-    for at, name in enumerate(read):
+    for at, name in enumerate([*read, *apart]):
         np.save(states_file(folder, at), found[name])
     states = {name: Pool(pool, found[name]) for name, pool in read.items()}
     member(states, Pool(dev, found[""]), work.params.labels, sizes).save(folder)
@@ -129,7 +134,8 @@ def as_read(pool: Corpus, rows: np.ndarray, name: str, params: ForecastParams) -
 
 
 def states_file(folder: Path, at: int) -> Path:
-    """The states of an ingredient in the folder of a member, in the order of the forecast's names."""
+    """The states of an ingredient in the folder of a member, in the order of the forecast's names; those without labels
+    come last, in the order of the params."""
     return folder / f"states-{at}.npy"
 
 
