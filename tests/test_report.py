@@ -101,7 +101,11 @@ def test_the_same_runs_lose_nothing(space, found):
 def test_found_is_the_recall_that_compare_shows(found, space, capsys):
     names = ["newsroom", "--json", "--split", found.split, "--workspace", str(space.root)]
     assert main(["compare", *names]) == 0
-    lines = json.loads(capsys.readouterr().out)["lines"]
+    said = json.loads(capsys.readouterr().out)
+    lines = said["lines"]
+    for name, answer in said["answers"].items():
+        mine = brief(space, found.project, name, split=found.split).finding
+        assert mine.overall is not None and mine.overall.verdict == answer["verdict"], name
     for one in found.readings:
         [line] = [row for row in lines if (row["label"] or "") == one.label and row["mix"] == found.titles[0]]
         assert line["rates"]["recall"]["value"] == pytest.approx(one.hundred.now / 100, abs=1e-5)

@@ -224,7 +224,9 @@ def _brief(
     before, after = (counts_of(workspace, group, split) for group in (base, other))
     comparison = compare(measure(before), measure(after))
     grown = (base.id, other.id) in sequential_pairs(workspace, project.slug)
-    found = findings({other.name: comparison}, sequential=grown)[other.name]
+    beside = [] if fresh else _beside(workspace, there, both, split)
+    others = {one.id: compare(measure(before), measure(counts_of(workspace, one, split))) for one in beside}
+    found = findings({other.id: comparison, **others}, sequential=grown)[other.id]
     titles = contrast.titles([*there])
     known = sources(workspace, project, other, base)
     changed = ledger(before, after)
@@ -255,6 +257,13 @@ def _brief(
         gold=known.gold_labels,
         unlike=base.train != other.train,
     )
+
+
+def _beside(workspace: Workspace, there: Sequence[Group], both: tuple[Group, Group], split: str) -> list[Group]:
+    """The mixes that are judged with it, as Compare judges them: whoever looks at many finds something in one."""
+    base, mix = both
+    plain = (one for one in comparable(there, base) if not one.marks and one.id != mix.id)
+    return [one for one in plain if evaluated(workspace, one, split)]
 
 
 def _repeats(
