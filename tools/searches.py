@@ -43,7 +43,8 @@ def wnut17(rows: int) -> dict[str, Any]:
     splits: dict[str, Any] = {split: str(DATA / "wnut17" / f"{split}.conll") for split in ("train", "dev", "test")}
     labels = {"PER": "person", "LOC": "location", "ORG": "group", "MISC": None}
     source = {"wikigold": {"file": str(DATA / "wikigold" / "wikigold.conll.txt"), "labels": labels}}
-    return {"data": splits | {"train_rows": rows}, "ingredients": CHILDREN | source}
+    licences = {"gold": "CC BY 4.0", "wikigold": "CC BY 4.0"}
+    return {"data": splits | {"train_rows": rows}, "ingredients": CHILDREN | source, "licences": licences}
 
 
 def _crossner(domain: str, *others: str) -> dict[str, Any]:
@@ -58,7 +59,8 @@ def _crossner(domain: str, *others: str) -> dict[str, Any]:
         for other in others
     }
     splits = {split: str(folder / domain / f"{split}.txt") for split in ("train", "dev", "test")}
-    return {"data": splits, "ingredients": CHILDREN | sources}
+    licences = dict.fromkeys(("gold", *others), "MIT")
+    return {"data": splits, "ingredients": CHILDREN | sources, "licences": licences}
 
 
 def _labels(file: Path) -> set[str]:
@@ -80,7 +82,7 @@ def banking77(folder: Path) -> dict[str, Any]:
     _write(folder / "dev.csv", [row for some in there for row in some[SHOTS : SHOTS + DEV_SHOTS]])
     _write(folder / "more.csv", [row[:1] for some in there for row in some[SHOTS + DEV_SHOTS :]])
     files = {"train": "train.csv", "dev": "dev.csv", "test": str(DATA / "banking77" / "test.csv")}
-    recipe: dict[str, Any] = {"task": "classification", "data": files}
+    recipe: dict[str, Any] = {"task": "classification", "data": files, "licences": {"gold": "CC BY 4.0"}}
     found = _core(folder, "gold", recipe | {"train": SHORT | {"seeds": [LABELLER]}}, "run", "--no-test", "--json")
     labelled = {"model": f"run:{json.loads(found)['runs'][0]['id']}", "confidence": CONFIDENCE}
     text = {"more": {"file": "more.csv", "options": {"unlabelled": True}}}
