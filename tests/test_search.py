@@ -440,6 +440,7 @@ def test_what_is_varied_is_refused_before_it_costs_anything(opened, tmp_path):
     assert space.store.list(SEARCH) == ()
 
 
+@pytest.mark.whole
 def test_a_forecast_has_a_say_from_the_first_mixes_on(space):
     project = projects.load(space, TOWN)
     stage = standing(space, project).stage

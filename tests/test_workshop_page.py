@@ -3,6 +3,8 @@ others, its children decided about, what became of the words, and the mix that i
 
 import re
 
+import pytest
+
 from core import project as projects
 from core.recipe import AugmentedIngredient
 from core.sample import open_sample
@@ -14,6 +16,7 @@ pytestmark = needs_chromium()
 TRIPLES = "head,relation,tail\nmayor,works in,office\ncouncil,works in,hall\nteam,kind of,group\nyear,kind of,time\n"
 
 
+@pytest.mark.whole
 def test_from_a_method_to_the_mix(tmp_path):
     space = Workspace.open(tmp_path / "ws")
     open_sample(space, "newsroom")
