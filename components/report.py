@@ -10,7 +10,8 @@ from components.verdicts import split_words
 from components.words import escape, language, raw, t, visible
 from core import contrast
 from core.brief import document as written
-from core.brief.facts import EXAMPLES, Brief, brief
+from core.brief.facts import Brief
+from core.brief.gathering import EXAMPLES, brief
 from core.brief.words import MINUTES, page
 from core.params import slug
 from core.project import Project

@@ -18,7 +18,8 @@ from core import project as projects
 from core.__main__ import main
 from core.augment import AUGMENTERS
 from core.brief import document as written
-from core.brief.facts import Brief, brief, counted
+from core.brief.facts import Brief, counted
+from core.brief.gathering import brief
 from core.brief.hundred import WHOLE, hundred
 from core.brief.page import Marked
 from core.brief.voice import Voice

@@ -4,7 +4,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from core.brief.document import document
-from core.brief.facts import EXAMPLES, brief, counted
+from core.brief.facts import counted
+from core.brief.gathering import EXAMPLES, brief
 from core.brief.words import page
 from core.commands.answer import Answer, Setting, asked_project
 from core.errors import CoreError, message
