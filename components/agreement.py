@@ -4,7 +4,7 @@ import streamlit as st
 
 from components.bench import Bench
 from components.expectation import of_launch
-from components.frame import PAGES, telling
+from components.frame import telling, watch_link
 from components.outlook import View
 from components.words import raw, t, visible
 from core.agreement import Agreement, agreement, ask, wanted
@@ -48,7 +48,7 @@ def _for(bench: Bench, other: str) -> None:
             with st.spinner(t("Starting the runs ...")):
                 ids = ask(bench.space, bench.project, bench.stage, other)
             st.toast(t("Started: {n} runs.", n=len(ids)), icon=":material/rocket_launch:")
-            st.page_link(PAGES["runs"], label=t("Watch them on the Runs page"), icon=":material/play_circle:")
+            watch_link(bench.project.slug)
 
 
 def _table(found: Agreement, here: str, there: str) -> None:

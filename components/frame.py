@@ -137,6 +137,16 @@ def need_project(space: Workspace) -> Project:
     return found
 
 
+def watch_link(project: str) -> None:
+    """Where runs that were started are watched."""
+    st.page_link(
+        PAGES["runs"],
+        label=t("Watch them on the Runs page"),
+        icon=":material/play_circle:",
+        query_params={"project": project},
+    )
+
+
 @contextmanager
 def telling() -> Generator[None]:
     """What the user can mend is said where it happens; anything else is a bug: logged under a number, and said."""

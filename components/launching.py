@@ -9,7 +9,7 @@ import streamlit as st
 from components import facts, training_form
 from components.bench import NAME_LENGTH, Bench, held, taken
 from components.expectation import of_launch
-from components.frame import PAGES, telling
+from components.frame import telling, watch_link
 from components.words import t, told
 from core import mixing
 from core import project as projects
@@ -135,12 +135,7 @@ def launch_box(bench: Bench, mix: Mix, train: TrainParams, pinned: tuple[Mix, st
         with telling(), st.spinner(t("Starting the runs ...")):
             _launch(bench, mix, mixes, train, int(repeats))
     if st.session_state.get("mix_launched") == bench.project.slug:
-        st.page_link(
-            PAGES["runs"],
-            label=t("Watch them on the Runs page"),
-            icon=":material/play_circle:",
-            query_params={"project": bench.project.slug},
-        )
+        watch_link(bench.project.slug)
 
 
 def _gold_name(other: str) -> str:

@@ -190,6 +190,8 @@ def _gold(bench: Bench, mix: Mix) -> None:
 def _nothing_there(bench: Bench, name: str) -> None:
     if name in bench.waiting:
         st.caption(t("◯ {name}: not built yet.", name=name))
+    elif name in bench.texts:
+        st.caption(t("◯ {name}: text without labels, of which no mix draws.", name=name))
     else:
         st.caption(t("◯ {name}: it has no sentences.", name=name))
 

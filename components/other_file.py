@@ -109,8 +109,9 @@ def _chosen(space: Workspace, project: Project) -> Found | None:
     if bare == "text":
         st.caption(
             t(
-                "Plain text, a sentence a line, or rows of any format: labels that stand there are left aside. A "
-                "trained run can then give labels to them."
+                "Plain text, a sentence a line, or rows of any format: labels that stand there are left aside. No mix "
+                "draws from it: a trained run can give labels to it, a training can learn consistency from it, and Mix "
+                "says which of it to label next."
             )
         )
     options = ReadOptions(unlabelled=bare == "text")

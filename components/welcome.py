@@ -143,6 +143,7 @@ def steps() -> None:
         with st.container(horizontal=True):
             st.page_link(PAGES["runs"], label=t("Runs"), icon=":material/play_circle:")
             st.page_link(PAGES["compare"], label=t("Compare"), icon=":material/compare_arrows:")
+            st.page_link(PAGES["report"], label=t("Report"), icon=":material/description:")
 
 
 def other_samples(space: Workspace) -> None:
@@ -205,6 +206,7 @@ def projects(space: Workspace) -> None:
         st.page_link(PAGES["mix"], label=t("Mix"), icon=":material/tune:", query_params=to)
         st.page_link(PAGES["runs"], label=t("Runs"), icon=":material/play_circle:", query_params=to)
         st.page_link(PAGES["compare"], label=t("Compare"), icon=":material/compare_arrows:", query_params=to)
+        st.page_link(PAGES["report"], label=t("Report"), icon=":material/description:", query_params=to)
 
 
 def runs(space: Workspace) -> None:

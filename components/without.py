@@ -4,7 +4,7 @@ import streamlit as st
 
 from components.bench import Bench
 from components.expectation import of_launch
-from components.frame import PAGES, telling
+from components.frame import PAGES, telling, watch_link
 from components.progress import EVERY
 from components.verdicts import metric_words, verdict_words
 from components.words import points, raw, t, visible
@@ -48,6 +48,7 @@ def _told(bench: Bench, made: Trial, found: Outcome) -> None:
     with st.container(border=True):
         if found.pending:
             _training(bench, made)
+            watch_link(bench.project.slug)
         elif found.asked is None:
             st.markdown(t("Without {n} sentences of {name}: nothing can be compared.", n=rows, name=name))
         else:

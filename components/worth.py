@@ -8,7 +8,7 @@ import streamlit as st
 from components import facts
 from components.address import choice
 from components.comparison import Chosen
-from components.frame import PAGES, telling
+from components.frame import PAGES, telling, watch_link
 from components.pictures import picture
 from components.progress import watch
 from components.verdicts import metric_words, split_words
@@ -74,12 +74,7 @@ def _going(space: Workspace, project: Project, full: Group, split: str) -> None:
     text = t("Training gold's curve: {done} of {runs} done, about {time} left", done=done, runs=len(runs),
              time=duration(left))  # fmt: skip
     st.progress(done / len(runs), text=text)
-    st.page_link(
-        PAGES["runs"],
-        label=t("Watch them on the Runs page"),
-        icon=":material/play_circle:",
-        query_params={"project": project.slug},
-    )
+    watch_link(project.slug)
 
 
 def _tested(space: Workspace, project: Project, chosen: Chosen, curve: GoldCurve) -> bool:
