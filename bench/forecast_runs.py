@@ -10,7 +10,6 @@ files and trains nothing.
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import time
@@ -38,20 +37,11 @@ from core.submit import Submitter, result_of
 from core.tasks import task as task_of
 from core.training import predictions
 from core.workspace import Workspace
+from tools.public import CHILDREN, SHORT, WIKIGOLD, crossner, neighbours, wnut17
 
-DATA = Path(os.environ.get("PEIBI_DATA", "."))
 PLACE = Path(__file__).parent / "forecast"
-TRAIN = {"steps": 150, "batch_tokens": 256, "frozen_layers": 3, "evaluations": 1}  # as the short studies are trained
 MIXES, SEEDS, CEILING_MIXES, CEILING_SEEDS = 48, 2, 6, 6
 FARTHEST = 4.0  # times gold, of one ingredient
-CHILDREN: Mapping[str, Mapping[str, Any]] = {
-    "swaps": {"augmenter": "mention_replacement"},
-    "tokens": {"augmenter": "token_replacement"},
-    "synonyms": {"augmenter": "synonym"},
-    "shuffled": {"augmenter": "shuffle_segments"},
-    "back": {"augmenter": "back_translation"},
-    "spelling": {"augmenter": "spelling"},
-}
 
 
 @dataclass(frozen=True)
@@ -63,24 +53,11 @@ class Case:
 
 
 def _wnut17() -> Case:
-    splits: dict[str, Any] = {split: str(DATA / "wnut17" / f"{split}.conll") for split in ("train", "dev", "test")}
-    labels = {"PER": "person", "LOC": "location", "ORG": "group", "MISC": None}
-    source = {"wikigold": {"file": str(DATA / "wikigold" / "wikigold.conll.txt"), "labels": labels}}
-    return Case("wnut17", {"data": splits | {"train_rows": 300}, "ingredients": CHILDREN | source})
+    return Case("wnut17", {"data": wnut17(300), "ingredients": {**CHILDREN, "wikigold": WIKIGOLD}})
 
 
 def _politics() -> Case:
-    folder = DATA / "crossner"
-    splits = {split: str(folder / "politics" / f"{split}.txt") for split in ("train", "dev", "test")}
-    known, other = (_labels(folder / domain / "train.txt") for domain in ("politics", "science"))
-    labels = {label: label if label in known else None for label in sorted(other)}
-    source = {"science": {"file": str(folder / "science" / "train.txt"), "labels": labels}}
-    return Case("politics", {"data": splits, "ingredients": CHILDREN | source})
-
-
-def _labels(file: Path) -> set[str]:
-    lines = file.read_text(encoding="utf-8").split("\n")
-    return {line.split()[-1][2:] for line in lines if line.strip() and not line.endswith("O")}
+    return Case("politics", {"data": crossner("politics"), "ingredients": CHILDREN | neighbours("politics", "science")})
 
 
 CASES: Mapping[str, Callable[[], Case]] = {"wnut17": _wnut17, "politics": _politics}
@@ -90,7 +67,7 @@ def recipe_of(case: Case, workspace: Workspace) -> Recipe:
     """The recipe of a data set, written into the workspace's folder (JSON, which is YAML too)."""
     file = workspace.root / f"forecast-{case.name}.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
-    recipe = {"version": 1, "project": f"forecast-{case.name}", "train": TRAIN, **case.recipe}
+    recipe = {"version": 1, "project": f"forecast-{case.name}", "train": SHORT, **case.recipe}
     file.write_text(json.dumps(recipe), encoding="utf-8")
     return load(file)
 
@@ -151,7 +128,7 @@ def train(case: Case, workspace: Workspace, look_at_test: bool) -> None:
     mixes, book, submit = design(stage), Book(case.name), Submitter(workspace, fresh=False)
     everything, _ = settle(replace(recipe, mix=mix_of(dict.fromkeys(recipe.ingredients, 1.0))), stage)
     labels = everything.labels
-    book.data |= {"labels": labels, "sizes": sizes, "train": TRAIN, "mixes": mixes}
+    book.data |= {"labels": labels, "sizes": sizes, "train": SHORT, "mixes": mixes}
     book.data |= {"drawn": [plan(mix_of(mix), sizes) for mix in mixes], "runs": book.data["runs"]}
     for at, seed in wanted(len(mixes)):
         params, names = settle(replace(recipe, mix=mix_of(mixes[at])), stage)

@@ -10,7 +10,6 @@ dev, which the choice may look at, and on test, which it has not seen, is held a
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,13 +34,13 @@ from core.recipe import Recipe, load
 from core.tasks import task as task_of
 from core.workspace import Workspace
 from tools.claims import tell
+from tools.public import DATA, SHORT
 
-DATA = Path(os.environ.get("PEIBI_DATA", ".")) / "wnut17"
+WNUT17 = DATA / "wnut17"
 LABELS = ("group", "location", "product")
 GOLD_ROWS, CHANCE_DRAWS = 300, 5
 WAYS = ("chosen", "uncertain", "chance")
 TASK = task_of("tagging")
-TRAIN = {"steps": 150, "batch_tokens": 256, "frozen_layers": 3, "evaluations": 1}
 
 
 @dataclass(frozen=True)
@@ -60,14 +59,14 @@ class Draw:
 def recipe_of(folder: Path, number: int) -> Recipe:
     """The recipe of a draw; its files are written into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    train = read(DATA / "train.conll", name="train.conll", options=ReadOptions()).corpus
+    train = read(WNUT17 / "train.conll", name="train.conll", options=ReadOptions()).corpus
     order = np.random.default_rng(number).permutation(len(train))
     for name, rows in (("gold", order[:GOLD_ROWS]), ("pool", order[GOLD_ROWS:])):
         write(train.take(rows), folder / f"{name}.conll", format="conll")
     bare = {name: {"file": str(file), "options": {"unlabelled": True}} for name, file in (
-        ("pool", folder / "pool.conll"), ("held", DATA / "test.conll"))}  # fmt: skip
-    data = {"train": str(folder / "gold.conll"), "dev": str(DATA / "dev.conll")}
-    text = {"version": 1, "project": f"label-next-{number}", "data": data, "ingredients": bare, "train": TRAIN}
+        ("pool", folder / "pool.conll"), ("held", WNUT17 / "test.conll"))}  # fmt: skip
+    data = {"train": str(folder / "gold.conll"), "dev": str(WNUT17 / "dev.conll")}
+    text = {"version": 1, "project": f"label-next-{number}", "data": data, "ingredients": bare, "train": SHORT}
     (folder / "recipe.yaml").write_text(json.dumps(text), encoding="utf-8")
     return load(folder / "recipe.yaml")
 
@@ -86,7 +85,7 @@ def draw_of(workspace: Workspace, number: int) -> Draw:
     ]
     truth = [
         _labelled(stage.pools[name], file)
-        for name, file in (("pool", folder / "pool.conll"), ("held", DATA / "test.conll"))
+        for name, file in (("pool", folder / "pool.conll"), ("held", WNUT17 / "test.conll"))
     ]
     return Draw(found.forecast, stage.pools[GOLD], truth[0], truth[1], *states)
 
@@ -188,8 +187,8 @@ def trainings(workspace: Workspace, label: str, rows: int, seeds: int) -> list[d
         folder = workspace.root / f"label-next-0-{label}-{way.replace(' ', '-')}"
         folder.mkdir(exist_ok=True)
         write(draw.gold, folder / "gold.conll", format="conll")
-        data = {"train": str(folder / "gold.conll"), "dev": str(DATA / "dev.conll")}
-        recipe: dict[str, Any] = {"version": 1, "data": data, "train": TRAIN | {"seeds": [*range(seeds)]}}
+        data = {"train": str(folder / "gold.conll"), "dev": str(WNUT17 / "dev.conll")}
+        recipe: dict[str, Any] = {"version": 1, "data": data, "train": SHORT | {"seeds": [*range(seeds)]}}
         if way in WAYS:
             write(draw.bare.take(chosen(draw, label, way, rows)), folder / "more.conll", format="conll")
             recipe |= {"ingredients": {"more": {"file": str(folder / "more.conll")}}}

@@ -9,7 +9,6 @@ Trainings that are there already count and are not made again, so what was stopp
 import argparse
 import csv
 import json
-import os
 import random
 import subprocess
 import sys
@@ -18,16 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-DATA = Path(os.environ.get("PEIBI_DATA", "."))
-SHORT = {"steps": 150, "batch_tokens": 256, "frozen_layers": 3, "evaluations": 1}
-CHILDREN: Mapping[str, Mapping[str, Any]] = {
-    "swaps": {"augmenter": "mention_replacement"},
-    "tokens": {"augmenter": "token_replacement"},
-    "synonyms": {"augmenter": "synonym"},
-    "shuffled": {"augmenter": "shuffle_segments"},
-    "back": {"augmenter": "back_translation"},
-    "spelling": {"augmenter": "spelling"},
-}
+from tools.public import CHILDREN, DATA, SHORT, WIKIGOLD, crossner, neighbours, wnut17
+
 OF_TEXTS: Mapping[str, Mapping[str, Any]] = {
     "synonyms": {"augmenter": "synonym"},
     "swapped": {"augmenter": "swap"},
@@ -39,33 +30,14 @@ LABELLER = 900  # the seed of the run that labels text: no search comes so far
 CONFIDENCE = 0.5
 
 
-def wnut17(rows: int) -> dict[str, Any]:
-    splits: dict[str, Any] = {split: str(DATA / "wnut17" / f"{split}.conll") for split in ("train", "dev", "test")}
-    labels = {"PER": "person", "LOC": "location", "ORG": "group", "MISC": None}
-    source = {"wikigold": {"file": str(DATA / "wikigold" / "wikigold.conll.txt"), "labels": labels}}
+def _wnut17(rows: int) -> dict[str, Any]:
     licences = {"gold": "CC BY 4.0", "wikigold": "CC BY 4.0"}
-    return {"data": splits | {"train_rows": rows}, "ingredients": CHILDREN | source, "licences": licences}
+    return {"data": wnut17(rows), "ingredients": {**CHILDREN, "wikigold": WIKIGOLD}, "licences": licences}
 
 
 def _crossner(domain: str, *others: str) -> dict[str, Any]:
-    """A domain of CrossNER with others as ingredients: what it has no label for is masked."""
-    folder = DATA / "crossner"
-    known = _labels(folder / domain / "train.txt")
-    sources = {
-        other: {
-            "file": str(folder / other / "train.txt"),
-            "labels": {one: one if one in known else None for one in sorted(_labels(folder / other / "train.txt"))},
-        }
-        for other in others
-    }
-    splits = {split: str(folder / domain / f"{split}.txt") for split in ("train", "dev", "test")}
     licences = dict.fromkeys(("gold", *others), "MIT")
-    return {"data": splits, "ingredients": CHILDREN | sources, "licences": licences}
-
-
-def _labels(file: Path) -> set[str]:
-    lines = file.read_text(encoding="utf-8").split("\n")
-    return {line.split()[-1][2:] for line in lines if line.strip() and not line.endswith("O")}
+    return {"data": crossner(domain), "ingredients": {**CHILDREN, **neighbours(domain, *others)}, "licences": licences}
 
 
 def banking77(folder: Path) -> dict[str, Any]:
@@ -96,8 +68,8 @@ def _write(file: Path, rows: Sequence[Sequence[str]]) -> None:
 
 
 CASES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
-    "wnut17": lambda _: wnut17(300),
-    "wnut17-150": lambda _: wnut17(150),
+    "wnut17": lambda _: _wnut17(300),
+    "wnut17-150": lambda _: _wnut17(150),
     "politics": lambda _: _crossner("politics", "science"),
     "ai": lambda _: _crossner("ai", "politics", "science"),
     "banking77": banking77,

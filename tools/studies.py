@@ -7,7 +7,6 @@ Writes the recipes into the workspace's folder, runs each with `python -m core r
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -20,11 +19,10 @@ from typing import Any
 from core import estimate as estimates
 from core.jobs.folder import events, json_lines, resources_file
 from core.workspace import Workspace
+from tools.public import CHILDREN, DATA, SHORT, WIKIGOLD, crossner, neighbours, wnut17
 
-DATA = Path(os.environ.get("PEIBI_DATA", "."))
 SEEDS = [0, 1, 2, 3, 4]
 FEW = {"steps": 150, "batch_tokens": 512}  # four epochs of little gold are too few steps for anything to be learned
-SHORT = {"steps": 150, "batch_tokens": 256, "frozen_layers": 3, "evaluations": 1}  # for many mixes: a third of the time
 FRESH = [*range(100, 108)]
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "full": {},
@@ -33,16 +31,8 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "solved head, then full": {"head": "solved"},
     "adversarial": {"adversarial": 1.0},
 }
-POOLS: Mapping[str, Mapping[str, Any]] = {
-    "swaps": {"augmenter": "mention_replacement"},
-    "synonyms": {"augmenter": "synonym"},
-    "tokens": {"augmenter": "token_replacement"},
-    "wikigold": {
-        "file": str(DATA / "wikigold" / "wikigold.conll.txt"),
-        "labels": {"PER": "person", "LOC": "location", "ORG": "group", "MISC": None},
-    },
-}
-CHILDREN: Mapping[str, Mapping[str, Any]] = {  # what a probe likes best (bench/augment_quality.py), and two controls
+POOLS: Mapping[str, Mapping[str, Any]] = {**CHILDREN, "wikigold": WIKIGOLD}
+ONE_EACH: Mapping[str, Mapping[str, Any]] = {  # what a probe likes best (bench/augment_quality.py), and two controls
     "1x segments shuffled": {"augmenter": "shuffle_segments"},
     "1x tokens": {"augmenter": "token_replacement"},
     "1x graph": {"augmenter": "graph"},
@@ -74,8 +64,7 @@ class Case:
 
 
 def _wnut(train: Mapping[str, Any], rows: int | None = None) -> dict[str, Any]:
-    splits: dict[str, Any] = {split: str(DATA / "wnut17" / f"{split}.conll") for split in ("train", "dev", "test")}
-    return {"data": splits | ({"train_rows": rows} if rows else {}), "train": {"seeds": SEEDS} | dict(train)}
+    return {"data": wnut17(rows), "train": {"seeds": SEEDS} | dict(train)}
 
 
 def _mixed(parts: Mapping[str, float], seeds: Sequence[int]) -> dict[str, Any]:
@@ -90,7 +79,7 @@ def _children(rows: int) -> list[Case]:
     """Gold, and gold with one child of each sentence by a method, in as many steps."""
     recipe = _wnut(SHORT | {"seeds": FRESH}, rows)
     cases = [Case("gold only", recipe, test=True)]
-    for name, entry in CHILDREN.items():
+    for name, entry in ONE_EACH.items():
         mix = {"ingredients": {"children": entry}, "mix": {"parts": {"gold": 1, "children": 1}}}
         cases.append(Case(name, recipe | mix, test=True))
     return cases
@@ -102,31 +91,13 @@ def _consistent(recipe: Mapping[str, Any], file: Path) -> list[Case]:
     return [Case(name, recipe | more | {"train": recipe["train"] | train}) for name, train in CONSISTENT.items()]
 
 
-def _crossner(domain: str) -> dict[str, Any]:
-    folder = DATA / "crossner" / domain
-    return {split: str(folder / f"{split}.txt") for split in ("train", "dev", "test")}
-
-
-def _labels(domain: str) -> set[str]:
-    text = (DATA / "crossner" / domain / "train.txt").read_text(encoding="utf-8")
-    return {line.split()[-1][2:] for line in text.split("\n") if line.strip() and not line.endswith("O")}
-
-
-def _neighbours() -> dict[str, Any]:
-    """CrossNER's politics and science as ingredients for ai: what ai has no label for is masked."""
-    known = _labels("ai")
-    return {
-        domain: {
-            "file": str(DATA / "crossner" / domain / "train.txt"),
-            "labels": {label: label if label in known else None for label in sorted(_labels(domain))},
-        }
-        for domain in ("politics", "science")
-    }
-
-
 def _ai(parts: Mapping[str, float]) -> dict[str, Any]:
-    recipe = {"data": _crossner("ai"), "train": {"seeds": SEEDS} | FEW}
-    return recipe | ({"ingredients": _neighbours(), "mix": {"parts": {"gold": 1} | dict(parts)}} if parts else {})
+    recipe = {"data": crossner("ai"), "train": {"seeds": SEEDS} | FEW}
+    return recipe | (
+        {"ingredients": neighbours("ai", "politics", "science"), "mix": {"parts": {"gold": 1} | dict(parts)}}
+        if parts
+        else {}
+    )
 
 
 def _weibo(model: str) -> dict[str, Any]:
