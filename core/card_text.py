@@ -16,7 +16,7 @@ from core.mix import GOLD
 from core.models.catalogue import BUNDLED, HUB_ID
 from core.models.fit import UNKNOWN_WARNING
 from core.models.started import run_of
-from core.origins import SPLITS, Origin
+from core.origins import Origin, licence_of
 from core.output import plain
 from core.params import field_names
 from core.params import plain as value_of
@@ -168,14 +168,7 @@ def _data(card: Card) -> Iterator[str]:
 
 
 def _licence(card: Card, name: str) -> str:
-    """Of a split or an ingredient; children have that of what they were made of."""
-    return card.licences.get(GOLD if name in SPLITS else name) or card.licences.get(_root(card, name), "")
-
-
-def _root(card: Card, name: str) -> str:
-    """What an ingredient of children goes back to."""
-    part = card.origins.parts.get(name)
-    return name if part is None or part.made is None else _root(card, part.of)
+    return licence_of(card.licences, card.origins.parts, name)
 
 
 def _encoder(card: Card) -> str:

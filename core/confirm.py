@@ -5,7 +5,7 @@ trained models Cawley & Talbot 2010, jmlr.org/papers/v11/cawley10a.html). Repeat
 away the luck of seeds; that the rows of dev suit the mix, only test can tell.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
@@ -70,8 +70,7 @@ def confirm(
     if repeats < 2:
         raise CoreError("confirm_repeats", {"n": repeats})
     first = difference_of(workspace, group, baseline, "dev").value
-    above = 1 + max(_used(workspace, project, group), default=-1)
-    seeds = range(above, above + repeats)
+    seeds = unused(workspace, project, group.corpora, repeats)
     specs = note_repeats(workspace, project, group, seeds, {"fresh": True})
     event = canonical(Asked(group.id, baseline.id, of, first, tuple(seeds)))
     record(workspace, project, {"event": CONFIRM, **event})
@@ -145,7 +144,8 @@ def _verdict(difference: Difference, enough: bool) -> Verdict:
     return decide(difference.value, difference.p, difference.p_same(MARGIN))[0] if enough else "few_repeats"
 
 
-def _used(workspace: Workspace, project: str, group: Group) -> set[int]:
-    """The seeds of all groups on the same splits."""
+def unused(workspace: Workspace, project: str, corpora: Mapping[str, str], repeats: int) -> range:
+    """So many seeds above all that a project used on the same splits. `corpora`: ids by split."""
     known = history(workspace, project).groups.values()
-    return {seed for one in known if one.corpora == group.corpora for seed in one.members}
+    first = 1 + max((seed for one in known if one.corpora == corpora for seed in one.members), default=-1)
+    return range(first, first + repeats)

@@ -206,6 +206,11 @@ def resampled(workspace: Workspace, group: Group, split: str, size: int | None =
     return resample(counts_of(workspace, group, split), size or _MIX)
 
 
+def points_of(workspace: Workspace, curve: GoldCurve, split: str) -> dict[int, Resampled]:
+    """What gold alone scores on a split, by number of sentences. It takes a second for each size."""
+    return {size: resampled(workspace, curve.points[size], split, size) for size in curve.evaluated}
+
+
 def judged(curve: Curve, mix: Resampled) -> Worth:
     """What a mix is worth, from as many repeats on as any verdict takes."""
     return worth_of(curve, mix, ENOUGH_SEEDS)

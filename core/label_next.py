@@ -24,7 +24,7 @@ from core.evaluation.worth import Worth, learning_curve
 from core.forecast.choosing import ChoosingParams
 from core.forecasting import Prospect
 from core.formats import WRITERS, write
-from core.gold_curve import alike, curve_of, judged, resampled
+from core.gold_curve import alike, curve_of, judged, points_of, resampled
 from core.groups import Group, counts_of
 from core.jobs.folder import Run
 from core.mix import Mix
@@ -170,7 +170,7 @@ def beside(workspace: Workspace, project: str, label: str, rows: int) -> Beside:
     curve = curve_of(workspace, project, gold, "dev")
     labelled, line = None, None
     if curve is not None and curve.enough:
-        points = {size: resampled(workspace, curve.points[size], "dev", size) for size in curve.evaluated}
+        points = points_of(workspace, curve, "dev")
         line = learning_curve(points, label) if label in next(iter(points.values())).names else None
     if line is not None:
         more = log1p(rows / line.gold)

@@ -5,7 +5,7 @@ nobody picked by, it is held against gold only, everything, the best single ingr
 test where somebody looks at that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -16,7 +16,7 @@ from core.confirm import CONFIRM, REPEATS, Asked
 from core.errors import CoreError
 from core.evaluation.comparison import Difference, compare, measure
 from core.evaluation.verdicts import ENOUGH_SEEDS, MARGIN, Metric, Verdict
-from core.groups import Group, counts_of, evaluated, group_id, history
+from core.groups import Group, counts_of, evaluated, group_id
 from core.jobs.folder import Run
 from core.launch import look_at_test
 from core.mix_found import BASELINES, Baseline, Found, baselines
@@ -59,9 +59,7 @@ def confirm(found: Found, repeats: int = REPEATS) -> list[str]:
         raise CoreError("search_gold_best", {})
     if repeats < 2:
         raise CoreError("confirm_repeats", {"n": repeats})
-    known = history(found.workspace, found.project).groups.values()
-    used = {seed for one in known if one.corpora == found.frame.splits for seed in one.members}
-    seeds = range(1 + max(used, default=-1), 1 + max(used, default=-1) + repeats)
+    seeds = confirming.unused(found.workspace, found.project, found.frame.splits, repeats)
     others = baselines(found)
     specs = [_fresh(found, found.now.mixes[found.best].group, seeds)]
     specs += [found.frame.specs(amounts, seeds) for amounts in others.values()]
@@ -103,16 +101,20 @@ def _fresh(found: Found, group: str, seeds: Sequence[int]) -> list[RunSpec]:
 
 def fresh(workspace: Workspace, project: str, run: str) -> Fresh | None:
     """The newest confirmation of a search; None where nobody asked for one."""
+    return next(confirmations(workspace, project, run), None)
+
+
+def confirmations(workspace: Workspace, project: str, run: str = "") -> Iterator[Fresh]:
+    """Those of a search, or of all searches of a project, the newest first."""
     for event in reversed(told(workspace, project, FRESH)):
-        if event.get("run") == run:
+        if not run or event.get("run") == run:
             others: dict[Baseline, str] = {
                 name: str(event["baselines"][name]) for name in BASELINES if name in event["baselines"]
             }
             first: dict[Baseline, float] = {
                 name: float(event["first"][name]) for name in others if name in event.get("first", {})
             }
-            return Fresh(str(event["group"]), others, tuple(int(seed) for seed in event["seeds"]), first)
-    return None
+            yield Fresh(str(event["group"]), others, tuple(int(seed) for seed in event["seeds"]), first)
 
 
 def go_on(workspace: Workspace, project: str, asked: Fresh) -> list[str]:
@@ -156,12 +158,12 @@ class Held:
 
 
 def held(
-    workspace: Workspace, project: str, asked: Fresh, search: MixSearch, split: str = "dev"
+    workspace: Workspace, project: str, asked: Fresh, search: MixSearch | None, split: str = "dev"
 ) -> dict[Baseline, Held]:
-    """What fresh repeats say of the mix against each baseline. Where the worst label was searched for, it is held in
-    F1 of all."""
+    """What fresh repeats say of the mix against each baseline. Without a search, or where the worst label was searched
+    for, it is held in F1 of all. Raises CoreError `group_unknown` where a mix of them was deleted."""
     group, *others = _groups(workspace, project, asked)
-    label, metric = ("", "f1") if search.worst else (search.label, search.metric)
+    label, metric = ("", "f1") if search is None or search.worst else (search.label, search.metric)
     return {
         name: _held(workspace, group, other, asked.first.get(name), label, metric, split)
         for name, other in zip(asked.baselines, others, strict=True)

@@ -25,7 +25,7 @@ from core.mix_variants import Variants, Vary, variants
 from core.models.catalogue import install
 from core.observed import Ground, Mixed
 from core.params import CLOSED, build, canonical
-from core.recipe import SEEDS, AugmentedIngredient, Recipe
+from core.recipe import SEEDS, Recipe, needed
 from core.recipe import check as recipe_of
 from core.recipe_text import recipe_data
 from core.runs import POOL, TEXT, RunSpec
@@ -99,7 +99,7 @@ def ask(
     recipe = replace(recipe, mix=_base(recipe.mix), seeds=SEEDS, licences={})
     settle(recipe, stage)  # gold alone
     if made.families:
-        recipe = _needed(replace(recipe, ingredients={**recipe.ingredients, **made.parts}), search)
+        recipe = needed(replace(recipe, ingredients={**recipe.ingredients, **made.parts}), search.most)
     like = _everything(recipe, stage, search, made, model.identity)
     _check_labels(workspace, stage.imported["corpora"]["dev"], search)
     imported = {name: stage.imported[name] for name in _IMPORTED if name in stage.imported}
@@ -119,18 +119,6 @@ def _with_variants(within: Mapping[str, float], there: Mapping[str, float], made
         limit = within[base] if within[base] + STEP <= there[base] else max(FARTHEST, within[base])
         most |= {name: within[base] if name == base else limit for name in family}
     return most
-
-
-def _needed(recipe: Recipe, search: MixSearch) -> Recipe:
-    """With what is searched alone, and what that is made of: what else a project has makes no other search."""
-    names, left = set[str](), [*search.most]
-    while left:
-        name = left.pop()
-        part = recipe.ingredients.get(name)
-        if part is not None and name not in names:
-            names.add(name)
-            left += [part.of] if isinstance(part, AugmentedIngredient) else []
-    return replace(recipe, ingredients={name: part for name, part in recipe.ingredients.items() if name in names})
 
 
 def _everything(recipe: Recipe, stage: Stage, search: MixSearch, made: Variants, model: str) -> RunSpec:

@@ -169,3 +169,14 @@ def _data(found: Origins) -> Data:
     some = next(source for role, source in params.sources.items() if role in names)
     train, dev, test, file = (names.get(role) for role in (*SPLITS, "file"))
     return Data(train, dev, test, file, params.split, params.train_rows, some.options)
+
+
+def licence_of(stated: Mapping[str, str], parts: Mapping[str, Origin], name: str) -> str:
+    """Of a split or an ingredient, "" where nobody stated one; children have that of what they go back to."""
+    return stated.get(GOLD if name in SPLITS else name) or stated.get(_root(parts, name), "")
+
+
+def _root(parts: Mapping[str, Origin], name: str) -> str:
+    """What an ingredient of children goes back to."""
+    part = parts.get(name)
+    return name if part is None or part.made is None else _root(parts, part.of)

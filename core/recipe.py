@@ -1,7 +1,7 @@
 """A recipe file: a project on disk, checked before anything is started."""
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -284,3 +284,15 @@ def _mix(data: dict[str, Any], train: dict[str, Any]) -> Mix:
     mix = build(Mix, data, "mix")
     check_mix(mix)
     return mix
+
+
+def needed(recipe: Recipe, names: Iterable[str]) -> Recipe:
+    """With some ingredients alone, and what they are made of, in the recipe's order."""
+    kept, left = set[str](), [*names]
+    while left:
+        name = left.pop()
+        part = recipe.ingredients.get(name)
+        if part is not None and name not in kept:
+            kept.add(name)
+            left += [part.of] if isinstance(part, AugmentedIngredient) else []
+    return replace(recipe, ingredients={name: part for name, part in recipe.ingredients.items() if name in kept})

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from core import corpus as corpora
 from core import estimate as estimates
-from core.confirm import only
+from core.confirm import only, unused
 from core.corpus import Corpus
 from core.errors import CoreError
 from core.evaluation.comparison import Comparison, compare, measure
@@ -113,11 +113,10 @@ def _plan(workspace: Workspace, project: Project, stage: Stage, mix: Mix, blamed
 
 
 def _fresh(workspace: Workspace, project: Project, stage: Stage, repeats: int) -> range:
-    """Seeds above all that were used on the same dev."""
-    dev = stage.imported["corpora"]["dev"]
-    known = history(workspace, project.slug).groups.values()
-    first = 1 + max((seed for one in known if one.corpora.get("dev") == dev for seed in one.members), default=-1)
-    return range(first, first + repeats)
+    found = stage.imported["corpora"]
+    return unused(
+        workspace, project.slug, {split: found[split] for split in ("dev", "test") if split in found}, repeats
+    )
 
 
 def _named(mix: str, blamed: Blamed) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.brief.page import Figure, Page
+from core.output import plain
 from core.report.figures import label_colours
 from core.report.vector import KINDS, icon, icons, strip
 
@@ -50,7 +51,7 @@ def _strip(figure: Figure) -> str:
 
 def _seen(text: object) -> str:
     """Control, format and bidirectional characters as codes, so that a name reads as it is."""
-    return "".join(c if c.isprintable() or c in "\n" else f"\\u{ord(c):04x}" for c in str(text))
+    return "\n".join(plain(line) for line in str(text).split("\n"))
 
 
 @cache

@@ -8,25 +8,23 @@ from core import contrast
 from core.brief.facts import Brief, Candidate, Example, Reading, Rival
 from core.brief.hundred import WHOLE, hundreds
 from core.brief.sources import sources
-from core.confirm import difference_of, fresh_only
+from core.confirm import fresh_only
 from core.corpus import Corpus
 from core.cost import cost
 from core.errors import CoreError
 from core.evaluation.comparison import Comparison, compare, measure
-from core.evaluation.verdicts import ENOUGH_SEEDS, MARGIN
+from core.evaluation.verdicts import ENOUGH_SEEDS
 from core.evaluation.worth import Worth, learning_curve
 from core.gold_curve import candidates as worth_candidates
-from core.gold_curve import curve_of, judged, resampled
+from core.gold_curve import curve_of, judged, points_of, resampled
 from core.groups import Group, comparable, counts_of, evaluated, groups, predicted, split_of
-from core.mix_found import BASELINES
-from core.mix_fresh import FRESH
+from core.mix_fresh import confirmations, held
 from core.project import Project
-from core.repeats import told
 from core.report import browse
 from core.report.finding import Finding, findings
 from core.report.ledger import Entry, ledger
 from core.scores import Counts
-from core.settle import decide, sequential_pairs
+from core.settle import sequential_pairs
 from core.tasks import task as task_of
 from core.workspace import Workspace
 
@@ -74,8 +72,8 @@ def _sides(
 def _confirmed(workspace: Workspace, project: Project, others: Sequence[Group]) -> Group | None:
     """The mix that was confirmed on fresh seeds last."""
     by_id = {group.id: group for group in others}
-    asked = reversed(told(workspace, project.slug, FRESH))
-    return next((by_id[event["group"]] for event in asked if event.get("group") in by_id), None)
+    found = confirmations(workspace, project.slug)
+    return next((by_id[one.group] for one in found if one.group in by_id), None)
 
 
 def _brief(
@@ -113,7 +111,7 @@ def _brief(
             sum(one.after - one.before >= _CLEAR for one in changed),
             sum(one.before - one.after >= _CLEAR for one in changed),
         ),
-        rivals=_rivals(workspace, project, there, other, split),
+        rivals=_rivals(workspace, project, other, split),
         fresh=fresh,
         looks=len(contrast.looks(workspace, project.slug)),
         cost=(cost(workspace, other, other.finished), cost(workspace, base, base.finished)),
@@ -177,20 +175,18 @@ def _wrong(group: Sequence[Counts]) -> np.ndarray:
     return WHOLE * np.append(each.sum(), each) / np.maximum(1, np.append(gold.sum(), gold))
 
 
-def _rivals(workspace: Workspace, project: Project, there: Sequence[Group], mix: Group, split: str) -> list[Rival]:
+def _rivals(workspace: Workspace, project: Project, mix: Group, split: str) -> list[Rival]:
     """The baselines of the search that confirmed a mix last, but gold only; as far as there are enough repeats."""
-    by_id = {group.id: group for group in there}
-    asked = next((one for one in reversed(told(workspace, project.slug, FRESH)) if one.get("group") == mix.id), None)
-    out: list[Rival] = []
-    for name in BASELINES if asked else ():
-        group = by_id.get(str(asked["baselines"].get(name, ""))) if asked else None
-        if name == "gold" or group is None:
-            continue
-        group = fresh_only(workspace, project.slug, group)
-        if min(len(evaluated(workspace, one, split)) for one in (group, mix)) >= ENOUGH_SEEDS:
-            known = difference_of(workspace, mix, group, split)
-            out.append(Rival(name, group.name, decide(known.value, known.p, known.p_same(MARGIN))[0]))
-    return out
+    asked = next((one for one in confirmations(workspace, project.slug) if one.group == mix.id), None)
+    try:
+        found = held(workspace, project.slug, asked, None, split) if asked else {}
+    except CoreError:  # of a mix that was deleted
+        return []
+    return [
+        Rival(name, one.name, one.verdict)
+        for name, one in found.items()
+        if name != "gold" and one.verdict is not None and one.verdict != "few_repeats"
+    ]
 
 
 def _examples(
@@ -225,8 +221,8 @@ def _worth(workspace: Workspace, project: Project, both: tuple[Group, Group], sp
         curve = curve_of(workspace, project.slug, base, place)
         if curve is None or not curve.enough or not worth_candidates(workspace, curve, [other], place):
             continue
-        points = {size: resampled(workspace, curve.points[size], place, size) for size in curve.evaluated}
-        return judged(learning_curve(points), resampled(workspace, other, place)), place
+        line = learning_curve(points_of(workspace, curve, place))
+        return judged(line, resampled(workspace, other, place)), place
     return None
 
 

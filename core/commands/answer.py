@@ -43,7 +43,8 @@ def delivered(spec: RunSpec, at: Setting) -> dict[str, Any]:
 
 def asked_project(name: str, at: Setting) -> Project:
     """A project, or that of a recipe file. Raises CoreError `project_unknown`, those of recipes."""
-    if name in projects.names(at.workspace) or Path(name).suffix not in RECIPES:
+    file = Path(name).suffix in RECIPES or Path(name).is_file()
+    if name in projects.names(at.workspace) or not file:
         return projects.load(at.workspace, name)
     recipe = load(Path(name), name)
     return Project(recipe.project, recipe.project, recipe)

@@ -18,6 +18,7 @@ from core.gold_curve import (
     judged,
     launch_curve,
     plan_curve,
+    points_of,
     resampled,
     sizes_of,
     worth_words,
@@ -68,7 +69,7 @@ def _curve(at: Setting, project: Project, full: str, split: str) -> GoldCurve | 
 
 
 def _told(found: GoldCurve, project: Project, split: str, data: dict[str, Any], at: Setting, status: int) -> Answer:
-    points = {size: resampled(at.workspace, found.points[size], split, size) for size in found.evaluated}
+    points = points_of(at.workspace, found, split)
     line = learning_curve(points)
     finished = contrast.finished(at.workspace, project.slug)
     titles = contrast.titles(finished)

@@ -3,12 +3,10 @@
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, get_args
 
 from core import forecasting, mix_found, mix_fresh
-from core import project as projects
-from core.commands.answer import Answer, Setting
+from core.commands.answer import Answer, Setting, asked_project
 from core.errors import CoreError, Value, message
 from core.evaluation.verdicts import MARGIN, Metric
 from core.mix_found import Baseline, Found
@@ -19,7 +17,7 @@ from core.mix_variants import Vary
 from core.output import plain, table
 from core.params import Json, bad_value, canonical
 from core.pipeline import staged
-from core.recipe import Recipe, load, placed
+from core.recipe import placed
 from core.recipe_text import mix_name
 from core.search.attribution import Attribution
 from core.stage import drawable
@@ -32,7 +30,7 @@ def search(args: Namespace, at: Setting) -> Answer:
 
     Exit 1 where a fresh repeat did not end well. Raises CoreError as core.mix_search and core.mix_fresh do.
     """
-    recipe = _recipe(args, at)
+    recipe = asked_project(args.name, at).recipe
     try:
         stage, _ = staged(at.workspace, recipe, at.watch)
         usual = usual_most(drawable(recipe, stage), recipe.mix)
@@ -53,12 +51,6 @@ def search(args: Namespace, at: Setting) -> Answer:
     found = mix_found.found(at.workspace, recipe.project, run.id)
     assert found is not None
     return _after(args, at, found, data | result)
-
-
-def _recipe(args: Namespace, at: Setting) -> Recipe:
-    if args.name in projects.names(at.workspace):
-        return projects.load(at.workspace, args.name).recipe
-    return load(Path(args.name), args.name)
 
 
 def _most(over: Sequence[str] | None, usual: Mapping[str, float]) -> dict[str, float]:
