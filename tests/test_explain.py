@@ -116,7 +116,7 @@ def test_a_low_rank_update_is_what_is_written():
 def test_a_push_is_what_is_written():
     import torch
 
-    from core.training.loop import away
+    from core.training.adversarial import away
 
     embeds = torch.zeros(2, 3, 4, requires_grad=True)
     embeds.grad = torch.arange(24.0).reshape(2, 3, 4)

@@ -26,9 +26,9 @@ from core.runs import RunSpec
 from core.tasks import task
 from core.tasks.protocol import Pieces
 from core.training import feed, predictions
+from core.training.adversarial import away
 from core.training.dropout import cheaper
 from core.training.gear import gear_of, versions
-from core.training.loop import away
 from core.training.methods import _some, class_weights, groups_of, ready
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams, evaluate, run, with_model

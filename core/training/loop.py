@@ -12,10 +12,11 @@ import numpy as np
 
 from core.errors import CoreError
 from core.models import batching
-from core.models.loading import save_tensors, word_embeddings
+from core.models.loading import save_tensors
 from core.runs import RunContext
 from core.tasks.protocol import Encoded, Task
 from core.training import checkpoints, consistency
+from core.training.adversarial import away, embedded
 from core.training.consistency import Text
 from core.training.feed import Feed, Reader
 from core.training.gear import Gear
@@ -166,7 +167,7 @@ def _backward(ctx: RunContext, put: Reader, job: Job, rows: np.ndarray, loss: _L
         inputs = job.feed.inputs(part, gear)
         words = inputs
         if job.params.adversarial:
-            inputs = _embedded(put.whole, words)
+            inputs = embedded(put.whole, words)
         with gear.autocast():
             logits = put(inputs, within, places)
         value = loss(logits, targets) / over
@@ -175,7 +176,7 @@ def _backward(ctx: RunContext, put: Reader, job: Job, rows: np.ndarray, loss: _L
             return total
         value.backward()
         if job.params.adversarial:
-            inputs = _embedded(put.whole, words, away(inputs["inputs_embeds"], job.params.adversarial))
+            inputs = embedded(put.whole, words, away(inputs["inputs_embeds"], job.params.adversarial))
             with gear.autocast():
                 logits = put(inputs, within, places)
             (loss(logits, targets) / over).backward()
@@ -200,36 +201,6 @@ def _scored(job: Job, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
     targets = job.train.targets[positions]
     use = (places >= 0) & scored(targets)
     return positions[use], within[use], places[use], targets[use]
-
-
-def _embedded(model: Any, inputs: Mapping[str, Any], moved: "torch.Tensor | None" = None) -> dict[str, Any]:
-    """A batch whose words, or states, gather a gradient of their own; those moved by so much.
-
-    The table of words gets its gradient, too, where it is trained.
-    """
-    embeds = inputs.get("inputs_embeds")
-    found = word_embeddings(model)(inputs["input_ids"]) if embeds is None else embeds
-    found = found if moved is None else found + moved
-    if found.requires_grad:
-        found.retain_grad()
-    else:
-        found = found.detach().requires_grad_(True)
-    return {"inputs_embeds": found, "attention_mask": inputs["attention_mask"]}
-
-
-def away(embeds: "torch.Tensor", length: float) -> "torch.Tensor":
-    """The fast gradient method: by how much each row's embeddings are moved, `length` along their gradient.
-
-    Miyato, Dai & Goodfellow 2017 (https://arxiv.org/abs/1605.07725). Departures: the embeddings are not normalised
-    first; and above frozen layers it is their states that are moved. *Shape:* (rows, longest, width).
-    """
-    import torch
-
-    with torch.no_grad():
-        gradient = embeds.grad
-        assert gradient is not None
-        norm = gradient.flatten(1).norm(dim=1).clamp_min(1e-12)
-        return gradient * (length / norm)[:, None, None]
 
 
 def _clip(network: Network, most: float) -> float:
