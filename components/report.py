@@ -70,6 +70,13 @@ def asked(space: Workspace, project: Project) -> Asked:
             show=lambda split: escape(split_words(split)) if split else t("Auto"),
             help=t("Auto: test where both were looked at there, else dev. A report never looks anew."),
         )
+    question, minutes, quoted = _how()
+    found = brief(space, project, mix, baseline, split, EXAMPLES if quoted else 0)
+    return Asked(found, question, minutes)
+
+
+def _how() -> tuple[str, float, bool]:
+    """How it is told. -> the question, minutes to label a row, whether sentences are quoted"""
     with st.expander(t("How it is told")):
         question = st.text_input(
             t("Question"), key="report_question", placeholder=t("as the report puts it"), max_chars=200
@@ -89,8 +96,7 @@ def asked(space: Workspace, project: Project) -> Asked:
             key="report_quoted",
             help=t("They may name real people: leave them out where the file goes further."),
         )
-    found = brief(space, project, mix, baseline, split, EXAMPLES if quoted else 0)
-    return Asked(found, question.strip(), float(minutes))
+    return question.strip(), float(minutes), quoted
 
 
 def take_along(project: Project, told: Asked) -> None:

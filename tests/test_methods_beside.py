@@ -139,6 +139,7 @@ def columns(visitor: Visitor) -> Mapping[str, str]:
 
 @pytest.mark.timeout(300)
 @needs_chromium()
+@pytest.mark.whole
 def test_a_link_shows_the_same_again_and_keys_step(space, address):
     link = f"{PAGE}&beside=swap&beside=deletion&beside=ingredient:mention+swaps&sentence=7&seed=3&having=place"
     with browsing(address) as visitor:  # the first look at this server: the link goes through the front door

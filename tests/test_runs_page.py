@@ -160,6 +160,7 @@ def said(text: str, language: str) -> str:
 
 @needs_chromium()
 @pytest.mark.timeout(420)
+@pytest.mark.whole
 def test_a_journey_over_many_groups(crowd, whole):
     with served(crowd.root) as address, browsing(address) as visitor:
         for language, width in (("en", 1280), ("zh_CN", 420)):

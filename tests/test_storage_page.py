@@ -17,6 +17,7 @@ from tests.browser import WAIT, browsing, needs_chromium, served
 pytestmark = [needs_chromium(), pytest.mark.timeout(420)]
 
 
+@pytest.mark.whole
 def test_clean_up_undo_trash_and_take_along(tmp_path: Path):
     space = Workspace.open(tmp_path / "ws")
     open_sample(space, "newsroom")
