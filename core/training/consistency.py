@@ -48,6 +48,20 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Consistency:
+    """The lesson (core.training.loop)."""
+
+    text: Text
+    task: Task
+    params: TrainParams
+
+    def teach(self, network: Network, step: int, gear: Gear, parts: int) -> dict[str, float]:
+        put = network.reader(self.task, self.text.feed)
+        value, sure = teach(self.text, network, put, self.params, step, gear, parts)
+        return {"consistency": value, "sure": sure}
+
+
+@dataclass(frozen=True)
 class Goal:
     """What a network is to say. `said`: probabilities. *Shape:* (choices, options); `weights`: what each choice counts,
     0 where the prediction isn't sure, 1 on average over the sure ones. *Shape:* (choices,)"""

@@ -3,10 +3,10 @@
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -15,9 +15,8 @@ from core.models import batching
 from core.models.loading import save_tensors
 from core.runs import RunContext
 from core.tasks.protocol import Encoded, Task
-from core.training import checkpoints, consistency
+from core.training import checkpoints
 from core.training.adversarial import away, embedded
-from core.training.consistency import Text
 from core.training.feed import Feed, Reader
 from core.training.gear import Gear
 from core.training.methods import Network, class_weights, groups_of, scored
@@ -31,6 +30,17 @@ KEPT_BEST = 1
 PREDICTIONS = "predictions.arrow"  # of dev, beside the best weights
 
 Look = Callable[[], tuple[float, Callable[[Path], None]]]  # dev's headline (0..1), and what writes the predictions
+
+
+class Lesson(Protocol):
+    """What is learned in every step besides the mix."""
+
+    def teach(self, network: Network, step: int, gear: Gear, parts: int) -> Mapping[str, float]:
+        """Add to the gradient of a step, from 0. -> what the metrics say of it
+
+        `parts`: how many a batch goes in, whose gradients add up to the same.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class Job:
     evaluate: Look
     environment: Mapping[str, Any]  # versions, precision, threads: a checkpoint made under others is refused
     began: float = field(default_factory=time.monotonic)  # when this attempt began, on a clock that nobody sets
-    text: Text | None = None  # without labels, that consistency is learned from
+    lessons: Sequence[Lesson] = ()
 
     @property
     def seconds(self) -> float:
@@ -94,12 +104,12 @@ def train(ctx: RunContext, network: Network, job: Job, gear: Gear) -> Progress:
         value = _backward(ctx, put, job, rows, loss, gear)
         if not math.isfinite(value):
             raise CoreError("loss_not_finite", {"step": step + 1}, "hint_loss")
-        agreed = _consistency(ctx, network, job, step, gear)
+        learned = _lessons(ctx, network, job, step, gear)
         norm = _clip(network, params.clip)
         optimizer.step()
         optimizer.zero_grad()
         progress.step = step + 1
-        ctx.metric(step=progress.step, loss=value, lr=rate, grad=norm, rows=len(rows), s=job.seconds, **agreed)
+        ctx.metric(step=progress.step, loss=value, lr=rate, grad=norm, rows=len(rows), s=job.seconds, **learned)
         ctx.point("step")
         if progress.step in job.looks:
             _look_at_dev(ctx, network, job, progress)
@@ -183,16 +193,14 @@ def _backward(ctx: RunContext, put: Reader, job: Job, rows: np.ndarray, loss: _L
     return total
 
 
-def _consistency(ctx: RunContext, network: Network, job: Job, step: int, gear: Gear) -> dict[str, float]:
-    """Add the gradient of what a step learns from text without labels. -> what the metrics say of it"""
-    text = job.text
-    if text is None:
-        return {}
-    put = network.reader(job.task, text.feed)
-    value, sure = consistency.teach(text, network, put, job.params, step, gear, 2**ctx.halvings)
-    if not math.isfinite(value):
+def _lessons(ctx: RunContext, network: Network, job: Job, step: int, gear: Gear) -> dict[str, float]:
+    """Add the gradients of what a step learns besides the mix. -> what the metrics say of it"""
+    told: dict[str, float] = {}
+    for lesson in job.lessons:
+        told |= lesson.teach(network, step, gear, 2**ctx.halvings)
+    if not all(map(math.isfinite, told.values())):
         raise CoreError("loss_not_finite", {"step": step + 1}, "hint_loss")
-    return {"consistency": value, "sure": sure}
+    return told
 
 
 def _scored(job: Job, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

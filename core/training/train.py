@@ -21,7 +21,7 @@ from core.tasks import task as task_of
 from core.tasks.drawing import drawn_rows, mixed
 from core.tasks.protocol import Encoded, Pieces, Task
 from core.training import first_batch, predictions
-from core.training.consistency import Text, text_of
+from core.training.consistency import Consistency, text_of
 from core.training.feed import Feed, drawn_pieces, feed, joined, pieces_of
 from core.training.first_batch import FirstBatch
 from core.training.gear import Gear, gear_of, versions
@@ -99,7 +99,7 @@ def run(ctx: RunContext) -> None:
     environment = {k: ctx.resolved[k] for k in ("device", "precision", "threads")} | {"versions": dict(versions())}
     job = Job(
         task, prepared.encoded, train_feed, settings, prepared.steps, settings.evaluation_steps(prepared.steps, looks),
-        params.seed, len(classes), evaluate, environment, began, _text(ctx, task, params, prepared.steps, base),
+        params.seed, len(classes), evaluate, environment, began, _lessons(ctx, task, params, prepared.steps, base),
     )  # fmt: skip
     first_batch.keep(ctx.folder, lambda: _first_batch(prepared, params, classes, base))
     _tell_sizes(ctx, job, dev_pieces, looks)
@@ -123,13 +123,14 @@ def _network(
     return network, found
 
 
-def _text(ctx: RunContext, task: Task, params: TrainRunParams, steps: int, base: Path) -> Text | None:
-    """The text that consistency is learned from, if any is."""
+def _lessons(ctx: RunContext, task: Task, params: TrainRunParams, steps: int, base: Path) -> list[Consistency]:
+    """What is learned besides the mix: consistency, from the text that is named for it, if any is."""
     name = params.train.consistency
     if name is None:
-        return None
+        return []
     corpus = corpora.read(ctx.input(TEXT + name))
-    return text_of(task, corpus, params.train, steps, params.seed, base, ctx.root / "cache")
+    text = text_of(task, corpus, params.train, steps, params.seed, base, ctx.root / "cache")
+    return [Consistency(text, task, params.train)]
 
 
 def _deliver(
