@@ -143,7 +143,7 @@ def groups_of(network: Network, params: TrainParams) -> list[dict[str, Any]]:
 
 def class_weights(params: TrainParams, task: Task, targets: np.ndarray, classes: int) -> np.ndarray | None:
     """What an item of each class counts, 1 on average over the items. *Shape:* (classes,), float32; None: all alike."""
-    if params.class_weights == "none" or task.objective != "softmax":
+    if params.class_weights == "none" or task.objective != "softmax" or targets.ndim > 1:
         return None
     counts = np.bincount(targets[targets != IGNORED], minlength=classes).astype(float)
     weights = 1 / np.sqrt(np.maximum(counts, 1))

@@ -1,0 +1,1 @@
+"""Learning on: one model that learns from one corpus after another, and what it keeps of those before."""
