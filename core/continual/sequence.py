@@ -127,7 +127,8 @@ def _step(chain: Chain, at: int) -> dict[str, Any]:
         shutil.copytree(chain.ctx.input(START) / WEIGHTS, folder / WEIGHTS, dirs_exist_ok=True)
         return {"rows": 0, "replayed": 0, "steps": 0, "best_step": 0}
     settings, joint = chain.params.train, chain.params.keep.joint
-    torch.manual_seed(chain.params.seed + _SEEDS * at)
+    seed = chain.params.seed + _SEEDS * at
+    torch.manual_seed(seed)
     network = network_of(chain, at, None if at == 0 or joint else weights_before(chain, at))
     rows, replayed = rows_of(chain, at)
     read = chain.read(network, rows.pieces)
@@ -136,7 +137,9 @@ def _step(chain: Chain, at: int) -> dict[str, Any]:
     each = settings.steps_for(batching.count(rows.lengths, settings.batch_tokens))
     steps = each * len(chain.gold) if joint else each
     within = Within(chain.ctx, folder, 0 if joint else each * at)
-    best = train(within, network, _job(chain, at, network, rows, read, steps), chain.gear)
+    job = _job(chain, at, network, rows, read, steps)
+    torch.manual_seed(seed)  # whatever was kept already, and not worked out anew
+    best = train(within, network, job, chain.gear)
     _keep(chain, at, network)
     return {"rows": len(chain.gold[at]), "replayed": replayed, "steps": steps, "best_step": best.best_step}
 
