@@ -4,7 +4,7 @@ A sequence is noted in the project of its last step, and known by what it is mad
 more repeats, it grows.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,15 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from core import corpus as corpora
-from core.continual.chain import DEV, GOLD, KIND, START, TEST, SequenceParams, folder_of
+from core.continual.chain import DEV, GOLD, KIND, START, TEST, SequenceParams
 from core.continual.keep import METHODS, Keep, check
 from core.corpus import Corpus
 from core.errors import CoreError, Issue, Value
-from core.evaluation.comparison import compare, measure
-from core.evaluation.scoring import Rates
-from core.evaluation.sequence import Course, difference
-from core.evaluation.verdicts import ENOUGH_SEEDS, MARGIN, Verdict, holm
-from core.formats.importing import used_labels
 from core.jobs.folder import Run
 from core.launch import standing
 from core.models import loading
@@ -30,17 +25,14 @@ from core.params import build, canonical, digest
 from core.project import Project, record
 from core.repeats import told
 from core.runs import RunSpec
-from core.scores import Counts
 from core.seen import HELD_OUT, MOST
-from core.settle import decide
 from core.tasks import task as task_of
 from core.tasks.letters import marks
-from core.training import predictions, sense
+from core.training import sense
 from core.training.settings import TrainParams
 from core.workspace import Workspace
 
 REPEATS = 8
-_PLAIN, _JOINT = "plain", "joint"
 
 
 @dataclass(frozen=True)
@@ -75,33 +67,6 @@ class Planned:
     new: int
     seconds: float
     issues: tuple[Issue, ...]
-
-
-@dataclass(frozen=True)
-class Forgotten:
-    """An old label: F1 (0..1) right after its step and in the end, means over seeds."""
-
-    step: int
-    label: str
-    support: int
-    learned: float
-    kept: float
-
-
-@dataclass(frozen=True)
-class Told:
-    """What came of one way of keeping. `verdict`: its average against plain fine-tuning's, None of that itself;
-    `seconds`: of one run, the median; `replayed`: rows learned from again, in all steps."""
-
-    method: str
-    seeds: tuple[int, ...]
-    course: Course
-    labels: tuple[Forgotten, ...]
-    seconds: float
-    replayed: int
-    verdict: Verdict | None
-    gain: float | None
-    interval: tuple[float, float] | None
 
 
 def keep_of(name: str) -> Keep:
@@ -194,19 +159,25 @@ def runs_of(workspace: Workspace, sequence: Series) -> dict[str, Run]:
     return {run.id: run for run in workspace.store.find([id for ids in sequence.runs.values() for id in ids.values()])}
 
 
-def outcome(workspace: Workspace, sequence: Series, split: str = "dev") -> list[Told]:
-    """What came of each way of keeping whose runs are finished; in the order of METHODS. `split`: dev, or test where
-    somebody looks."""
-    runs = runs_of(workspace, sequence)
-    done = {
-        name: {seed: id for seed, id in sorted(ids.items()) if id in runs and runs[id].state == "succeeded"}
-        for name, ids in sequence.runs.items()
-    }
-    found = {name: _Scored(workspace, sequence, split, ids) for name, ids in done.items() if ids}
-    order = sorted(found, key=lambda name: ([*METHODS].index(name.partition("@")[0]), name))
-    plain = found.get(_PLAIN)
-    judged = _judged(plain, {name: found[name] for name in order if name != _PLAIN}) if plain else {}
-    return [found[name].told(name, runs, judged.get(name)) for name in order]
+@dataclass(frozen=True)
+class News:
+    """What the last step brings. `labels`: that no step before has; `gone`: old ones that it leaves unlabelled; `rows`:
+    of its gold, `known`: of these whose text stands in the gold of a step before."""
+
+    labels: tuple[str, ...]
+    gone: tuple[str, ...]
+    rows: int
+    known: int
+
+
+def news(workspace: Workspace, parts: Sequence[Part]) -> News:
+    """What is new in the last of several steps."""
+    old = {label for part in parts[:-1] for label in part.labels}
+    texts = np.concatenate([marks(_corpus(workspace, part.corpora["train"]).table) for part in parts[:-1]])
+    mine = marks(_corpus(workspace, parts[-1].corpora["train"]).table)
+    last = parts[-1].labels
+    fresh, gone = (tuple(sorted(one)) for one in ({*last} - old, old - {*last}))
+    return News(fresh, gone, len(mine), int(np.isin(mine, texts).sum()))
 
 
 def look(workspace: Workspace, sequence: Series) -> None:
@@ -216,94 +187,14 @@ def look(workspace: Workspace, sequence: Series) -> None:
         record(workspace, part.project, {"event": "look", "split": "test", "runs": runs, "sequence": sequence.id})
 
 
-_Judged = tuple[Verdict, float, tuple[float, float] | None]
-
-
-class _Scored:
-    """The counts of a way's runs, by step."""
-
-    def __init__(self, workspace: Workspace, sequence: Series, split: str, ids: Mapping[int, str]) -> None:
-        self.workspace, self.sequence, self.split, self.ids = workspace, sequence, split, ids
-        self.counts = [[self._counts(at, of) for of in self._steps()] for at in self._steps()]
-
-    def _steps(self) -> range:
-        return range(len(self.sequence.parts))
-
-    def _counts(self, at: int, of: int) -> list[Counts]:
-        """Of every run, on the rows of step `of` after step `at`; none where there is no such model."""
-        corpus = self.sequence.parts[of].corpora[self.split]
-        folders = [folder_of(self.workspace.run_folder(id), at) for id in self.ids.values()]
-        files = [predictions.file_of(folder, corpus) for folder in folders]
-        return [_count(self.workspace.corpus_path(corpus), file) for file in files if file.exists()]
-
-    @property
-    def course(self) -> Course:
-        steps = len(self.sequence.parts)
-        scores = np.full((len(self.ids), steps, steps), np.nan)
-        for at, row in enumerate(self.counts):
-            for of, found in enumerate(row):
-                if found:
-                    scores[:, at, of] = [_f1(one) for one in found]
-        return Course(scores)
-
-    def labels(self) -> Iterator[Forgotten]:
-        """The labels of all steps but the last."""
-        last = self._steps()[-1]
-        for step in self._steps()[:-1]:
-            own, end = self.counts[step][step], self.counts[last][step]
-            for number, label in enumerate(end[0].names):
-                values = [[_f1(one, number) for one in side] for side in (own, end)]
-                learned, kept = (float(np.mean(side)) if side else float("nan") for side in values)
-                yield Forgotten(step, label, int(end[0].gold[:, number].sum()), learned, kept)
-
-    def told(self, name: str, runs: Mapping[str, Run], judged: _Judged | None) -> Told:
-        steps = [self.workspace.result(id)["steps"] for id in self.ids.values()]
-        seconds = float(np.median([sum(step["seconds"] for step in one) for one in steps]))
-        replayed = sum(step["replayed"] for step in steps[0])
-        verdict, gain, ends = judged or (None, None, None)
-        return Told(name, tuple(self.ids), self.course, tuple(self.labels()), seconds, replayed, verdict, gain, ends)
-
-
-def _judged(plain: _Scored, others: Mapping[str, _Scored]) -> dict[str, _Judged]:
-    """Each way's average in the end against plain fine-tuning's: over seeds and rows, corrected for how many there
-    are."""
-    steps = len(plain.sequence.parts)
-    found = {}
-    for name, other in others.items():
-        pairs = zip(plain.counts[-1], other.counts[-1], strict=True)
-        parts = [compare(measure(mine), measure(its)).overall.difference["f1"] for mine, its in pairs]
-        rows = sum(part.rows for part in parts if part is not None) / steps**2
-        found[name] = difference(plain.course.average, other.course.average, rows)
-    weights = [1.0] * len(found)
-    differs = holm([one.p for one in found.values()], weights)
-    equals = holm([one.p_same(MARGIN) for one in found.values()], weights)
-    out: dict[str, _Judged] = {}
-    for (name, one), p, same in zip(found.items(), differs, equals, strict=True):
-        few = min(len(plain.ids), len(others[name].ids)) < ENOUGH_SEEDS
-        out[name] = ("few_repeats" if few else decide(one.value, p, same)[0], one.value, one.interval)
-    return out
-
-
-@lru_cache(maxsize=4096)
-def _count(path: Path, file: Path) -> Counts:
-    """What a run's predictions come to; labels that a step's rows don't know count as none."""
-    data = _read(path)
-    labels = tuple(sorted(used_labels(data)))
-    return task_of(data.schema.task).counts(data.table, predictions.column(file), labels)
-
-
 @lru_cache(maxsize=16)
-def _read(path: Path) -> Corpus:
+def read(path: Path) -> Corpus:
+    """A corpus, which never changes."""
     return corpora.read(path)
 
 
-def _f1(counts: Counts, label: int | None = None) -> float:
-    tp, pred, gold = (side if label is None else side[:, label] for side in (counts.tp, counts.pred, counts.gold))
-    return float(Rates.of(tp.sum(), pred.sum(), gold.sum()).f1)
-
-
 def _corpus(workspace: Workspace, id: str) -> Corpus:
-    return _read(workspace.corpus_path(id))
+    return read(workspace.corpus_path(id))
 
 
 def _spec(parts: Sequence[Part], train: TrainParams, keep: Keep, model: str, start: str, seed: int) -> RunSpec:

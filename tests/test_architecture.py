@@ -62,6 +62,7 @@ TIERS = (
             "label_next",
             "gold_curve",
             "sequences",
+            "sequence_outcome",
             "repeats",
             "settle",
             "tunable",

@@ -12,7 +12,8 @@ from core.commands.options import command, count, detach
 from core.continual.keep import METHODS
 from core.errors import message
 from core.output import plain, table
-from core.sequences import REPEATS, Series, Told, launch, look, outcome, plan, sequences
+from core.sequence_outcome import Told, outcome
+from core.sequences import REPEATS, Series, launch, look, plan, sequences
 from core.submit import raise_mendable, wait
 
 _USUAL = "plain,mask,distil,ewc,replay,replay_distil,adapters,joint"

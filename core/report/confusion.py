@@ -1,6 +1,5 @@
 """What the mentions of each label were taken for, in shares, and as a map of colours."""
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ import numpy as np
 from core.report.canvas import blank
 from core.report.figures import category_axis, rows_height
 from core.report.lettering import escape, shown, tick
+from core.report.shades import colour, ink, rgb
 from core.scores import FEW
 from core.tasks.pairs import Matches, confusion
 
@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 BOUNDARY, MISSED, NOTHING = "boundary", "missed", "nothing"  # what is no label; a label may be called the same
-Colour = tuple[int, int, int]
-# opaque, so that numbers are legible on a light page, on a dark one, and on paper; dark blue and vermilion are told
-# apart by everybody
-_NONE, _MORE, _LESS = (233, 238, 242), (0, 74, 124), (156, 63, 0)
-_INKS = ((255, 255, 255), (0, 0, 0))  # of which one has a contrast of 4.5 with whatever colour
 _LEAST_REACH = 5.0  # points, of a difference
 _ROW = 30  # pixels
 _SIZES = ((10, 11), (14, 9))  # columns up to which numbers are written, and how large
@@ -127,7 +122,7 @@ def confusion_map(
         colorbar={"thickness": 8, "outlinewidth": 0},
         zmin=0 if against is None else -reach,
         zmax=reach,
-        colorscale=[[at, _rgb(_colour(end * reach, reach))] for at, end in ends],
+        colorscale=[[at, rgb(colour(end * reach, reach))] for at, end in ends],
     )
     if size:
         _write(figure, values, size, against is not None)
@@ -157,32 +152,6 @@ def _reach(values: np.ndarray, signed: bool) -> float:
     return float(np.nanmax(np.abs(values), initial=_LEAST_REACH)) if signed else 100.0
 
 
-def _colour(value: float, reach: float) -> Colour:
-    """The colour of a value: on one side of zero blue, on the other vermilion."""
-    share, end = min(1.0, abs(value) / reach), _MORE if value >= 0 else _LESS
-    red, green, blue = (round(none + share * (strong - none)) for none, strong in zip(_NONE, end, strict=True))
-    return red, green, blue
-
-
-def _ink(cell: Colour) -> Colour:
-    """The colour of text that stands out more (contrast as in WCAG 2.1)."""
-    return max(_INKS, key=lambda ink: abs(_light(ink) - _light(cell)))
-
-
-def _light(colour: Colour) -> float:
-    """The logarithm of a colour's luminance as contrasts are reckoned, so that contrasts are differences."""
-    red, green, blue = (_linear(part / 255) for part in colour)
-    return math.log(0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
-
-
-def _linear(part: float) -> float:
-    return part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
-
-
-def _rgb(colour: Colour) -> str:
-    return f"rgb({colour[0]},{colour[1]},{colour[2]})"
-
-
 def _write(figure: "Figure", values: np.ndarray, size: int, signed: bool) -> None:
     """The numbers of the cells, in whole per cent; none where that is zero."""
     reach = _reach(values, signed)
@@ -193,7 +162,7 @@ def _write(figure: "Figure", values: np.ndarray, size: int, signed: bool) -> Non
         y=[row for row, _, _ in cells],
         text=[f"{value:+.0f}" if signed else f"{value:.0f}" for *_, value in cells],
         mode="text",
-        textfont={"size": size, "color": [_rgb(_ink(_colour(value, reach))) for *_, value in cells]},
+        textfont={"size": size, "color": [rgb(ink(colour(value, reach))) for *_, value in cells]},
         hoverinfo="skip",
         showlegend=False,
     )
