@@ -14,6 +14,7 @@ ICONS = {
     "runs": ":material/play_circle:",
     "compare": ":material/compare_arrows:",
     "report": ":material/description:",
+    "continual": ":material/update:",
     "models": ":material/neurology:",
     "storage": ":material/hard_drive:",
 }
@@ -33,6 +34,7 @@ TITLES = {
     "runs": t("Runs"),
     "compare": t("Compare"),
     "report": t("Report"),
+    "continual": t("Learn on"),
     "models": t("Models"),
     "storage": t("Storage"),
 }

@@ -21,7 +21,7 @@ from core.workspace import Workspace, open_default, show_only
 
 PAGES: Mapping[str, str] = {
     name: f"pages/{name}.py"
-    for name in ("home", "data", "augment", "mix", "runs", "compare", "report", "models", "storage")
+    for name in ("home", "data", "augment", "mix", "runs", "compare", "report", "continual", "models", "storage")
 }
 _MARK = "peibi_entered"
 _log = logging.getLogger("peibi")

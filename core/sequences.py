@@ -187,6 +187,11 @@ def look(workspace: Workspace, sequence: Series) -> None:
         record(workspace, part.project, {"event": "look", "split": "test", "runs": runs, "sequence": sequence.id})
 
 
+def looked(workspace: Workspace, series: Series) -> bool:
+    """Whether somebody looked at test with it."""
+    return any(event.get("sequence") == series.id for event in told(workspace, series.parts[-1].project, "look"))
+
+
 @lru_cache(maxsize=16)
 def read(path: Path) -> Corpus:
     """A corpus, which never changes."""
