@@ -4,8 +4,8 @@ New rows are labelled with new labels only: what stands for an old one is left u
 "nothing here" from it forgets. So such items are left out where the model before is sure of an old label (`mask`), or
 learned as that model sees them (`distil`; for entities ExtendNER, Monaikul et al. 2021, doi:10.1609/aaai.v35i15.17600).
 Departures: distributions are over all labels, the new ones at 0, so that new labels are unlearned there too; no
-temperature; where an item has exactly one label, nothing is left unlabelled, and the given share of what the model
-before says is mixed into every target (Hinton et al. 2015, https://arxiv.org/abs/1503.02531).
+temperature; where an item has exactly one label, nothing is left unlabelled, and half the given share of what the
+model before says is mixed into every target (Hinton et al. 2015, https://arxiv.org/abs/1503.02531).
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,7 @@ from core.training.methods import Network
 if TYPE_CHECKING:
     import torch
 
+_OF_A_LABEL = 0.5  # how much of the share counts where it stands against a label
 SURE = 0.9  # the probability of an old label above which an unlabelled item is masked
 
 
@@ -68,11 +69,10 @@ def learned(
         targets = np.where(sure & (targets == 0), IGNORED, targets)
     if not keep.distil:
         return targets
-    soft = hot(targets, len(new))
-    unlabelled = (targets != IGNORED) & known & (whole | (targets == 0))
-    soft[unlabelled] *= 1 - keep.distil
-    rows = np.flatnonzero(unlabelled)
-    soft[np.ix_(rows, at)] += keep.distil * before[rows]
+    soft, share = hot(targets, len(new)), keep.distil * (_OF_A_LABEL if whole else 1)
+    rows = np.flatnonzero((targets != IGNORED) & known & (whole | (targets == 0)))
+    soft[rows] *= 1 - share
+    soft[np.ix_(rows, at)] += share * before[rows]
     return soft
 
 
