@@ -11,6 +11,7 @@ from core.groups import Group, evaluated, groups
 from core.jobs.folder import Run, read_object
 from core.mix import GOLD, Mix
 from core.mixing import added
+from core.models.started import run_of
 from core.project import events
 from core.report.finding import Finding
 from core.workspace import Workspace
@@ -29,9 +30,10 @@ def titles(found: Sequence[Group]) -> dict[str, str]:
 
 
 def gold_only(found: Sequence[Group]) -> Group | None:
-    """The group that trained on all of gold alone; of several the one with the most finished runs."""
+    """The group that trained on all of gold alone; of several one that begins with no trained run, then the one with
+    the most finished runs."""
     alone = [group for group in found if not added(group.mix) and not group.marks and _whole(group.mix)]
-    return max(alone, key=lambda group: len(group.finished), default=None)
+    return max(alone, key=lambda group: (run_of(group.train.model) is None, len(group.finished)), default=None)
 
 
 def _whole(mix: Mix) -> bool:

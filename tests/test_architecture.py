@@ -61,6 +61,7 @@ TIERS = (
             "without",
             "label_next",
             "gold_curve",
+            "elsewhere",
             "sequences",
             "sequence_outcome",
             "repeats",

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "tune": "core.commands.tune:tune",
     "search": "core.commands.search:search",
     "transfer": "core.commands.transfer:transfer",
+    "sources": "core.commands.sources:sources",
     "sequence": "core.commands.sequence:sequence",
     "report": "core.commands.report:report",
     "curve": "core.commands.gold_curve:curve",

@@ -6,6 +6,7 @@ from argparse import BooleanOptionalAction
 from core.commands.attack import add_attack
 from core.commands.options import command, detach, numbers, rule, share
 from core.commands.sequence import add_sequence
+from core.commands.sources import add_sources
 
 
 def add_comparing(commands: object) -> None:
@@ -16,6 +17,7 @@ def add_comparing(commands: object) -> None:
     _add_tune(commands)
     _add_search(commands)
     _add_transfer(commands)
+    add_sources(commands)
     add_sequence(commands)
     _add_curve(commands)
     _add_report(commands)

@@ -1,0 +1,189 @@
+"""`sources`: what other projects bring to one, in each way there is, and what could be known before."""
+
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from core import contrast, elsewhere
+from core import project as projects
+from core.commands.answer import Answer, Setting, asked_project
+from core.commands.mix import stage_of
+from core.commands.options import command, count, detach
+from core.elsewhere import WAYS, Case, Source, cases, estimate, group_for, plans, ranks_agree, source_of, with_sources
+from core.errors import CoreError, message
+from core.evaluation.comparison import compare, measure
+from core.evaluation.verdicts import Judged, judge
+from core.groups import Group, counts_of, groups
+from core.launch import launch
+from core.output import plain, table
+from core.project import Project, with_ingredient
+from core.stage import Stage
+from core.submit import raise_mendable, wait
+
+
+def add_sources(commands: object) -> None:
+    """Its arguments."""
+    sub = command(
+        commands, "sources", "what other projects bring to one: as a start, as an ingredient, or both",
+        "Each way against the target alone, with a verdict, and beside it what an estimate said before. See "
+        "docs/transfer.md.",
+    )  # fmt: skip
+    sub.add_argument("target", metavar="TARGET", help="a project, as `projects` lists it, or a YAML file")
+    sub.add_argument("sources", nargs="+", metavar="SOURCE", help="the same; trained on its gold where it was not yet")
+    sub.add_argument("--ways", type=_ways, default=[*WAYS], metavar="NAME,NAME", help=f"of {', '.join(WAYS)} "
+                     "(default all)")  # fmt: skip
+    sub.add_argument("--amount", type=_amount, default=1.0, metavar="X", help="of a source's rows, times gold "
+                     "(default 1)")  # fmt: skip
+    sub.add_argument("--repeats", type=count, default=8, metavar="N", help="seeds (default 8)")
+    sub.add_argument("--estimate", action="store_true", help="rank the sources and train nothing on the target")
+    sub.add_argument("--split", choices=("dev", "test"), default="dev", help="default dev; test never looks anew")
+    detach(sub)
+
+
+def _ways(text: str) -> list[str]:
+    found = [name.strip() for name in text.split(",")]
+    if not {*found} <= {*WAYS}:
+        raise ArgumentTypeError(f"names of {', '.join(WAYS)} with commas between are expected, not {text!r}")
+    return found
+
+
+def _amount(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 100:
+        raise ArgumentTypeError(f"a number above 0 and up to 100 is expected, not {text!r}")
+    return value
+
+
+def sources(args: Namespace, at: Setting) -> Answer:
+    """Train what is missing, wait, and compare. Exit 1 where a training did not end well.
+
+    Raises CoreError `step_not_imported`, `source_no_file`, `source_same`, `steps_missing`, and those of models.
+    """
+    project = asked_project(args.target, at)
+    target = sorted(stage_of(project, at).imported["labels"]["train"])
+    found = [_source(name, project, target, at) for name in args.sources]
+    project = _with(project, found, at) if "joint" in args.ways or "both" in args.ways else project
+    stage = stage_of(project, at)
+    told = _estimates(project, stage, found, at)
+    data: dict[str, Any] = {"target": project.slug, "estimates": told}
+    text = _estimate_text(found, told, at.language)
+    if args.estimate:
+        return Answer(data | {"ways": []}, text)
+    wanted = cases(project, found, args.ways, args.amount)
+    ids = [
+        id for mine, plan in plans(at.workspace, project, stage, wanted, range(args.repeats))
+        for id in launch(at.workspace, mine, stage, plan)
+    ]  # fmt: skip
+    if args.detach:
+        return Answer(data | {"ways": [], "launched": ids}, text)
+    ended = wait(at.workspace, ids, at.watch)
+    raise_mendable(ended)
+    status = 1 if any(run.state != "succeeded" for run in ended) else 0
+    return _told(project, wanted, told, data, text, args.split, at, status)
+
+
+def _with(project: Project, found: list[Source], at: Setting) -> Project:
+    """The target with its sources as ingredients: written down, where it is a project of the workspace."""
+    whole = with_sources(project, found)
+    if project.slug not in projects.names(at.workspace):
+        return whole
+    for name in {*whole.ingredients} - {*project.ingredients}:
+        change = with_ingredient(name, whole.ingredients[name])
+        projects.edit(at.workspace, project.slug, change, {"event": "ingredient", "name": name})
+    return whole
+
+
+def _source(name: str, target: Project, labels: list[str], at: Setting) -> Source:
+    """A source with a run that was trained on it, now or before."""
+    project = asked_project(name, at)
+    if project.slug == target.slug or project.recipe.task != target.recipe.task:
+        raise CoreError("source_same", {"project": project.slug}, "hint_source_same")
+    stage_of(project, at)
+    found = source_of(at.workspace, project, labels)
+    if found.run:
+        return found
+    raise_mendable(wait(at.workspace, [elsewhere.train_source(at.workspace, found)], at.watch))
+    return source_of(at.workspace, project, labels)
+
+
+def _estimates(project: Project, stage: Stage, found: list[Source], at: Setting) -> dict[str, float]:
+    """LogME of the encoder as it is (under its own name) and after each source."""
+    names = {project.recipe.train.model: project.recipe.train.model}
+    names |= {source.name: f"run:{source.run}" for source in found}
+    runs = elsewhere.start_reading(at.workspace, project, stage, [*names.values()])
+    wait(at.workspace, [run.id for run in runs.values()], at.watch)
+    return {name: estimate(at.workspace, stage, runs[model].id) for name, model in names.items()}
+
+
+def _estimate_text(found: list[Source], told: Mapping[str, float], language: str) -> str:
+    heads = ("col_start", "col_logme", "col_shared_labels")
+    shared = {source.name: ", ".join(source.shared) or "-" for source in found}
+    rows = [[message(code, {}, language) for code in heads]]
+    for name, value in sorted(told.items(), key=lambda item: -item[1]):
+        rows.append([plain(name), f"{value:.4f}", plain(shared.get(name, ""))])
+    return table(rows, right=(1,))
+
+
+def _told(
+    project: Project, wanted: list[Case], told: Mapping[str, float], data: dict[str, Any], text: str, split: str,
+    at: Setting, status: int,
+) -> Answer:  # fmt: skip
+    """Every way against the target alone, and whether the estimate had the order of the sources right."""
+    there = groups(at.workspace, project.slug)
+    by_case = {case: group for case in wanted if (group := group_for(there, case)) is not None and group.finished}
+    base = next((group for case, group in by_case.items() if case.way == "target"), None) or contrast.gold_only(there)
+    scores = {case: _counts_mean(group, split, at) for case, group in by_case.items()}
+    judged = _judged(base, {case: group for case, group in by_case.items() if case.way != "target"}, split, at)
+    agree = {
+        way: ranks_agree(told, {case.source: value[0] for case, value in scores.items() if case.way == way})
+        for way in ("sequential", "joint", "both")
+    }
+    ways = [
+        {
+            "way": case.way,
+            "source": case.source,
+            "f1": mean,
+            "sd": sd,
+            "repeats": len(by_case[case].finished),
+            "verdict": judged[case.name].verdict if case.name in judged else None,
+            "gain": judged[case.name].difference.value if case.name in judged else None,
+            "interval": judged[case.name].interval if case.name in judged else None,
+        }
+        for case, (mean, sd) in scores.items()
+    ]
+    heads = ("col_way", "col_f1", "col_against_target", "col_repeats")
+    rows = [[message(code, {}, at.language) for code in heads]]
+    for case, (mean, sd) in scores.items():
+        cells = [f"{100 * mean:.1f}" + ("" if sd is None else f" ({100 * sd:.1f})")]
+        rows.append([plain(case.name), *cells, _verdict(judged.get(case.name), at), str(len(by_case[case].finished))])
+    known = {way: value for way, value in agree.items() if value is not None}
+    lines = [message("line_estimate_agrees", {"way": w, "value": f"{v:.2f}"}, at.language) for w, v in known.items()]
+    return Answer(data | {"ways": ways, "rank_correlation": agree}, "\n\n".join(
+        [text, table(rows, right=(1, 2, 3)), *lines]), status)  # fmt: skip
+
+
+def _counts_mean(group: Group, split: str, at: Setting) -> tuple[float, float | None]:
+    """Mean and standard deviation of F1 over the repeats."""
+    values = measure(counts_of(at.workspace, group, split)).scores["f1"][:, 0]
+    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None
+
+
+def _judged(base: Group | None, others: Mapping[Case, Group], split: str, at: Setting) -> dict[str, Judged]:
+    """F1 of all labels of each way against the target alone, judged together."""
+    if base is None:
+        return {}
+    mine = measure(counts_of(at.workspace, base, split))
+    pairs = {case.name: compare(mine, measure(counts_of(at.workspace, group, split))) for case, group in others.items()}
+    alone = {name: replace(pair, labels=()) for name, pair in pairs.items()}
+    return {name: found[0] for name, found in judge(alone).items()}
+
+
+def _verdict(found: Judged | None, at: Setting) -> str:
+    if found is None:
+        return "-"
+    ends = "" if found.interval is None else f" ({100 * found.interval[0]:+.1f}, {100 * found.interval[1]:+.1f})"
+    return f"{100 * found.difference.value:+.1f}{ends} {message(f'verdict_{found.verdict}', {}, at.language)}"

@@ -1,0 +1,176 @@
+"""Transfer: what other projects bring to one, in each way there is, and what could be known before.
+
+| way | the target's trainings |
+|---|---|
+| `target` | gold only, from the encoder as it is |
+| `sequential` | gold only, from a run that was trained on the source |
+| `joint` | gold and the source's rows as an ingredient, from the encoder as it is |
+| `both` | gold and the source's rows, from a run that was trained on the source |
+
+All are ordinary groups of the target project, with its settings, so Compare and the report know them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core import corpus as corpora
+from core.contrast import gold_only
+from core.errors import CoreError
+from core.evaluation.logme import logme
+from core.groups import Group, groups
+from core.jobs.folder import Run
+from core.launch import Plan, launch, plan_launch, standing
+from core.mix import GOLD, Mix, Part
+from core.models.catalogue import install
+from core.models.loading import OVERLAY
+from core.project import Project, ingredient_name
+from core.recipe import FileIngredient
+from core.stage import Stage
+from core.tasks import task as task_of
+from core.tasks.protocol import IGNORED
+from core.training import features
+from core.workspace import Workspace
+
+WAYS = ("target", "sequential", "joint", "both")
+_ITEMS = 20_000  # that an estimate is made from
+
+
+@dataclass(frozen=True)
+class Source:
+    """A project as a source. `ingredient`: its rows under the target's labels; `run`: one that was trained on them."""
+
+    project: Project
+    ingredient: FileIngredient
+    shared: tuple[str, ...]
+    run: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the ingredient."""
+        return ingredient_name(self.project.title)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is trained: a way with a source ("" for the target alone), and what the group is called."""
+
+    way: str
+    source: str
+    name: str
+    mix: Mix
+    model: str
+
+
+def source_of(workspace: Workspace, project: Project, target: Sequence[str]) -> Source:
+    """A project as a source for labels `target`: those of the same name, whatever their case, are the same; all others
+    are masked. Raises CoreError `step_not_imported`, `source_no_file`."""
+    stage = standing(workspace, project).stage
+    if stage is None:
+        raise CoreError("step_not_imported", {"project": project.slug}, "hint_step_not_imported")
+    by_name = {label.casefold(): label for label in target}
+    labels = {label: by_name.get(label.casefold()) for label in stage.imported["labels"]["train"]}
+    data = project.recipe.data
+    file = data if isinstance(data, str) else data.train or data.file
+    if file is None:
+        raise CoreError("source_no_file", {"project": project.slug})
+    path = file if ":" in file else str((project.recipe.folder / file).resolve())
+    ingredient = FileIngredient(path, labels)
+    if not isinstance(data, str):
+        ingredient = replace(ingredient, options=data.options, columns=data.columns)
+    shared = tuple(sorted({label for label in labels.values() if label}))
+    return Source(project, ingredient, shared, _trained(workspace, project))
+
+
+def _trained(workspace: Workspace, project: Project) -> str:
+    """The best run on dev among those of gold only whose weights are there; "" where there is none."""
+    found = gold_only(groups(workspace, project.slug))
+    runs = [] if found is None else [run for run in found.runs.values() if run.state == "succeeded"]
+    there = [run for run in runs if (workspace.run_folder(run.id) / "model" / OVERLAY).is_file()]
+    best = max(there, key=lambda run: workspace.result(run.id)["best_dev"], default=None)
+    return best.id if best else ""
+
+
+def train_source(workspace: Workspace, source: Source) -> str:
+    """Queue the training that a source lacks: gold only, one seed, its own settings. -> the run's id"""
+    stage = standing(workspace, source.project).stage
+    assert stage is not None  # `source_of` refused it otherwise
+    plan = plan_launch(workspace, source.project, stage, {"gold only": Mix()}, [0])
+    return launch(workspace, source.project, stage, plan)[0]
+
+
+def with_sources(project: Project, sources: Sequence[Source]) -> Project:
+    """The target with the sources' rows as ingredients, those that it has already left as they are."""
+    added = {source.name: source.ingredient for source in sources if source.name not in project.ingredients}
+    recipe = replace(project.recipe, ingredients={**project.recipe.ingredients, **added})
+    return replace(project, recipe=recipe)
+
+
+def cases(project: Project, sources: Sequence[Source], ways: Sequence[str], amount: float) -> list[Case]:
+    """What is trained, the target alone first. `amount`: of a source's rows, times gold."""
+    own = project.recipe.train.model
+    found = [Case("target", "", "gold only", Mix(), own)] if "target" in ways else []
+    for source in sources:
+        joined, start = Mix(parts={GOLD: Part(1), source.name: Part(amount)}), f"run:{source.run}"
+        every = {
+            "sequential": Case("sequential", source.name, f"{source.name}, then gold", Mix(), start),
+            "joint": Case("joint", source.name, f"gold and {source.name}", joined, own),
+            "both": Case("both", source.name, f"{source.name}, then gold and {source.name}", joined, start),
+        }
+        found += [every[way] for way in ways if way in every]
+    return found
+
+
+def plans(
+    workspace: Workspace, project: Project, stage: Stage, wanted: Sequence[Case], seeds: Sequence[int]
+) -> list[tuple[Project, Plan]]:
+    """The launches, a start each, with the project as it is trained there. Raises what `plan_launch` does."""
+    by_model: dict[str, dict[str, Mix]] = {}
+    for case in wanted:
+        by_model.setdefault(case.model, {})[case.name] = case.mix
+    found: list[tuple[Project, Plan]] = []
+    for model, mixes in by_model.items():
+        recipe = replace(project.recipe, train=replace(project.recipe.train, model=model))
+        mine = replace(project, recipe=recipe)
+        found.append((mine, plan_launch(workspace, mine, stage, mixes, seeds)))
+    return found
+
+
+def group_for(found: Sequence[Group], case: Case) -> Group | None:
+    """The newest group that a case was launched as."""
+    mine = [group for group in found if group.name == case.name and group.train.model == case.model]
+    return mine[-1] if mine else None
+
+
+def start_reading(workspace: Workspace, project: Project, stage: Stage, models: Sequence[str]) -> dict[str, Run]:
+    """Submit the reading of gold by encoders, as recipes name them. -> by name"""
+    gold = stage.imported["corpora"]["train"]
+    found: dict[str, Run] = {}
+    for name in models:
+        model = install(name, workspace.models, workspace.root / "projects" / project.slug)
+        found[name] = workspace.submit(features.spec_of(gold, model.identity, (96,)))[0]  # more than any has: the last
+    return found
+
+
+def estimate(workspace: Workspace, stage: Stage, run: str) -> float:
+    """How well the states that a `features` run made of gold suit its labels (core.evaluation.logme)."""
+    gold = corpora.read(workspace.corpus_path(stage.imported["corpora"]["train"]))
+    task, labels = task_of(gold.schema.task), tuple(sorted(stage.imported["labels"]["train"]))
+    states, targets = features.read(workspace.run_folder(run)).states, task.targets(gold.table, labels)
+    if targets.ndim > 1:
+        return logme(np.asarray(states, dtype=np.float32), np.nan_to_num(targets))
+    items = np.flatnonzero(targets != IGNORED)
+    if len(items) > _ITEMS:
+        items = np.sort(np.random.default_rng(0).permutation(items)[:_ITEMS])
+    hot = np.eye(len(task.classes(labels)))[targets[items]]
+    return logme(np.asarray(states[items], dtype=np.float32), hot)
+
+
+def ranks_agree(estimates: Mapping[str, float], scores: Mapping[str, float]) -> float | None:
+    """Spearman's rank correlation of estimates and scores of the same sources; None for fewer than three."""
+    names = [name for name in estimates if name in scores]
+    if len(names) < 3:
+        return None
+    ranks = [np.argsort(np.argsort([side[name] for name in names])) for side in (estimates, scores)]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
