@@ -132,7 +132,7 @@ def _step(chain: Chain, at: int) -> dict[str, Any]:
     network = network_of(chain, at, None if at == 0 or joint else weights_before(chain, at))
     rows, replayed = rows_of(chain, at)
     read = chain.read(network, rows.pieces)
-    if settings.head == "solved" and (at == 0 or joint):
+    if (settings.head == "solved" and (at == 0 or joint)) or (chain.params.keep.adapters and at):
         solve_head(network, chain.task, rows, read, chain.gear, chain.params.seed)
     each = settings.steps_for(batching.count(rows.lengths, settings.batch_tokens))
     steps = each * len(chain.gold) if joint else each
