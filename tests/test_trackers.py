@@ -33,7 +33,7 @@ from core.tables import tables
 from core.trackers import sending
 from core.trackers.asked import asked
 from core.trackers.described import label_names, told, told_report
-from core.trackers.mlflow import check_address, send
+from core.trackers.mlflow import check_address
 from core.trackers.sending import TrackParams
 from core.workspace import Workspace
 
@@ -153,12 +153,12 @@ def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
         process.wait(20)
 
 
-def in_mlflow(address: str) -> dict[str, Any]:
-    """Its runs in the experiment Newsroom, by the tag that Peibi gave them."""
+def in_mlflow(address: str, experiment: str = "Newsroom") -> dict[str, Any]:
+    """Its runs in an experiment, by the tag that Peibi gave them."""
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(tracking_uri=address)
-    found = client.search_runs([client.get_experiment_by_name("Newsroom").experiment_id])
+    found = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
     assert len(found) == len({run.data.tags.get("peibi.run", "report") for run in found})  # none twice
     return {run.data.tags.get("peibi.run", "report"): run for run in found}
 
@@ -187,16 +187,32 @@ def test_a_server_of_mlflow_is_told_once_and_brought_up_to_date(space, runs, ser
         assert len(client.get_metric_history(one.info.run_id, "test/overall/f1")) == 1
 
 
-def test_mlflow_gets_the_report_as_a_file(space, server):
+def test_the_app_sends_a_project_as_a_run(space, server, tmp_path):
     from mlflow.tracking import MlflowClient
 
     address, _ = server
-    entries = told_report(space, projects.load(space, "newsroom"), "en")
-    for _ in range(2):
-        send(entries, address, "", lambda done: None)
-    one = in_mlflow(address)["report"]
-    path = MlflowClient(tracking_uri=address).download_artifacts(one.info.run_id, "report.html")
-    assert Path(path).read_text() == entries[0].files["report.html"] and one.info.run_name == "Report: Newsroom"
+    small = space.root / "projects" / "small"
+    shutil.copytree(space.root / "projects" / "newsroom", small)
+    events = json_lines(small / "events.jsonl")
+    for event in (event for event in events if event["event"] == "launch"):
+        event["seeds"] = dict([*event["seeds"].items()][:2] if event["mix"] in ("gold only", "mention swaps") else [])
+    (small / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    spec = RunSpec(sending.KIND, {}, canonical(TrackParams("small", address, "From the app")))
+    ctx = Context(space.root, tmp_path, spec, {}, 1)
+    sending.run(ctx)
+    lines, [of] = json_lines(tmp_path / "metrics-1.jsonl"), asked(space, ["small"], space.store.get)
+    assert lines[-1]["step"] == lines[-1]["total"] == len(told(space, of)) + 1
+    found = in_mlflow(address, "From the app")
+    path = MlflowClient(tracking_uri=address).download_artifacts(found["report"].info.run_id, "report.html")
+    [report] = told_report(space, projects.load(space, "small"), "en")
+    assert Path(path).read_text() == report.files["report.html"] and len(found) == lines[-1]["total"]
+
+
+@pytest.mark.parametrize("address", ["sqlite:////etc/x.db", "/tmp/x", "http://"])
+def test_a_run_sends_to_servers_alone(space, address):
+    with pytest.raises(CoreError) as caught:
+        sending.start(space, TrackParams("newsroom", address))
+    assert caught.value.code == "tracker_address" and not space.store.list(kind=sending.KIND)
 
 
 def test_a_server_that_is_not_there_is_given_up_soon(space, runs, capsys):
@@ -221,20 +237,18 @@ def scalars(folder: Path) -> Any:
     return EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
 
 
-def test_tensorboard_reads_what_is_written(space, tmp_path):
+def test_tensorboard_reads_what_is_written(space, tmp_path, capsys):
     from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
-    params = TrackParams("newsroom", "tensorboard", str(tmp_path / "tb"))
-    ctx = Context(space.root, tmp_path / "run", RunSpec(sending.KIND, {}, canonical(params)), {}, 1)
-    ctx.folder.mkdir()
-    sending.run(ctx)
+    at = ("--to", "tensorboard", "--address", str(tmp_path / "tb"), "--workspace", str(space.root))
+    sent = answered(capsys, "track", "newsroom", *at)["sent"]
     folders = sorted((tmp_path / "tb" / "Newsroom").iterdir())
     before = {path: path.read_bytes() for folder in folders for path in folder.iterdir()}
-    sending.run(ctx)
+    assert answered(capsys, "track", "newsroom", *at)["sent"] == sent
     assert {p: p.read_bytes() for f in (tmp_path / "tb" / "Newsroom").iterdir() for p in f.iterdir()} == before
     [of] = asked(space, ["newsroom"], space.store.get)
     entries = told(space, of)
-    assert len(folders) == len(entries) + 1 and json_lines(tmp_path / "run" / "metrics-1.jsonl")[-1]["step"] == 41
+    assert sorted(sent) == [str(folder) for folder in folders] and len(folders) == len(entries) + 1
     for one in entries[::13]:
         [folder] = [path for path in folders if path.name.endswith(one.id)]
         read = scalars(folder)

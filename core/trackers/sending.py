@@ -1,20 +1,20 @@
-"""The run kind `track`: a project told to a tracker in the background, for the app.
+"""The run kind `track`: a project told to an MLflow server in the background, for the app.
 
 Credentials are those of the environment in which the app runs. On the command line `track` does the same in its own
-process, with its own.
+process, with its own; there it also writes files wherever it is told to, as no run may.
 """
 
-import importlib
 import itertools
 from dataclasses import dataclass, replace
 
 from core import project as projects
+from core.errors import CoreError
 from core.jobs.folder import Run
 from core.params import CLOSED, build, canonical
 from core.runs import RunContext, RunSpec
-from core.trackers import TRACKERS, To, sender
 from core.trackers.asked import asked
 from core.trackers.described import told, told_report
+from core.trackers.mlflow import check_address, send
 from core.workspace import Workspace
 
 KIND = "track"
@@ -22,11 +22,10 @@ KIND = "track"
 
 @dataclass(frozen=True)
 class TrackParams:
-    """What `python -m core track` takes; `language`: of the report."""
+    """What `python -m core track` takes; `address`: http(s); `language`: of the report."""
 
     __pydantic_config__ = CLOSED
     project: str
-    to: To
     address: str
     experiment: str = ""
     language: str = "en"
@@ -35,19 +34,15 @@ class TrackParams:
 def start(workspace: Workspace, params: TrackParams) -> Run:
     """Submit it; what was told before and is told again is a run of its own. Raises CoreError `tracker_address`."""
     projects.load(workspace, params.project)
-    check_address(params.to, params.address)
+    check_address(params.address)
+    if not params.address.startswith("http"):
+        raise CoreError("tracker_address", {"address": params.address}, "hint_tracker_mlflow")
     spec = RunSpec(KIND, {}, canonical(params))
     for number in itertools.count():
         spec = replace(spec, repeat=number)
         if not (workspace.run_folder(spec.id) / "result.json").exists():
             break
     return workspace.submit(spec)[0]
-
-
-def check_address(to: To, address: str) -> None:
-    """Raises CoreError `tracker_address`. Loads no tracker's package."""
-    module = importlib.import_module(TRACKERS[to].partition(":")[0])
-    module.check_address(address)
 
 
 def run(ctx: RunContext) -> None:
@@ -63,5 +58,5 @@ def run(ctx: RunContext) -> None:
         ctx.metric(step=done, total=len(found))
 
     progress(0)
-    sent = sender(params.to)(found, params.address, params.experiment, progress)
-    ctx.finish({"to": params.to, "address": params.address, "sent": len(sent)})
+    sent = send(found, params.address, params.experiment, progress)
+    ctx.finish({"address": params.address, "sent": len(sent)})
