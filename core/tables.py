@@ -159,7 +159,7 @@ def drawn_of(workspace: Workspace, group: Group) -> dict[str, int]:
 
 
 def _count(
-    workspace: Workspace, group: Group, split: str, of: Mapping[str, str], found: Mapping[str, list[dict[str, Any]]]
+    workspace: Workspace, group: Group, split: str, of: Mapping[str, str], found: dict[str, list[dict[str, Any]]]
 ) -> None:
     """The rows of `scores` and `marks` for one group and split."""
     seeds = {run.id: seed for seed, run in group.runs.items()}

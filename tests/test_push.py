@@ -17,6 +17,7 @@ from conftest import environment
 from delivered import exported, harbour, trained_run
 
 from core import model_export
+from core.__main__ import main
 from core.contrast import gold_only
 from core.groups import groups
 from core.project import record
@@ -188,3 +189,13 @@ def test_a_hub_that_knows_nobody_says_what_is_missing(place, hub, tmp_path):
     [said, status] = pushed(place, tmp_path, hub, "--to lab/nobody --card-only", token="")
     assert status == "2" and json.loads(said)["error"]["code"] == "push_refused" and "lab/nobody" not in Hub.files
     assert "HF_TOKEN" in json.loads(said)["error"]["hint"]
+
+
+def test_a_hub_that_is_not_there(place, monkeypatch, capsys):
+    from huggingface_hub import constants
+
+    space, run = place
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    assert main(["push", run, "--to", "lab/far", "--json", "--workspace", str(space.root)]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "hub_silent"

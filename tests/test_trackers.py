@@ -277,3 +277,12 @@ def test_writing_for_tensorboard_loads_no_torch(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path)]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "set()", done.stdout + done.stderr
+
+
+def test_the_page_refuses_what_is_no_server(space, open_page):
+    page = open_page(space.root, "report", project="newsroom")
+    assert [button.label for button in page.get("download_button")] == ["Download as one file", "Download the tables"]
+    page.text_input(key="report_tracker").set_value("sqlite:////etc/x.db").run()
+    page.button(key="report_track").click().run()
+    assert not page.exception and not space.store.list(kind=sending.KIND)
+    assert any("sqlite" in error.value for error in page.error)

@@ -4,6 +4,7 @@ Scalars and text as TensorBoard's own plugins read them, and settings as its HPa
 (https://www.tensorflow.org/tensorboard); written with its records and protocol buffers, without TensorFlow or torch.
 """
 
+import importlib
 import importlib.util
 import shutil
 from collections.abc import Iterator, Sequence
@@ -63,33 +64,28 @@ def _write(one: Told, top: Path) -> Path:
 
 
 def _events(one: Told) -> Iterator[Any]:
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
-
-    yield Event(wall_time=one.started, file_version=_VERSION)
+    event, summary_of = _proto("event").Event, _proto("summary").Summary
+    yield event(wall_time=one.started, file_version=_VERSION)
     for summary in _hparams(one):
-        yield Event(wall_time=one.started, summary=summary)
+        yield event(wall_time=one.started, summary=summary)
     for name, words in one.files.items():
         if name.endswith((".md", ".yaml")):
             shown = words if name.endswith(".md") else f"```yaml\n{words}```"
-            yield Event(wall_time=one.started, summary=Summary(value=[_text(name, shown)]))
+            yield event(wall_time=one.started, summary=summary_of(value=[_text(name, shown)]))
     for point in one.points:
-        value = Summary.Value(tag=point.name, simple_value=point.value)
-        yield Event(wall_time=point.time, step=point.step, summary=Summary(value=[value]))
+        value = summary_of.Value(tag=point.name, simple_value=point.value)
+        yield event(wall_time=point.time, step=point.step, summary=summary_of(value=[value]))
     last = max((point.step for point in one.points), default=0)
     for name, final in one.finals.items():
-        value = Summary.Value(tag=name, simple_value=final)
-        yield Event(wall_time=one.ended or one.started, step=last, summary=Summary(value=[value]))
+        value = summary_of.Value(tag=name, simple_value=final)
+        yield event(wall_time=one.ended or one.started, step=last, summary=summary_of(value=[value]))
 
 
 def _text(name: str, words: str) -> Any:
-    from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.compat.proto.tensor_pb2 import TensorProto
-    from tensorboard.compat.proto.types_pb2 import DT_STRING
     from tensorboard.plugins.text.metadata import create_summary_metadata
 
-    tensor = TensorProto(dtype=DT_STRING, string_val=[words.encode()])
-    return Summary.Value(tag=name, metadata=create_summary_metadata(name, ""), tensor=tensor)
+    tensor = _proto("tensor").TensorProto(dtype=_proto("types").DT_STRING, string_val=[words.encode()])
+    return _proto("summary").Summary.Value(tag=name, metadata=create_summary_metadata(name, ""), tensor=tensor)
 
 
 def _hparams(one: Told) -> Iterator[Any]:
@@ -99,6 +95,11 @@ def _hparams(one: Told) -> Iterator[Any]:
     if one.params:
         values = {
             name: value if isinstance(value, bool | int | float | str) else text_of(value)
-            for name, value in (one.params | one.tags).items()
+            for name, value in {**one.params, **one.tags}.items()
         }
         yield hparams_pb(values, trial_id=one.id, start_time_secs=one.started)
+
+
+def _proto(name: str) -> Any:
+    """A module of TensorBoard's protocol buffers, whose classes are made when it is imported."""
+    return importlib.import_module(f"tensorboard.compat.proto.{name}_pb2")
