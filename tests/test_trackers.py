@@ -11,7 +11,9 @@ import sys
 import time
 import urllib.request
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from core import project as projects
 from core.__main__ import main
 from core.contrast import named
 from core.errors import CoreError
-from core.groups import counts_of, groups
+from core.groups import counts_of, groups, split_of
 from core.jobs.folder import json_lines
 from core.jobs.trainer import Context
 from core.params import canonical
@@ -33,7 +35,7 @@ from core.tables import tables
 from core.trackers import sending
 from core.trackers.asked import asked
 from core.trackers.described import label_names, told, told_report
-from core.trackers.mlflow import check_address
+from core.trackers.mlflow import check_address, send
 from core.trackers.sending import TrackParams
 from core.workspace import Workspace
 
@@ -94,10 +96,21 @@ def test_the_figures_are_those_of_the_predictions(space):
             2 * whole / (rows[0]["predicted"] + rows[0]["gold"])
         )
         marks = [r for r in found["marks"].to_pylist() if (r["run"], r["split"]) == (group.finished[0], split)]
+        ids = split_of(space, group, split).table.column("id").to_pylist()
+        assert all(row["id"] == ids[row["row"] - 1].hex() for row in marks)
         assert sum(row["tp"] for row in marks) == whole and {row["gold"] + row["predicted"] for row in marks} > {1, 2}
     run = next(row for row in found["runs"].to_pylist() if row["run"] == group.finished[0])
     assert run["mix"] == "gold only" and run["state"] == "succeeded" and run["method"] == "full"
     assert run["rows"] == next(row["rows"] for row in found["mixes"].to_pylist() if row["group"] == group.id)
+
+
+def test_the_rows_of_a_mix_are_as_many_as_it_drew(space):
+    found = tables(space, projects.load(space, "newsroom"), "mention swaps")
+    drawn = {row["ingredient"]: row["rows"] for row in found["mixes"].to_pylist() if row["mix"] == "mention swaps"}
+    counted = Counter(found["train"]["ingredient"].to_pylist())
+    assert len(drawn) > 1 and counted == {name: rows for name, rows in drawn.items() if rows}
+    gold = {row["id"] for row in found["train"].to_pylist() if row["ingredient"] == "gold"}
+    assert {row["origin"] for row in found["train"].to_pylist()} <= gold
 
 
 def test_no_cell_of_a_spreadsheet_is_a_formula(space):
@@ -172,6 +185,9 @@ def test_a_server_of_mlflow_is_told_once_and_brought_up_to_date(space, runs, ser
     client, scores = MlflowClient(tracking_uri=address), tables(space, projects.load(space, "newsroom"))["scores"]
     for again in (address, f"sqlite:///{database}"):  # the client on the server's own file counts as another way
         assert answered(capsys, "track", *runs, *at, "--address", again)["sent"] == first["sent"]
+    [of] = asked(space, [runs[0]], space.store.get)
+    late = [replace(one, points=[replace(p, time=p.time + 5) for p in one.points]) for one in told(space, of)]
+    send(late, address, "", lambda done: None)  # as of a training that was resumed: other times, the same steps
     for run, one in in_mlflow(address).items():
         assert one.info.status == "FINISHED" and one.data.params["mix.gold"] == "1 times_gold"
         assert one.data.tags["peibi.mix"] == "gold only" and one.data.params["train.method"] == "full"
