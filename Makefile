@@ -7,7 +7,7 @@ PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 TORCH_INDEX ?=
 
 HASH := $(shell cat requirements.txt constraints.txt 2>/dev/null | cksum | cut -d' ' -f1)
-DEV_HASH := $(shell cat requirements.txt requirements-dev.txt requirements-onnx.txt constraints.txt 2>/dev/null | cksum | cut -d' ' -f1)
+DEV_HASH := $(shell cat requirements.txt requirements-dev.txt requirements-onnx.txt requirements-trackers.txt constraints.txt 2>/dev/null | cksum | cut -d' ' -f1)
 READY := $(VENV)/ready-$(HASH)
 READY_DEV := $(VENV)/ready-dev-$(DEV_HASH)
 
@@ -69,8 +69,8 @@ $(READY): requirements.txt constraints.txt | $(PY)
 	@$(PY) -c "import pathlib, site; pathlib.Path(site.getsitepackages()[0], 'peibi.pth').write_text(str(pathlib.Path.cwd()) + '\n')"
 	@rm -f $(VENV)/ready-*; touch $@
 
-$(READY_DEV): requirements-dev.txt requirements-onnx.txt $(READY)
-	@echo "== Installing requirements-dev.txt (about 140 MB to download)."
+$(READY_DEV): requirements-dev.txt requirements-onnx.txt requirements-trackers.txt $(READY)
+	@echo "== Installing requirements-dev.txt (about 175 MB to download)."
 	$(PY) -m pip install -q --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	@touch $@
 

@@ -47,8 +47,13 @@ def deliver(space: Workspace, project: Project, run: str) -> None:
             with telling():
                 text = _card(space.root, run, project.slug, state_of(space, run, project=project.slug))
                 st.code(text, language="markdown", wrap_lines=True, height=480)
-        st.caption(t("The same on the command line, and an answer over HTTP for programs on this machine:"))
-        lines = (f"export-model {run} --out {project.slug}-model", f"serve {run}", f"predict {run} text.txt")
+        st.caption(t("The same on the command line, to a model hub, and over HTTP for programs on this machine:"))
+        lines = (
+            f"export-model {run} --out {project.slug}-model",
+            f"push {run} --to ORG/NAME",
+            f"serve {run}",
+            f"predict {run} text.txt",
+        )
         st.code("\n".join(f"python -m core {line}" for line in lines), language="shell", wrap_lines=True)
 
 

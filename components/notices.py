@@ -87,6 +87,7 @@ def kind_words(kind: str) -> str:
         "robustness": raw("trying noise and other names"),
         "features": raw("hidden states of words"),
         "model_export": raw("exporting a model"),
+        "track": raw("telling a tracker"),
         "export": raw("writing an archive"),
         "unpack": raw("bringing a project in"),
         "clean": raw("cleaning up"),

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from components.address import choice
+from components.taking import offer_tables, offer_tracker, sent
 from components.verdicts import split_words
 from components.words import escape, language, raw, t, visible
 from core import contrast
@@ -99,8 +100,8 @@ def _how() -> tuple[str, float, bool]:
     return question.strip(), float(minutes), quoted
 
 
-def take_along(project: Project, told: Asked) -> None:
-    """The file, and the address that shows nothing else."""
+def take_along(space: Workspace, project: Project, told: Asked) -> None:
+    """The file, the address that shows nothing else, and the results for other programs."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             t("Download as one file"),
@@ -121,6 +122,9 @@ def take_along(project: Project, told: Asked) -> None:
                 )
             )
             st.code(link(project), language=None)
+        offer_tables(space, project)
+        offer_tracker(space, project)
+    sent(space)
 
 
 def link(project: Project) -> str:

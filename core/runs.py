@@ -49,6 +49,7 @@ KINDS: Mapping[str, Kind] = {
     "label_next": Kind("core.forecast.choosing:run", "core.forecast.choosing:ChoosingParams", 1),
     "sequence": Kind("core.continual.sequence:run", "core.continual.chain:SequenceParams", 1, "train", True),
     "model_export": Kind("core.model_export:run", "core.model_export:ModelExportParams", 1),
+    "track": Kind("core.trackers.sending:run", "core.trackers.sending:TrackParams", 1),
     "export": Kind("core.archive.export:run", "core.archive.export:ExportParams", 1),
     "unpack": Kind("core.archive.unpack:run", "core.archive.unpack:UnpackParams", 1),
     "clean": Kind("core.care.cleaning:run", "core.care.cleaning:CleanParams", 1),

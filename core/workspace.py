@@ -34,6 +34,12 @@ def show_only() -> str:
     return os.environ.get("PEIBI_SHOW", "")
 
 
+def suggest(settings: Mapping[str, str]) -> None:
+    """Set variables of the environment that a library reads, where nobody has set them; before it is imported."""
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)
+
+
 @dataclass(frozen=True)
 class Workspace:
     """Paths and the acts that touch them. `root` is absolute."""

@@ -23,5 +23,5 @@ if len(finished(space, project.slug)) < 2:
     st.stop()
 with telling():
     told = asked(space, project)
-    take_along(project, told)
+    take_along(space, project, told)
     framed(told)

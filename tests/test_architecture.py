@@ -87,6 +87,11 @@ TIERS = (
             "card_text",
             "card_use",
             "model_export",
+            "tallies",
+            "tables",
+            "table_files",
+            "trackers",
+            "push",
             "serving",
             "known",
             "expected",
@@ -104,7 +109,7 @@ TIERS = (
     ),
 )
 RANK = {name: rank for rank, tier in enumerate(TIERS) for name in tier}
-HEAVY = ("torch", "transformers", "nlpaug", "datasets", "sklearn", "optuna")
+HEAVY = ("torch", "transformers", "nlpaug", "datasets", "sklearn", "optuna", "mlflow", "tensorboard")
 FILES = sorted(path for path in CORE.rglob("*.py") if "__pycache__" not in path.parts)
 APP = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "components").glob("*.py"))]
 

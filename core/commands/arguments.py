@@ -7,6 +7,7 @@ from core.augment import AUGMENTERS
 from core.commands.comparing import add_comparing
 from core.commands.delivering import add_delivering
 from core.commands.options import command, count, numbers, param_option, rule
+from core.commands.taking import add_taking
 from core.errors import CoreError
 from core.runs import KINDS, State
 from core.tasks import TASKS
@@ -59,6 +60,7 @@ def parser() -> ArgumentParser:
     add_comparing(commands)
     _add_runs(commands)
     _add_rest(commands)
+    add_taking(commands)
     _add_care(commands)
     return top
 
