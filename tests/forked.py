@@ -1,4 +1,4 @@
-"""Commands as processes of their own, each forked from one that has loaded what commands load: a second less for each."""
+"""Commands as processes of their own, each a copy of one that has loaded what commands load: a second less for each."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def heed_interrupts() -> None:
 
 def _read(streams: Sequence[int], timeout: float) -> list[bytes]:
     """What comes out of each stream until nobody holds its other end. Raises TimeoutError."""
-    said = {stream: b"" for stream in streams}
+    said = dict.fromkeys(streams, b"")
     end = time.monotonic() + timeout
     with selectors.DefaultSelector() as open_ones:
         for stream in streams:

@@ -36,10 +36,9 @@ from core.runs import KINDS, Cancelled, RunContext, RunSpec
 
 FIRST_TO_GO = "500"  # of 1000, see proc(5)
 GOES_ON = frozenset({0, FAILED, CANCELLED})  # exit codes after which the process is as it was
-_YOUNG = (
-    10_000  # objects made before the youngest are looked through for garbage: what is imported makes a million, and
-)
-# none of them is; with Python's 700, torch and transformers take an eighth longer
+# Objects made before the youngest are looked through for garbage: imports make a million, and none of them is. With
+# Python's 700, torch and transformers take an eighth longer.
+_YOUNG = 10_000
 _LONGEST_MESSAGE = 256  # bytes: a run's id and the number of an attempt
 _PR_SET_PDEATHSIG = 1
 _terminated: list[int] = []  # signals received
