@@ -1,5 +1,6 @@
 """Figures of trust: confidence against what is right, what a threshold keeps, and what noise and other names cost."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,8 @@ def thresholds(
                 hovertext=[
                     f"{titles[mix, rate]}<br>{escape(words['threshold'])} {place:.0f} %<br>{100 * mean:.1f} % "
                     f"[{100 * low:.1f}, {100 * high:.1f}]"
+                    if not math.isnan(mean)
+                    else ""
                     for place, mean, low, high in zip(x, band.mean, band.low, band.high, strict=True)
                 ],
                 hoverinfo="text",
