@@ -188,7 +188,7 @@ def by_label(chosen: Chosen, other: Group, found: Finding) -> None:
     st.caption(
         t(
             "The mark is the mean difference over repeats, the line its 95 % interval. Triangle: better or worse; "
-            "square: the same; disc: can't tell; grey and hollow: under 30 mentions or 5 repeats."
+            "square: the same; disc: can't tell; grey cross: under 30 mentions or 5 repeats."
         )
         + " "
         + caution(found.sequential)

@@ -2,12 +2,11 @@
 
 import streamlit as st
 
+from components.pictures import still
 from components.words import raw, t, visible
 from core.augment.links import LOOKED_AT, Link, links
 from core.corpus import Corpus
 from core.report.network import MOST, network
-
-_STILL = {"displayModeBar": False}
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -28,7 +27,7 @@ def became(pool: Corpus) -> None:
     words = {"none": raw("no mention"), "was": raw("Before"), "now": raw("Now"), "times": raw("times")}
     figure = network(found, pool.schema.labels, words)
     alt = raw("What the words became, the most frequent pairs as lines between two columns")
-    st.plotly_chart(figure, width="stretch", config=_STILL, key="augment_became", alt=alt)
+    still(figure, "augment_became", alt)
     column = st.column_config
     st.dataframe(
         [{"was": visible(one.was), "now": visible(one.now), "count": one.count, "label": visible(one.label or "")}

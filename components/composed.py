@@ -6,6 +6,7 @@ import streamlit as st
 from components import facts
 from components.bench import Bench
 from components.entities import Line, entities, shown
+from components.pictures import still
 from components.words import raw, t, told, visible
 from core import mixing
 from core.errors import CoreError
@@ -15,7 +16,6 @@ from core.report.composition import Composition, IngredientShare, compose, sampl
 
 _ROW, _SAMPLE = 35, 20  # pixels of a table's row; sentences shown
 _LONGEST_LEAD = 16  # characters of an ingredient's name before a sentence
-_STILL = {"displayModeBar": False}
 
 
 def show(bench: Bench, mix: Mix) -> Composition | None:
@@ -29,7 +29,7 @@ def show(bench: Bench, mix: Mix) -> Composition | None:
     words = {"rows": raw("sentences"), GOLD: raw("gold")}
     rows = {part.name: part.rows for part in found.parts}
     bar = figures.share_bar(rows, {name: bench.colour(name) for name in rows}, words)
-    st.plotly_chart(bar, width="stretch", config=_STILL, key="mix_bar", alt=_sentence_raw(found))
+    still(bar, "mix_bar", _sentence_raw(found))
     return found
 
 
@@ -112,7 +112,7 @@ def _histogram(bench: Bench, found: Composition) -> None:
     words = {"mix": raw("Mix"), GOLD: raw("Gold"), "dev": raw("Dev")}
     figure = figures.label_histogram(found.labels, bench.labels, raw("Share of mentions"), words)
     alt = raw("Share of each label in all mentions: mix, gold, dev")
-    st.plotly_chart(figure, width="stretch", config=_STILL, key="mix_labels", alt=alt)
+    still(figure, "mix_labels", alt)
 
 
 def _examples(bench: Bench, mix: Mix) -> None:

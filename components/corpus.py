@@ -10,6 +10,7 @@ from components.address import choice, keep, several
 from components.entities import entities, shown
 from components.issues import notes
 from components.models import suits
+from components.pictures import still
 from components.splits import SPLITS, in_sentence, split_words
 from components.words import percent, raw, t, visible
 from core.launch import Standing
@@ -21,7 +22,6 @@ from core.workspace import Workspace
 _PAGE = 25  # sentences
 _FROM = "from"  # in the address: number of the first sentence shown, from 1
 _DIGITS = 9  # of that number, at most
-_STILL = {"displayModeBar": False}
 
 
 def overview(space: Workspace, project: Project, found: Standing) -> None:
@@ -96,7 +96,7 @@ def _labels(seen: Portrait) -> None:
     labels = list(next(iter(series.values())))
     figure = figures.label_histogram(series, labels, raw("Share of mentions"), split_words())
     alt = raw("Share of each label in the mentions of each split")
-    st.plotly_chart(figure, width="stretch", config=_STILL, key="data_labels", alt=alt)
+    still(figure, "data_labels", alt)
 
 
 def _lengths(seen: Portrait) -> None:
@@ -104,7 +104,7 @@ def _lengths(seen: Portrait) -> None:
     series = {name: split.lengths for name, split in seen.splits.items()}
     figure = figures.lengths(series, raw("Words a sentence"), split_words())
     alt = raw("Share of the sentences of each split by their length")
-    st.plotly_chart(figure, width="stretch", config=_STILL, key="data_lengths", alt=alt)
+    still(figure, "data_lengths", alt)
 
 
 def _unseen(seen: Portrait) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from components.address import choice
+from components.pictures import still
 from components.told import one_of
 from components.words import raw, t
 from core import traces
@@ -14,7 +15,6 @@ from core.traces import AXES, Axis, Curves, Sample, Usage
 from core.workspace import Workspace
 
 _GB = 1e9
-_STILL = {"displayModeBar": False}
 
 
 def curves(space: Workspace, shown: Sequence[Repeat]) -> None:
@@ -26,9 +26,7 @@ def curves(space: Workspace, shown: Sequence[Repeat]) -> None:
         return
     axis = _axis([name for name in AXES if all(name in trace.axes for trace in found.values())])
     lines = {name: traces.curves(trace, axis) for name, trace in found.items()}
-    st.plotly_chart(
-        _figure(lines, axis), key="runs_curves", width="stretch", config=_STILL, alt=raw("Loss and dev F1 of the runs")
-    )
+    still(_figure(lines, axis), "runs_curves", raw("Loss and dev F1 of the runs"))
     text = t(
         "Loss, left, says how far the model is from the labels it trains on: lower is better. "
         "Dev F1, right, says how well it finds the entities of the dev split: higher is better."
@@ -80,17 +78,15 @@ def resources(space: Workspace, shown: Sequence[Repeat]) -> None:
     st.caption(_told(found, repeat.seed))
     samples, seconds = found.samples, raw("Seconds")
     words = {"axis": seconds, "share": raw("Cores in use"), "memory": raw("Memory, GB")}
-    st.plotly_chart(
+    still(
         drawn.usage(
             [(one.seconds, one.cpu) for one in samples],
             [(one.seconds, one.memory / _GB) for one in samples],
             words,
             found.starts,
         ),
-        key="runs_usage",
-        width="stretch",
-        config=_STILL,
-        alt=raw("Cores and memory in use"),
+        "runs_usage",
+        raw("Cores and memory in use"),
     )
     _gpu(found)
     if found.starts:
@@ -103,13 +99,7 @@ def _gpu(found: Usage) -> None:
         return
     words = {"axis": raw("Seconds"), "share": raw("GPU busy, %"), "memory": raw("GPU memory, GB")}
     busy, memory = [(one.seconds, 100 * (one.gpu or 0.0)) for one in seen], [_gpu_memory(one) for one in seen]
-    st.plotly_chart(
-        drawn.usage(busy, memory, words, found.starts),
-        key="runs_usage_gpu",
-        width="stretch",
-        config=_STILL,
-        alt=raw("GPU in use"),
-    )
+    still(drawn.usage(busy, memory, words, found.starts), "runs_usage_gpu", raw("GPU in use"))
 
 
 def _gpu_memory(one: Sample) -> tuple[float, float]:

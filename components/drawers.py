@@ -83,7 +83,7 @@ def _plane(space: Workspace, chosen: Chosen, other: Group) -> None:
     picture(plane(found, key, close=zoom == "close"), "compare_plane", alt=alt)
     st.caption(
         t(
-            "Each label goes from a hollow dot ({baseline}) to a filled one ({mix}): to the right more mentions are "
+            "Each label goes from a square ({baseline}) to a disc ({mix}): to the right more mentions are "
             "found, upwards more of what is marked is right. Means over repeats; the small dots are single repeats of "
             "{label}. Along a dotted line F1 is the same. Grey: under {few} mentions. Names that find no room are told "
             "when you point at their dot.",

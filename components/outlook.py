@@ -9,6 +9,7 @@ import streamlit as st
 from components import address, progress
 from components.bench import Bench, edit
 from components.frame import telling
+from components.pictures import still
 from components.words import points, raw, t
 from core import desk as desks
 from core import forecasting, mixing
@@ -22,7 +23,6 @@ from core.report.outlook import LEAST, OutlookRow, outlook, reach
 from core.workspace import Workspace
 
 _METRICS: tuple[Metric, ...] = ("recall", "precision")
-_STILL = {"displayModeBar": False}
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def show(bench: Bench, view: View, mix: Mix) -> None:
     title = titles[metric]
     st.markdown(_overall(desk.overall(mine, other)))
     figure = outlook(rows, title, words, to)
-    st.plotly_chart(figure, width="stretch", config=_STILL, key="mix_outlook", alt=title)
+    still(figure, "mix_outlook", title)
     st.caption(_trust(desk), help=_elsewhere())
 
 

@@ -1,10 +1,17 @@
 """Figures that can be taken along: as SVG from the browser that shows them, as PNG where the server has a browser."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from components.words import t
-from core.report.still import can_draw, numbers, png
+from core.report.still import can_draw, in_words, numbers, png
 
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+_BARE = {"displayModeBar": False}
 _BAR = {  # Plotly's own bar, with one button: the picture as the browser shows it
     "displaylogo": False,
     "displayModeBar": "hover",
@@ -12,10 +19,15 @@ _BAR = {  # Plotly's own bar, with one button: the picture as the browser shows 
 }
 
 
-def picture(figure: object, key: str, alt: str) -> None:
-    """A Plotly figure with its ways out. `key`: of the widget, and the name of the file."""
+def still(figure: "Figure", key: str, alt: str, config: Mapping[str, object] = _BARE) -> None:
+    """A Plotly figure. `alt`: what it shows, in words without markup; who doesn't see it hears its numbers as well."""
+    st.plotly_chart(figure, key=key, width="stretch", config=dict(config), alt=in_words(figure, alt))
+
+
+def picture(figure: "Figure", key: str, alt: str) -> None:
+    """The same with its ways out. `key`: of the widget, and the name of the file."""
     config = _BAR | {"toImageButtonOptions": {"format": "svg", "filename": f"peibi-{key}"}}
-    st.plotly_chart(figure, key=key, width="stretch", config=config, alt=alt)
+    still(figure, key, alt, config)
     with st.container(horizontal=True):
         st.download_button(
             t("CSV"),

@@ -153,7 +153,9 @@ def _notes(found: Robustness) -> None:
     ]
     if found.skipped:
         lines.append(t("No keyboard is known for this language, so there is no copy with noise."))
-    lines.append(t("Hollow: changed sentences. Grey: under {few} mentions, too few to judge.", few=FEW))
+    lines.append(
+        t("Shapes other than a disc: changed sentences. Grey: under {few} mentions, too few to judge.", few=FEW)
+    )
     st.caption("  \n".join(lines))
 
 

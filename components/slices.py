@@ -295,7 +295,7 @@ def _caution(seeds: int) -> None:
     text = t(
         "Recall is that of the mentions of gold in a part, precision that of the marks in it. A line is the 95 % "
         "interval of this one difference: among many parts one leaves out zero now and then by chance, so no part gets "
-        "a verdict. Grey and hollow: under {few} mentions.",
+        "a verdict. Grey cross: under {few} mentions.",
         few=FEW,
     )
     if seeds < ENOUGH_SEEDS:

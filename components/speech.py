@@ -150,9 +150,9 @@ _WHOLE_TEXTS: Mapping[str, str] = {  # words
         "**{label}** right less often where it is given (precision {figures})"
     ),
     "The mark is the mean difference over repeats, the line its 95 % interval. Triangle: better or worse; square: the "
-    "same; disc: can't tell; grey and hollow: under 30 mentions or 5 repeats.": (
+    "same; disc: can't tell; grey cross: under 30 mentions or 5 repeats.": (
         "The mark is the mean difference over repeats, the line its 95 % interval. Triangle: better or worse; square: "
-        "the same; disc: can't tell; grey and hollow: under 30 texts or 5 repeats."
+        "the same; disc: can't tell; grey cross: under 30 texts or 5 repeats."
     ),
     "Mentions in the split. Under {few} they are too few to judge.": (
         "Labels in the split, one for each text that has it. Under {few} they are too few to judge."
@@ -166,11 +166,11 @@ _WHOLE_TEXTS: Mapping[str, str] = {  # words
     ),
     # closer views
     "Kinds of mentions": "Kinds of texts",
-    "Each label goes from a hollow dot ({baseline}) to a filled one ({mix}): to the right more mentions are found, "
+    "Each label goes from a square ({baseline}) to a disc ({mix}): to the right more mentions are found, "
     "upwards more of what is marked is right. Means over repeats; the small dots are single repeats of {label}. Along "
     "a dotted line F1 is the same. Grey: under {few} mentions. Names that find no room are told when you point at "
     "their dot.": (
-        "Each label goes from a hollow dot ({baseline}) to a filled one ({mix}): to the right more of its texts are "
+        "Each label goes from a square ({baseline}) to a disc ({mix}): to the right more of its texts are "
         "found, upwards it is right more often where it is given. Means over repeats; the small dots are single "
         "repeats of {label}. Along a dotted line F1 is the same. Grey: under {few} texts. Names that find no room are "
         "told when you point at their dot."
@@ -210,9 +210,9 @@ _WHOLE_TEXTS: Mapping[str, str] = {  # words
     "Mentions of gold in this part.": "Labels of gold in this part.",
     "Recall is that of the mentions of gold in a part, precision that of the marks in it. A line is the 95 % interval "
     "of this one difference: among many parts one leaves out zero now and then by chance, so no part gets a verdict. "
-    "Grey and hollow: under {few} mentions.": (
+    "Grey cross: under {few} mentions.": (
         "Recall and precision are those of the texts in a part. A line is the 95 % interval of this one difference: "
-        "among many parts one leaves out zero now and then by chance, so no part gets a verdict. Grey and hollow: "
+        "among many parts one leaves out zero now and then by chance, so no part gets a verdict. Grey cross: "
         "under {few} texts."
     ),
     # confidence and noise
@@ -273,8 +273,8 @@ _WHOLE_TEXTS: Mapping[str, str] = {  # words
         "The weights that were kept label three copies of the split, once. Of test only runs that were tested already "
         "take part, so it is no new look."
     ),
-    "Hollow: changed sentences. Grey: under {few} mentions, too few to judge.": (
-        "Hollow: changed texts. Grey: under {few} texts, too few to judge."
+    "Shapes other than a disc: changed sentences. Grey: under {few} mentions, too few to judge.": (
+        "Shapes other than a disc: changed texts. Grey: under {few} texts, too few to judge."
     ),
     "**{mix}** finds {recall} of all mentions.": "**{mix}** finds {recall} of all labels.",
     # a trained run on a text of one's own

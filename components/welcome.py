@@ -7,6 +7,7 @@ import streamlit as st
 
 from components import facts
 from components.frame import PAGES, rows_of, telling
+from components.pictures import still
 from components.verdicts import all_verdicts, interval_help, metric_help, split_words, verdict_sentence
 from components.words import raw, said_raw, speaking, t, visible
 from core import contrast
@@ -102,7 +103,7 @@ def _finding(told: Told) -> None:
         baseline=told.baseline.name,
     )
     drawn = forest(mix_rows(told.found, told.colours, all_verdicts()), axis)
-    st.plotly_chart(drawn, key="home_forest", width="stretch", config={"displayModeBar": False}, alt=axis)
+    still(drawn, "home_forest", axis)
     st.caption(
         metric_help("f1")
         + " "

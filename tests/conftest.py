@@ -4,7 +4,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -14,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from tests.forked import Nursery, heed_interrupts
+
 ROOT = Path(__file__).parents[1]
 HARBOUR = ROOT / "core" / "samples" / "harbour" / "harbour.conll"
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # children need not compile what other children have compiled
 os.environ["PEIBI_WARM"] = "0"  # no trainer stands by: each test has its own
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -94,13 +96,8 @@ def start(arguments: Sequence[object], folder: Path, env: Mapping[str, str] | No
         stdout=pipe,
         stderr=pipe,
         text=True,
-        preexec_fn=_heed_interrupts,  # noqa: PLW1509 -- no other thread of the tests holds a lock here
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 -- no other thread of the tests holds a lock here
     )
-
-
-def _heed_interrupts() -> None:
-    """Whatever started the tests may have SIGINT ignored (a shell's background job does), and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ended(process: subprocess.Popen[str], timeout: float = 120) -> Done:
@@ -115,13 +112,16 @@ def ended(process: subprocess.Popen[str], timeout: float = 120) -> Done:
 
 
 @pytest.fixture(scope="session")
-def core() -> Callable[..., Done]:
+def core() -> Generator[Callable[..., Done]]:
     """Call `python -m core ARGUMENTS` from a folder and wait: core("run", "r.yaml", "--json", folder=f) -> Done."""
+    nursery = Nursery(environment())
 
     def call(*arguments: object, folder: Path, env: Mapping[str, str] | None = None, timeout: float = 120) -> Done:
-        return ended(start(arguments, folder, env), timeout)
+        words = [str(argument) for argument in arguments]
+        return Done(*nursery.call(words, folder, env or environment(), timeout))
 
-    return call
+    yield call
+    nursery.close()
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def test_a_plane_shows_hollow_dots_before_and_filled_ones_after():
     before, after = dots(figure)
     assert (before["x"][1:], before["y"][1:]) == ([37.5, 25], [50, 50])
     assert (after["x"][1:], after["y"][1:]) == ([75, 50], [75, 25])
-    assert (before["name"], before["marker"]["symbol"]) == ("gold only", "circle-open")
+    assert (before["name"], before["marker"]["symbol"]) == ("gold only", "square")
     assert (after["name"], after["marker"]["symbol"]) == ("mix", "circle")
     assert before["marker"]["color"] == [AMBER, AMBER, GREY] and after["marker"]["color"][1:] == [PALETTE[0], GREY]
     assert after["marker"]["size"][0] > after["marker"]["size"][1] == after["marker"]["size"][2]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,8 +24,8 @@ from core.report.figures import (
     share_bar,
 )
 from core.report.forest import ForestRow, forest
-from core.report.lettering import columns, escape, shown, tick
-from core.report.still import numbers
+from core.report.lettering import columns, escape, shown, tick, title
+from core.report.still import MOST_TOLD, in_words, numbers
 
 WORDS = {"axis": "Step", "share": "Cores", "memory": "GB", "loss": "Loss", "dev_f1": "Dev F1", "rows": "rows"}
 POINTS = [(1, 2.5), (2, 1.25), (3, 0.5)]
@@ -141,7 +142,7 @@ def test_a_forest_shows_points_on_a_symmetric_axis():
     assert (first["x"], first["y"], first["line"]["color"]) == ([12.5, 37.5, None], [0, 0, None], PALETTE[0])
     assert (second["x"], second["y"], second["line"]["color"]) == ([-50, 12.5, None], [1, 1, None], GREY)
     assert (dots["x"], dots["y"]) == ([25, -25, 0], [0, 1, 2])
-    assert dots["marker"]["symbol"] == ["triangle-right", "circle-open", "square"]
+    assert dots["marker"]["symbol"] == ["triangle-right", "x", "square"]
     assert dots["marker"]["color"] == [PALETTE[0], GREY, PALETTE[2]]
     assert dots["hovertext"][0] == "PER<br>+25.0 [+12.5, +37.5]<br>better<br>points · n = 120"
     low, high = layout(figure)["xaxis"]["range"]
@@ -261,3 +262,52 @@ def test_the_numbers_of_a_figure_can_be_taken_along():
     assert "better" in lines[2][4] and "n = 120" in lines[2][4]
     shares = numbers(share_bar({"gold": 60, "noise": 180}, {"gold": AMBER, "noise": PALETTE[3]}, WORDS))
     assert b"noise,180,0" in shares
+
+
+def test_a_title_has_lines_that_a_narrow_figure_has_room_for():
+    assert title("F1 of all labels") == "F1 of all labels"
+    long = "Recall: difference in points to 0.05x <mention swaps> + 1x auto-labelled archive"
+    assert title(long).replace("<br>", " ") == escape(long) and title(long).count("<br>") == 1
+    assert title("召回率" * 20).count("<br>") == 2 and title("召回率" * 20).replace("<br>", "") == "召回率" * 20
+
+
+def test_a_figure_is_told_with_its_numbers():
+    rows = [ForestRow("A & B", 0.1, (0.0, 0.2), 40, "better", PALETTE[0], "better")]
+    told = in_words(forest(rows, "points"), "Recall <of all>")
+    assert told == "Recall <of all>. A & B, +10.0 [+0.0, +20.0], better, points · n = 40."
+    many = [(step, 1 / step) for step in range(1, 500)]
+    told = in_words(curve(many, DEV, WORDS), "Curve")
+    assert told.count(";") < MOST_TOLD and all(text in told for text in ("Step 1,", "Step 499,", "Dev F1 50.0 %"))
+
+
+def test_every_figure_of_the_app_has_an_alternative_text():
+    """There is one place where figures are shown, and it asks for a text."""
+    sources = [*(ROOT / "components").glob("*.py"), *(ROOT / "pages").glob("*.py")]
+    shows = re.compile(r"plotly_chart|altair_chart|line_chart|bar_chart|pyplot|graphviz_chart|st\.image")
+    assert {path.name for path in sources if shows.search(path.read_text())} == {"pictures.py"}
+    assert (
+        'plotly_chart(figure, key=key, width="stretch", config=dict(config), alt=in_words(figure, alt))'
+        in (ROOT / "components" / "pictures.py").read_text()
+    )
+
+
+def test_there_is_one_palette_and_one_place_that_draws():
+    own = {"figures.py": {AMBER, *PALETTE}, "canvas.py": {GREY}}
+    for path in (ROOT / "core" / "report").glob("*.py"):
+        assert set(re.findall(r"#[0-9A-Fa-f]{6}", path.read_text())) <= own.get(path.name, set()), path
+    known = {tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5)) for colour in (AMBER, *PALETTE)}
+    known |= {(grey, grey, grey) for grey in (0, 128)}
+    for path in (ROOT / "core" / "report").glob("*.py"):
+        for found in re.findall(r"rgba?\((\d+), ?(\d+), ?(\d+)", path.read_text()):
+            assert tuple(map(int, found)) in known, path
+    drawing = [path for folder in ("core", "components", "pages") for path in (ROOT / folder).rglob("*.py")]
+    assert {p.parent.name for p in drawing if re.search(r"plotly\.(graph_objects|express)", p.read_text())} <= {
+        "report",
+        "components",  # for types alone
+    }
+
+
+def test_hollow_is_what_was_not_measured():
+    """Dots are real, hollow marks forecasts: of all modules of figures, the outlook's alone has one."""
+    modules = (ROOT / "core" / "report").glob("*.py")
+    assert [path.name for path in modules if re.search(r"-open\b", path.read_text())] == ["outlook.py"]

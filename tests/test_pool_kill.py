@@ -12,11 +12,13 @@ from core.submit import result_of
 from core.workspace import Workspace
 from tests.invariants import interrupted, kill, lines, processes, until, wait
 
+COPIES = 4
+
 
 def queued(space: Workspace) -> str:
     """The building of a pool that takes some seconds, begun."""
     open_sample(space, "newsroom")
-    part = AugmentedIngredient("back_translation", params={"rate": 0.4}, copies=12, seed=3)
+    part = AugmentedIngredient("back_translation", params={"rate": 0.4}, copies=COPIES, seed=3)
     projects.edit(space, "newsroom", projects.with_ingredient("there and back", part), {"event": "ingredient"})
     project = projects.load(space, "newsroom")
     result_of(space, launch.start_import(space, project), lambda runs: None)
@@ -37,5 +39,5 @@ def test_a_pool_that_was_killed_is_the_pool_that_was_not(tmp_path: Path):
     found, undisturbed = space.result(run), other.result(run)
     assert found == undisturbed
     pool = read(space.corpus_path(found["corpus"]))
-    assert len(pool) + sum(found["rejected"].values()) == 84 * 12
+    assert len(pool) + sum(found["rejected"].values()) == 84 * COPIES
     assert max(Counter(pool.table.column("id").to_pylist()).values()) == 1

@@ -146,7 +146,7 @@ def test_the_figure_marks_the_best_and_keeps_hostile_words_as_they_are():
     found = json.loads(trials(marks, words_, line=True).to_json())
     line, *series = found["data"]
     assert line["x"] == [0, 2] and line["y"] == [50, 60]
-    assert {one["marker"]["symbol"] for one in series} == {"circle", "star", "circle-open"}
+    assert {one["marker"]["symbol"] for one in series} == {"circle", "star", "x"}
     assert "<i>" not in json.dumps(found) and "<b>" not in json.dumps(found)
     named = [Point("lora", 0.5, "best", ""), Point("full", 0.4, "finished", "")]
     found = json.loads(trials(named, words_, choices=["full", "lora"]).to_json())

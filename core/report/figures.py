@@ -22,6 +22,7 @@ AMBER = "#E69F00"  # gold's own
 # who have more ingredients, olive and purple of Tol's muted scheme (2021, https://personal.sron.nl/~pault), and grey
 PALETTE = ("#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999933", "#AA4499", "#7F7F7F")
 _BINS = 30
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")  # not by colour alone
 
 
 def colour_of(name: str, order: Sequence[str]) -> str:
@@ -60,7 +61,7 @@ def share_bar(parts: Mapping[str, int], colours: Mapping[str, str], words: Mappi
             y=[0],
             orientation="h",
             name=title,
-            marker={"color": colours[name], "line": {"width": 0}},
+            marker={"color": colours[name], "line": {"width": 1, "color": "white"}},  # parts end in print too
             text=f"{rows / whole:.0%}" if rows / whole >= 0.08 else "",
             textposition="inside",
             insidetextanchor="middle",
@@ -81,7 +82,7 @@ def lengths(series: Mapping[str, Sequence[int]], axis_title: str, words: Mapping
     found = {name: np.asarray(values, dtype=np.int64) for name, values in series.items() if len(values)}
     longest = max((float(np.percentile(values, 99)) for values in found.values()), default=1.0)
     width = max(1, math.ceil(longest / _BINS))
-    for name, values in found.items():
+    for number, (name, values) in enumerate(found.items()):
         bins = np.bincount(np.minimum(values // width, _BINS), minlength=_BINS + 1)
         shares = (100 * bins / len(values)).tolist()
         title = shown(titles[name])
@@ -89,7 +90,12 @@ def lengths(series: Mapping[str, Sequence[int]], axis_title: str, words: Mapping
             x=[width * (at + 0.5) - 0.5 for at in range(_BINS + 1)],
             y=shares,
             mode="lines",
-            line={"shape": "hvh", "width": 2, "color": colour_of(name, list(series))},
+            line={
+                "shape": "hvh",
+                "width": 2,
+                "color": colour_of(name, list(series)),
+                "dash": _DASHES[number % len(_DASHES)],
+            },
             name=title,
             hovertext=[f"{title}<br>{_bin(at, width)} · {share:.1f} %" for at, share in enumerate(shares)],
             hoverinfo="text",

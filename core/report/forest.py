@@ -8,7 +8,7 @@ from core.evaluation.verdicts import Judged, Metric, Verdict
 from core.report.canvas import GREY, blank
 from core.report.figures import category_axis, rows_height
 from core.report.finding import Finding
-from core.report.lettering import escape, shown, tick
+from core.report.lettering import escape, shown, tick, title
 from core.scores import Interval
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ _SYMBOLS: Mapping[Verdict, str] = {
     "worse": "triangle-left",
     "same": "square",
     "open": "circle",
-    "few_mentions": "circle-open",
-    "few_repeats": "circle-open",
+    "few_mentions": "x",
+    "few_repeats": "x",
 }
 STEPS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # how far a range may reach: few, so that figures can be held together
 _ROW = 36  # pixels
@@ -96,7 +96,7 @@ def forest(rows: Sequence[ForestRow], axis_title: str, to: float | None = None) 
     )
     category_axis(figure, [row.label for row in rows])
     ends = 100 * (reach(rows) if to is None else to)
-    figure.update_xaxes(title_text=escape(axis_title), range=[-ends, ends], zeroline=True, zerolinewidth=2)
+    figure.update_xaxes(title_text=title(axis_title), range=[-ends, ends], zeroline=True, zerolinewidth=2)
     add_notes(figure, [(row.note, row.support) for row in rows])
     return figure
 

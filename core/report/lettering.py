@@ -1,9 +1,11 @@
 """How a name from a user's file gets into a figure: as it is typed, whatever it holds."""
 
+import re
 import unicodedata
 
 _LONGEST = 40  # characters of a name
 _TICK_COLUMNS = 20
+_TITLE_COLUMNS = 46  # at 420 pixels
 _READ_BY_PLOTLY = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"})
 
 
@@ -28,6 +30,16 @@ def tick(label: str) -> str:
         lines[-1] += character
         room -= _width(character)
     return "<br>".join(escape(line) for line in lines)
+
+
+def title(text: str) -> str:
+    """`escape` for an axis' title, in lines that a narrow figure has room for: broken at blanks, Chinese anywhere."""
+    lines = [""]
+    for part in re.findall(r"\S*\s*", text) if columns(text) == len(_cut(text)) else text:
+        if lines[-1] and sum(map(_width, lines[-1] + part.rstrip())) > _TITLE_COLUMNS:
+            lines.append("")
+        lines[-1] += part
+    return "<br>".join(escape(line.rstrip()) for line in lines)
 
 
 def columns(name: str) -> int:

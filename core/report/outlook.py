@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from core.report.canvas import GREY, blank
 from core.report.figures import PALETTE, category_axis, rows_height
 from core.report.forest import STEPS, add_notes
-from core.report.lettering import escape, shown
+from core.report.lettering import shown, title
 from core.scores import Interval
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def outlook(rows: Sequence[OutlookRow], axis_title: str, words: tuple[str, str, 
         name=real,
     )
     category_axis(figure, [row.label for row in rows])
-    figure.update_xaxes(title_text=escape(axis_title), range=[-ends, ends], zeroline=True, zerolinewidth=2)
+    figure.update_xaxes(title_text=title(axis_title), range=[-ends, ends], zeroline=True, zerolinewidth=2)
     add_notes(figure, [(row.note, row.support) for row in rows])
     return figure
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Point = tuple[float, float]  # recall, precision; 0..1
 _WIDE, _HIGH = 310, 360  # pixels of the plot on a narrow screen: names must find room there
 _LETTER, _LINE = 7, 15  # pixels of a letter and of a line of text
+_SYMBOLS = ("square", "circle")  # of the two groups: not by colour alone
 _DOT, _LARGE = 9, 15  # pixels of a dot, and of that of all labels together
 _SIDES = ("middle right", "middle left", "top center", "bottom center")  # of a dot, where its name may stand
 _STEPS = (20, 10, 5, 2, 1)  # per cent between lines of equal F1: the first of which enough cross the window
@@ -100,7 +101,7 @@ def _mean(points: Sequence[Point]) -> Point:
 
 
 def plane(found: Sequence[Place], key: Key, close: bool = False) -> "Figure":
-    """Hollow dots for the first group, filled ones for the second; lines of equal F1 behind them.
+    """Squares for the first group, discs for the second; lines of equal F1 behind them.
 
     `close`: only as much of the plane as the dots need.
     """
@@ -196,7 +197,7 @@ def _add_repeats(figure: "Figure", points: Sequence[Point], colour: str, side: i
         x=[100 * recall for recall, _ in points],
         y=[100 * precision for _, precision in points],
         mode="markers",
-        marker={"color": colour, "size": 5, "opacity": 0.7, "symbol": ("circle-open", "circle")[side]},
+        marker={"color": colour, "size": 5, "opacity": 0.7, "symbol": _SYMBOLS[side]},
         hoverinfo="skip",
         showlegend=False,
     )
@@ -212,9 +213,9 @@ def _add_dots(figure: "Figure", found: Sequence[Place], side: int, key: Key, nam
         name=shown(key.titles[side]),
         marker={
             "color": [GREY if place.faint else key.colours[side] for place in found],
-            "symbol": ("circle-open", "circle")[side],
+            "symbol": _SYMBOLS[side],
             "size": [_LARGE if place.whole else _DOT for place in found],
-            "line": {"width": 2 - side},
+            "line": {"width": 0},
         },
         text=[shown(place.label) if at in names else "" for at, place in enumerate(found)],
         textposition=[names.get(at, _SIDES[0]) for at in range(len(found))],

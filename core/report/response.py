@@ -96,7 +96,7 @@ def surface(
         )
     figure.add_scatter(
         x=[one for one, _ in tried], y=[other for _, other in tried], mode="markers",
-        marker={"symbol": "circle-open", "size": 8, "color": GREY, "line": {"width": 2}}, name=shown(words["tried"]),
+        marker={"size": 8, "color": GREY, "line": {"width": 1, "color": "white"}}, name=shown(words["tried"]),
         hoverinfo="skip",
     )  # fmt: skip
     figure.add_scatter(

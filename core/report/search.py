@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 Kind = Literal["finished", "best", "unfinished"]
-_SYMBOLS: Mapping[Kind, str] = {"finished": "circle", "best": "star", "unfinished": "circle-open"}  # without colour too
+_SYMBOLS: Mapping[Kind, str] = {"finished": "circle", "best": "star", "unfinished": "x"}  # without colour too
 _SIZES: Mapping[Kind, int] = {"finished": 9, "best": 15, "unfinished": 9}
 _COLOUR = PALETTE[0]
 

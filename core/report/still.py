@@ -1,4 +1,4 @@
-"""Figures to take along: as PNG, drawn by a browser on this machine where there is one, and their numbers as CSV."""
+"""Figures to take along: as PNG, drawn by a browser on this machine where there is one, as CSV, and in words."""
 
 import html
 import json
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+MOST_TOLD = 30  # marks of a figure in words
 _WIDTH, _SCALE = 900, 2  # pixels, and how many of the picture's each of them gets
 
 
@@ -40,6 +41,26 @@ def numbers(figure: "Figure") -> bytes:
     ticks = {axis: _ticks(drawn["layout"].get(f"{axis}axis", {})) for axis in "xy"}
     rows = [row for trace in drawn["data"] for row in _rows(trace, ticks)]
     return spreadsheet_csv(["series", "x", "y", "value", "note"], rows)
+
+
+def in_words(figure: "Figure", title: str) -> str:
+    """A figure for who doesn't see it: its title, and what is told when one points at its marks.
+
+    Of a series with more marks than MOST_TOLD, or one beyond as many, the first and the last alone: nobody hears
+    out a curve.
+    """
+    told: list[str] = []
+    for trace in json.loads(str(figure.to_json()))["data"]:
+        notes = [note for note in _flat(trace.get("hovertext")) if note]
+        if len(told) + len(notes) > MOST_TOLD and len(notes) > 2:
+            notes = [notes[0], notes[-1]]
+        told += [_plain(note.replace("<br>", ", ")) for note in notes]
+    return f"{title}. {'; '.join(told)}." if told else title
+
+
+def _flat(notes: Any) -> list[str]:
+    """Texts of the marks, one for all of them, or rows of texts: those of a map's cells."""
+    return [notes] if isinstance(notes, str) else [text for note in notes or () for text in _flat(note or "")]
 
 
 def _ticks(axis: Mapping[str, Any]) -> Mapping[Any, str]:

@@ -1,5 +1,6 @@
 """Figures of trust: confidence against what is right, what a threshold keeps, and what noise and other names cost."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _HEIGHT = 280  # pixels
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross")  # not by colour alone
+_DASHES = (("solid", "dot"), ("longdash", "dashdot"))  # of a mix: precision, recall
 _PER_CENT: Mapping[str, Any] = {"range": [-2, 102], "tick0": 0, "dtick": 25, "ticksuffix": "%", "tickmode": "linear"}
 _ROW = 30  # pixels
 
@@ -74,15 +76,17 @@ def reliability(found: Mapping[str, Reliability], colours: Mapping[str, str], wo
 def thresholds(
     found: Mapping[str, Thresholds], at: float, colours: Mapping[str, str], words: Mapping[str, str]
 ) -> "Figure":
-    """Precision (solid) and recall (dotted) over the threshold (0..1), means with the lowest and highest run as a band.
+    """Precision (solid) and recall (dotted; of a second mix: dashes and both) over the threshold (0..1), means with the
+    lowest and highest run as a band.
 
     `at`: the one that is looked at, a line; `words`: threshold, precision, recall.
     """
     titles = {(mix, rate): f"{shown(mix)}: {escape(words[rate])}" for mix in found for rate in ("precision", "recall")}
     figure = blank(_HEIGHT, [f"{mix}: {words[rate]}" for mix, rate in titles])
-    for mix, one in found.items():
+    for number, (mix, one) in enumerate(found.items()):
         x = [100 * value for value in one.at.tolist()]
-        for rate, band, dash in (("precision", one.precision, "solid"), ("recall", one.recall, "dot")):
+        solid, dotted = _DASHES[number % len(_DASHES)]
+        for rate, band, dash in (("precision", one.precision, solid), ("recall", one.recall, dotted)):
             _add_band(figure, x, band, colours[mix])
             figure.add_scatter(
                 x=x,
@@ -93,6 +97,8 @@ def thresholds(
                 hovertext=[
                     f"{titles[mix, rate]}<br>{escape(words['threshold'])} {place:.0f} %<br>{100 * mean:.1f} % "
                     f"[{100 * low:.1f}, {100 * high:.1f}]"
+                    if not math.isnan(mean)
+                    else ""
                     for place, mean, low, high in zip(x, band.mean, band.low, band.high, strict=True)
                 ],
                 hoverinfo="text",
@@ -131,7 +137,7 @@ def _percents(rates: np.ndarray) -> list[float | None]:
 
 
 def robustness(rows: Sequence[Borne], words: Mapping[str, str]) -> "Figure":
-    """Recall on the clean rows (filled) and on each changed copy (hollow), joined by a line, 0 to 100 %.
+    """Recall on the clean rows (a disc) and on each changed copy (other shapes), joined by a line, 0 to 100 %.
 
     `words`: recall, clean, and the title of each copy under its name, in the order of the legend.
     """
@@ -145,7 +151,7 @@ def robustness(rows: Sequence[Borne], words: Mapping[str, str]) -> "Figure":
                 x=[min(ends), max(ends)], y=[at, at], mode="lines", line=line, hoverinfo="skip", showlegend=False
             )
     for number, name in enumerate(("clean", *names)):
-        _add_dots(figure, rows, words, name, "circle" if not number else f"{_SYMBOLS[number % len(_SYMBOLS)]}-open")
+        _add_dots(figure, rows, words, name, _SYMBOLS[number % len(_SYMBOLS)])
     figure.update_yaxes(
         tickvals=list(range(len(rows))),
         ticktext=[f"<b>{tick(row.label)}</b>" if row.heading else tick(row.label) for row in rows],
@@ -161,7 +167,7 @@ def _add_dots(figure: "Figure", rows: Sequence[Borne], words: Mapping[str, str],
     """The recall of every row on the clean rows or on one copy; the legend's own dot is grey."""
     values = [row.clean if name == "clean" else row.changed.get(name) for row in rows]
     found = [(at, row, value) for at, (row, value) in enumerate(zip(rows, values, strict=True)) if value is not None]
-    title, edge = escape(words[name]), {"line": {"width": 2 if name != "clean" else 0}}
+    title, edge = escape(words[name]), {"line": {"width": 0}}
     figure.add_scatter(
         x=[100 * value for _, _, value in found],
         y=[at for at, _, _ in found],
