@@ -18,8 +18,10 @@ import numpy as np
 from core import corpus as corpora
 from core.contrast import gold_only
 from core.errors import CoreError
+from core.evaluation.comparison import compare, measure
 from core.evaluation.logme import logme
-from core.groups import Group, groups
+from core.evaluation.verdicts import Judged, judge
+from core.groups import Group, counts_of, evaluated, groups
 from core.jobs.folder import Run
 from core.launch import Plan, launch, plan_launch, standing
 from core.mix import GOLD, Mix, Part
@@ -135,6 +137,38 @@ def plans(
         mine = replace(project, recipe=recipe)
         found.append((mine, plan_launch(workspace, mine, stage, mixes, seeds)))
     return found
+
+
+@dataclass(frozen=True)
+class Way:
+    """What came of a case. `scores`: F1 of each repeat (0..1). *Shape:* (repeats,); `verdict`: against the target alone,
+    None of that itself, or where it was not trained."""
+
+    case: Case
+    scores: np.ndarray
+    verdict: Judged | None
+
+
+def outcome(workspace: Workspace, project: Project, wanted: Sequence[Case], split: str = "dev") -> list[Way]:
+    """What came of those cases that have finished runs: F1 of all labels, all judged together."""
+    there = groups(workspace, project.slug)
+    found = {case: group for case in wanted if (group := group_for(there, case)) and evaluated(workspace, group, split)}
+    counted = {case: measure(counts_of(workspace, group, split)) for case, group in found.items()}
+    base = next((one for case, one in counted.items() if case.way == "target"), None)
+    others = {} if base is None else {c.name: compare(base, one) for c, one in counted.items() if c.way != "target"}
+    judged = judge({name: replace(pair, labels=()) for name, pair in others.items()})
+    return [
+        Way(case, one.scores["f1"][:, 0], judged[case.name][0] if case.name in judged else None)
+        for case, one in counted.items()
+    ]
+
+
+def agreement(told: Sequence[Way], estimates: Mapping[str, float]) -> dict[str, float | None]:
+    """By way, whether the estimates had the order of the sources right (`ranks_agree`)."""
+    return {
+        way: ranks_agree(estimates, {one.case.source: one.scores.mean() for one in told if one.case.way == way})
+        for way in WAYS[1:]
+    }
 
 
 def group_for(found: Sequence[Group], case: Case) -> Group | None:

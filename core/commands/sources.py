@@ -2,19 +2,28 @@
 
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from core import contrast, elsewhere
+from core import elsewhere
 from core import project as projects
 from core.commands.answer import Answer, Setting, asked_project
 from core.commands.mix import stage_of
 from core.commands.options import command, count, detach
-from core.elsewhere import WAYS, Case, Source, cases, estimate, group_for, plans, ranks_agree, source_of, with_sources
+from core.elsewhere import (
+    WAYS,
+    Case,
+    Source,
+    Way,
+    agreement,
+    cases,
+    estimate,
+    outcome,
+    plans,
+    source_of,
+    with_sources,
+)
 from core.errors import CoreError, message
-from core.evaluation.comparison import compare, measure
-from core.evaluation.verdicts import Judged, judge
-from core.groups import Group, counts_of, groups
+from core.evaluation.verdicts import Judged
 from core.launch import launch
 from core.output import plain, table
 from core.project import Project, with_ingredient
@@ -129,57 +138,39 @@ def _estimate_text(found: list[Source], told: Mapping[str, float], language: str
 
 
 def _told(
-    project: Project, wanted: list[Case], told: Mapping[str, float], data: dict[str, Any], text: str, split: str,
+    project: Project, wanted: list[Case], estimates: Mapping[str, float], data: dict[str, Any], text: str, split: str,
     at: Setting, status: int,
 ) -> Answer:  # fmt: skip
     """Every way against the target alone, and whether the estimate had the order of the sources right."""
-    there = groups(at.workspace, project.slug)
-    by_case = {case: group for case in wanted if (group := group_for(there, case)) is not None and group.finished}
-    base = next((group for case, group in by_case.items() if case.way == "target"), None) or contrast.gold_only(there)
-    scores = {case: _counts_mean(group, split, at) for case, group in by_case.items()}
-    judged = _judged(base, {case: group for case, group in by_case.items() if case.way != "target"}, split, at)
-    agree = {
-        way: ranks_agree(told, {case.source: value[0] for case, value in scores.items() if case.way == way})
-        for way in ("sequential", "joint", "both")
-    }
+    told = outcome(at.workspace, project, wanted, split)
+    agree = agreement(told, estimates)
     ways = [
         {
-            "way": case.way,
-            "source": case.source,
-            "f1": mean,
-            "sd": sd,
-            "repeats": len(by_case[case].finished),
-            "verdict": judged[case.name].verdict if case.name in judged else None,
-            "gain": judged[case.name].difference.value if case.name in judged else None,
-            "interval": judged[case.name].interval if case.name in judged else None,
+            "way": one.case.way,
+            "source": one.case.source,
+            "f1": float(one.scores.mean()),
+            "sd": _sd(one),
+            "repeats": len(one.scores),
+            "verdict": one.verdict.verdict if one.verdict else None,
+            "gain": one.verdict.difference.value if one.verdict else None,
+            "interval": one.verdict.interval if one.verdict else None,
         }
-        for case, (mean, sd) in scores.items()
+        for one in told
     ]
     heads = ("col_way", "col_f1", "col_against_target", "col_repeats")
     rows = [[message(code, {}, at.language) for code in heads]]
-    for case, (mean, sd) in scores.items():
-        cells = [f"{100 * mean:.1f}" + ("" if sd is None else f" ({100 * sd:.1f})")]
-        rows.append([plain(case.name), *cells, _verdict(judged.get(case.name), at), str(len(by_case[case].finished))])
+    for one in told:
+        sd = _sd(one)
+        f1 = f"{100 * one.scores.mean():.1f}" + ("" if sd is None else f" ({100 * sd:.1f})")
+        rows.append([plain(one.case.name), f1, _verdict(one.verdict, at), str(len(one.scores))])
     known = {way: value for way, value in agree.items() if value is not None}
     lines = [message("line_estimate_agrees", {"way": w, "value": f"{v:.2f}"}, at.language) for w, v in known.items()]
-    return Answer(data | {"ways": ways, "rank_correlation": agree}, "\n\n".join(
-        [text, table(rows, right=(1, 2, 3)), *lines]), status)  # fmt: skip
+    parts = [text, table(rows, right=(1, 2, 3)), *lines]
+    return Answer(data | {"ways": ways, "rank_correlation": agree}, "\n\n".join(parts), status)
 
 
-def _counts_mean(group: Group, split: str, at: Setting) -> tuple[float, float | None]:
-    """Mean and standard deviation of F1 over the repeats."""
-    values = measure(counts_of(at.workspace, group, split)).scores["f1"][:, 0]
-    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None
-
-
-def _judged(base: Group | None, others: Mapping[Case, Group], split: str, at: Setting) -> dict[str, Judged]:
-    """F1 of all labels of each way against the target alone, judged together."""
-    if base is None:
-        return {}
-    mine = measure(counts_of(at.workspace, base, split))
-    pairs = {case.name: compare(mine, measure(counts_of(at.workspace, group, split))) for case, group in others.items()}
-    alone = {name: replace(pair, labels=()) for name, pair in pairs.items()}
-    return {name: found[0] for name, found in judge(alone).items()}
+def _sd(one: Way) -> float | None:
+    return float(one.scores.std(ddof=1)) if len(one.scores) > 1 else None
 
 
 def _verdict(found: Judged | None, at: Setting) -> str:
