@@ -141,7 +141,7 @@ def plans(
 
 @dataclass(frozen=True)
 class Way:
-    """What came of a case. `scores`: F1 of each repeat (0..1). *Shape:* (repeats,); `verdict`: against the target alone,
+    """What came of a case. `scores`: F1 of each repeat (0..1). *Shape:* (repeats,); `verdict`: against the target,
     None of that itself, or where it was not trained."""
 
     case: Case

@@ -2,21 +2,35 @@
 
 import streamlit as st
 
+from components.address import choice
 from components.continual import ask, others
 from components.frame import PAGES, enter, need_project, telling
 from components.kept import results
+from components.sources import sources
 from components.words import t
 from core.launch import standing
 
 space = enter("continual")
 st.title(t("Learn on"))
 project = need_project(space)
-st.caption(
-    t(
+VIEWS = {
+    "after": t("One after the other"),
+    "elsewhere": t("Help from elsewhere"),
+}
+SAYS = {
+    "after": t(
         "A model that has learned one project learns another: what it forgets of the first, label by label, and what "
         "keeps it. The project of the sidebar is what is new."
-    )
+    ),
+    "elsewhere": t(
+        "Which other project helps this one: as what the model learns first, as an ingredient, or as both? Each way "
+        "against the target alone, and an estimate before time is spent."
+    ),
+}
+view = choice(
+    st.segmented_control, t("View"), [*VIEWS], key="learn", show=VIEWS.__getitem__, label_visibility="collapsed"
 )
+st.caption(SAYS[view])
 known = others(space, project)
 if standing(space, project).stage is None:
     st.info(t("The data of this project are not read yet."))
@@ -32,5 +46,8 @@ if not known:
     st.page_link(PAGES["data"], label=t("Data"), icon=":material/table_rows:")
     st.stop()
 with telling():
-    ask(space, project, known)
-    results(space, project)
+    if view == "elsewhere":
+        sources(space, project, known)
+    else:
+        ask(space, project, known)
+        results(space, project)
