@@ -157,7 +157,7 @@ def _ways(space: Workspace, project: Project, found: Sequence[Source]) -> list[C
     joined = with_sources(project, found)
     missing = {*joined.ingredients} - {*project.ingredients}
     if missing and {"joint", "both"} & {*chosen}:
-        st.caption(t("{names} become ingredients of this project.", names=", ".join(sorted(missing))))
+        st.caption(t("For that this project gets as ingredients: {names}.", names=", ".join(sorted(missing))))
         if st.button(t("Add them"), key="sources_add", icon=":material/add:"):
             with telling():
                 for name in missing:

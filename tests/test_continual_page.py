@@ -1,0 +1,138 @@
+"""Sequences from the command line and on the page Learn on, with real runs of a tiny model."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import HARBOUR
+
+from core import project as projects
+from core.errors import CoreError
+from core.launch import standing, start_import
+from core.sequence_outcome import enough, outcome
+from core.sequences import keep_of, looked, news, part_of, plan, sequences
+from core.submit import wait
+from core.workspace import Workspace
+
+WAYS = "plain,replay@0.5,joint"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, tiny_model, core) -> dict[str, Any]:
+    """A workspace with two projects that are parts of the sample, the second with another label, and a sequence."""
+    folder = tmp_path_factory.mktemp("learn-on")
+    rows = HARBOUR.read_text(encoding="utf-8").strip().split("\n\n")
+    cuts = {"old": (0, 24), "new": (30, 48)}
+    space = Workspace(folder / "workspace")
+    for name, (start, end) in cuts.items():
+        parts = {"train": rows[start:end], "dev": rows[end : end + 6], "test": rows[end + 6 : end + 6]}
+        for split in ("train", "dev"):
+            text = "\n\n".join(parts[split]) + "\n"
+            text = text.replace("-LOC", "-HARBOUR") if name == "new" else text
+            (folder / f"{name}-{split}.conll").write_text(text, encoding="utf-8")
+        files = ("--train", f"{name}-train.conll", "--dev", f"{name}-dev.conll")
+        done = core("import", "--name", name, *files, "--workspace", space.root, folder=folder)
+        assert done.status == 0, done.stderr
+        made = projects.create(space, name.title(), f"corpus:{name}")
+        train = replace(made.recipe.train, model=str(tiny_model), steps=4, batch_tokens=128, evaluations=1)
+        projects.edit(space, made.slug, lambda p, train=train: replace(p, recipe=replace(p.recipe, train=train)),
+                      {"event": "settings"})  # fmt: skip
+        wait(space, [start_import(space, projects.load(space, made.slug)).id], lambda runs: None)
+    arguments = ("sequence", "old", "new", "--methods", WAYS, "--repeats", 2, "--workspace", space.root)
+    told = core(*arguments, "--json", folder=folder)
+    assert told.status == 0, told.stderr
+    return {"space": space, "told": told.json, "arguments": arguments, "folder": folder}
+
+
+def test_the_command_tells_every_way(place, core):
+    told = place["told"]
+    assert told["steps"] == ["old", "new"] and [one["method"] for one in told["methods"]] == WAYS.split(",")
+    plain, replay, joint = told["methods"]
+    assert np.array(plain["scores"]).shape == (2, 2) and joint["scores"][0] == [None, None]
+    assert (plain["verdict"], replay["verdict"]) == (None, "few_repeats")
+    assert replay["replayed"] == 12 and joint["forgetting"]["mean"] is None
+    assert {label["label"] for label in plain["labels"]} >= {"LOC"}
+    again = core(*place["arguments"], folder=place["folder"])
+    assert again.status == 0 and "HARBOUR" not in again.stdout.split("1: LOC")[0].split("learned > kept")[1]
+    assert "replay@0.5: after, on" in again.stdout
+
+
+def test_it_is_what_the_runs_say_and_grows(place):
+    space = place["space"]
+    [series] = sequences(space, "new")
+    found = {one.method: one for one in outcome(space, series)}
+    assert [*found] == WAYS.split(",") and found["plain"].seeds == (0, 1)
+    for one, told in zip(found.values(), place["told"]["methods"], strict=True):
+        assert one.course.average.mean() == pytest.approx(told["average"]["mean"])
+    lost = found["plain"].course
+    assert lost.forgetting == pytest.approx(lost.scores[:, 0, 0] - lost.scores[:, 1, 0])
+    assert not looked(space, series)
+    best = replace(found["replay@0.5"], course=replace(lost, scores=np.zeros((2, 2, 2))))
+    assert enough([found["plain"], best]).method == "replay@0.5"
+    assert enough([found["plain"]]) is None
+
+
+def test_what_is_new_is_told(place):
+    space = place["space"]
+    parts = [part_of(space, projects.load(space, name)) for name in ("old", "new")]
+    found = news(space, parts)
+    assert "HARBOUR" in found.labels and "LOC" in found.gone and (found.rows, found.known) == (18, 0)
+    assert news(space, [parts[0], parts[0]]).known == 24
+
+
+@pytest.mark.parametrize(
+    ("names", "methods", "code"),
+    [
+        (["new"], ["plain"], "sequence_short"),
+        (["old", "new"], ["nothing"], "keep_unknown"),
+        (["old", "new"], ["plain@0.1"], "keep_unknown"),
+        (["old", "new"], ["replay@2"], "keep_unknown"),
+    ],
+)
+def test_what_can_not_be_is_refused(place, names, methods, code):
+    space = place["space"]
+    with pytest.raises(CoreError) as error:
+        plan(space, [projects.load(space, name) for name in names], methods, [0])
+    assert error.value.code == code
+
+
+def test_rows_that_judge_may_not_be_learned(place):
+    space = place["space"]
+    old = projects.load(space, "old")
+    stage = standing(space, old).stage
+    swapped = part_of(space, old)
+    assert stage is not None
+    from core import sequences as module
+
+    bad = replace(swapped, project="bad", corpora={**swapped.corpora, "train": swapped.corpora["dev"]})
+    with pytest.raises(CoreError) as error:
+        module._seen(space, [swapped, bad])
+    assert error.value.code == "sequence_saw" and error.value.values["rows"] == 6
+
+
+def test_shares_are_part_of_the_name():
+    assert keep_of("replay@0.05").replay == 0.05 and keep_of("replay_ewc@0.5").anchor == keep_of("replay_ewc").anchor
+
+
+def test_the_page_shows_what_is_new_and_what_came_of_it(place, open_page):
+    page = open_page(place["space"].root, "continual", project="new", before="old")
+    assert "18" in page.info[0].value and "HARBOUR" in page.info[0].value and "LOC" in page.info[0].value
+    ways, labels = (frame.value for frame in page.dataframe)
+    assert len(ways) == 3 and "LOC" in set(labels["label"])
+    assert any("earlier data are read" in one.value for one in page.markdown)
+    chinese = open_page(place["space"].root, "continual", project="new", before="old", lang="zh_CN")
+    assert chinese.title[0].value == "持续学习"
+
+
+def test_the_page_of_sources_goes_step_by_step(place, open_page):
+    page = open_page(place["space"].root, "continual", project="new", learn="elsewhere", sources="old")
+    assert [button.label for button in page.button if button.key == "sources_train"] == ["Train them"]
+    assert any("same name" in one.value for one in page.caption)
+
+
+def test_alone_a_project_is_told_what_to_do(tmp_path: Path, open_page, core):
+    core("sample", "bikes", "--workspace", tmp_path / "w", folder=tmp_path)
+    page = open_page(tmp_path / "w", "continual", project="bikes")
+    assert "no other project" in page.info[0].value
