@@ -32,10 +32,6 @@ view = choice(
 )
 st.caption(SAYS[view])
 known = others(space, project)
-if standing(space, project).stage is None:
-    st.info(t("The data of this project are not read yet."))
-    st.page_link(PAGES["data"], label=t("Data"), icon=":material/table_rows:")
-    st.stop()
 if not known:
     st.info(
         t(
@@ -43,6 +39,10 @@ if not known:
             "own, then choose here what comes after what."
         )
     )
+    st.page_link(PAGES["data"], label=t("Data"), icon=":material/table_rows:")
+    st.stop()
+if standing(space, project).stage is None:
+    st.info(t("The data of this project are not read yet."))
     st.page_link(PAGES["data"], label=t("Data"), icon=":material/table_rows:")
     st.stop()
 with telling():
