@@ -152,14 +152,17 @@ class Way:
 def outcome(workspace: Workspace, project: Project, wanted: Sequence[Case], split: str = "dev") -> list[Way]:
     """What came of those cases that have finished runs: F1 of all labels, all judged together."""
     there = groups(workspace, project.slug)
-    found = {case: group for case in wanted if (group := group_for(there, case)) and evaluated(workspace, group, split)}
-    counted = {case: measure(counts_of(workspace, group, split)) for case, group in found.items()}
-    base = next((one for case, one in counted.items() if case.way == "target"), None)
-    others = {} if base is None else {c.name: compare(base, one) for c, one in counted.items() if c.way != "target"}
+    pairs = [(case, group) for case in wanted if (group := group_for(there, case)) is not None]
+    known = {case.name: case for case, group in pairs if evaluated(workspace, group, split)}
+    counted = {case.name: measure(counts_of(workspace, group, split)) for case, group in pairs if case.name in known}
+    base = next((name for name, case in known.items() if case.way == "target"), None)
+    others = (
+        {} if base is None else {name: compare(counted[base], one) for name, one in counted.items() if name != base}
+    )
     judged = judge({name: replace(pair, labels=()) for name, pair in others.items()})
     return [
-        Way(case, one.scores["f1"][:, 0], judged[case.name][0] if case.name in judged else None)
-        for case, one in counted.items()
+        Way(known[name], one.scores["f1"][:, 0], judged[name][0] if name in judged else None)
+        for name, one in counted.items()
     ]
 
 
