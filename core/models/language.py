@@ -114,7 +114,8 @@ def write(model: LanguageModel, base: Path, max_length: int, folder: Path) -> No
     tensors = load_file(str(folder / WEIGHTS))
     tensors |= _beside(base, model.whole.base_model_prefix, tensors.keys())
     save_file(dict(sorted(tensors.items())), str(folder / WEIGHTS), metadata={"format": "pt"})
-    write_tokenizer(base, max_length, folder)
+    mask = loading.tokenizer(base).id_to_token(model.mask) if model.mask >= 0 else None
+    write_tokenizer(base, max_length, folder, mask)
     for path in sorted(base.iterdir()):
         if path.name in TEXT_FILES - _OURS:
             shutil.copyfile(path, folder / path.name)
