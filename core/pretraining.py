@@ -1,12 +1,15 @@
 """Continued pre-training of a recipe's encoder on its text without labels: the run, what it takes, what came of it."""
 
+import shutil
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from core import project as projects
 from core.errors import CoreError
 from core.expected import expected, speed_for
 from core.jobs.folder import Run, json_lines, metrics_file, read_object
+from core.jobs.trash import delete
 from core.known import FILLED, STARTING, Asked, layout_of, pace_of, references
 from core.mix import GOLD
 from core.models.catalogue import Installed, install
@@ -162,3 +165,23 @@ def name_of(workspace: Workspace, run: str) -> str | None:
     if start is None or start.pretraining is None:
         return None
     return ", ".join(role.removeprefix(TEXT) for role in start.corpora)
+
+
+def remove(workspace: Workspace, run: str) -> None:
+    """Move a run to the trash, and take its model out of the workspace. Raises CoreError `pretrain_in_use` where a run
+    or a project begins with it; those of core.jobs.trash."""
+    folder = installed(run, workspace.models)
+    users = in_use(workspace, run)
+    users += [slug for slug in projects.names(workspace) if _begins_with(workspace, slug, run)]
+    if users:
+        raise CoreError("pretrain_in_use", {"run": run, "by": ", ".join(users[:3])}, "hint_pretrain_in_use")
+    delete(workspace.root, [run])
+    if folder is not None:
+        shutil.rmtree(folder)
+
+
+def _begins_with(workspace: Workspace, project: str, run: str) -> bool:
+    try:
+        return projects.load(workspace, project).recipe.train.model == f"run:{run}"
+    except CoreError:
+        return False

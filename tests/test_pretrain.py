@@ -1,6 +1,7 @@
 """Continued pre-training: what it reads, what it learns, how it goes on, and what its model is good for."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
@@ -15,25 +16,31 @@ from conftest import HARBOUR, Done
 from delivered import taken_in
 
 from core import corpus as corpora
+from core import project as projects
 from core.augment import make, params_of, resources
 from core.augment.protocol import Child
 from core.corpus import Corpus
 from core.errors import CoreError
 from core.formats import ReadOptions, read
 from core.formats.containing import containing
+from core.formats.importing import Source
 from core.formats.unlabelled import read as read_text
 from core.jobs.folder import json_lines, metrics_file, write_json
 from core.jobs.trainer import Context
+from core.jobs.trash import delete, restore
 from core.models import loading
 from core.models.catalogue import at_hand, install
 from core.models.masked import MaskedModel
 from core.models.started import start_of
 from core.params import canonical
-from core.pretraining import check, outcome, perplexities
+from core.pretraining import check, outcome, perplexities, remove, runs
+from core.project import Project
 from core.recipe import Data, FileIngredient, Recipe
 from core.runs import Cancelled, RunSpec
 from core.seen import seen, told_or_refused
+from core.sources import Gold, bring
 from core.stage import Stage
+from core.submit import cancel_all
 from core.tasks import task as task_of
 from core.tasks.letters import marks
 from core.training import pretrain
@@ -274,9 +281,8 @@ def test_the_head_is_kept_for_words_that_it_expects(space: Workspace, done: Aske
     _, told = AutoModelForMaskedLM.from_pretrained(str(folder), output_loading_info=True)
     assert not told["missing_keys"] and AutoTokenizer.from_pretrained(str(folder)).mask_token == "[MASK]"
     assert MaskedModel(folder, "it").expected(["Captain", "left", "Oslo", "."], [1], 5)[0]
-    params = params_of("masked_lm", {"model": f"model:{folder.name}", "rate": 0.3})
-    rows = TAGGING.examples(REST.table)
-    method = make("masked_lm", params, replace(resources(rows, "en"), named={"model": folder}))
+    given, rows = {"model": f"model:{folder.name}", "rate": 0.3}, TAGGING.examples(REST.table)
+    method = make("masked_lm", params_of("masked_lm", given), resources("masked_lm", given, rows, "en", space.root))
     born = [method.augment(row, 0, Random(at)) for at, row in enumerate(rows)]
     assert any(isinstance(child, Child) for child in born)
 
@@ -310,20 +316,55 @@ def decoder(folder: Path) -> Path:
     return folder
 
 
-def test_the_command(core: Callable[..., Done], tmp_path: Path, tiny_model):
-    blocks = HARBOUR.read_text().strip().split("\n\n")
-    for name, some in (("train", blocks[:12]), ("dev", blocks[12:24])):
-        (tmp_path / f"{name}.conll").write_text("\n\n".join(some) + "\n")
+@pytest.fixture
+def project(tmp_path: Path, tiny_model) -> tuple[Workspace, Project]:
+    """A project whose text without labels holds a row of its dev."""
+    home, blocks = Workspace.open(tmp_path / "w"), HARBOUR.read_text().strip().split("\n\n")
+    sources, inputs = {}, {}
+    for role, some in (("train", blocks[:12]), ("dev", blocks[12:24])):
+        file = tmp_path / f"{role}.conll"
+        file.write_text("\n\n".join(some) + "\n")
+        sources[role], inputs[role] = Source(file.name), f"file:{home.add_file(file, file.name)}"
     held = " ".join(line.split()[0] for line in blocks[13].splitlines())
     (tmp_path / "more.txt").write_text("\n".join([*plain(), f"She wrote: {held}"]) + "\n")
-    (tmp_path / "r.yaml").write_text(
-        "version: 1\ndata: {train: train.conll, dev: dev.conll}\n"
-        "ingredients: {more: {file: more.txt, options: {unlabelled: true}}}\n"
-        f"train: {{model: '{tiny_model}'}}\n"
-    )
-    at = ("--workspace", tmp_path / "w", "--json")
-    told = core("pretrain", "r.yaml", "--steps", "8", "--learning-rate", "5e-3", *at, folder=tmp_path)
+    part = FileIngredient(str(tmp_path / "more.txt"), options=ReadOptions(unlabelled=True))
+    found = bring(home, "harbour", Gold(sources, inputs), "en")
+
+    def change(project: Project) -> Project:
+        train = replace(project.recipe.train, model=str(tiny_model), steps=2)
+        return replace(project, recipe=replace(project.recipe, ingredients={"more": part}, train=train))
+
+    return home, projects.edit(home, found.slug, change, {"event": "settings"})
+
+
+def test_the_command_and_the_page(here: Callable[..., Done], open_page: Any, project: tuple[Workspace, Project]):
+    home, about = project
+    at = ("--workspace", home.root, "--json")
+    told = here("pretrain", about.slug, "--steps", 8, "--learning-rate", "5e-3", *at)
     assert told.status == 0, told.stderr
     assert told.json["left_out"]["stands"] == 1 and set(told.json["rows"]) == {"gold", "text:more"}
     assert told.json["after"] < told.json["before"]
-    assert Workspace(tmp_path / "w").store.get(told.json["run"]).state == "succeeded"
+    run = told.json["run"]
+    page = open_page(home.root, "models", project=about.slug)
+    assert page.multiselect(key=f"models_pretrain_{about.slug}").value == ["more"]
+    assert any("Left out: 1 rows" in one.value for one in page.markdown)
+    assert page.get("plotly_chart")
+    page.button(key=f"models_pretrain_use_{run}").click().run()
+    assert not page.exception and projects.load(home, about.slug).recipe.train.model == f"run:{run}"
+    with pytest.raises(CoreError) as caught:
+        remove(home, run)
+    assert caught.value.code == "pretrain_in_use"
+    page.number_input(key="models_pretrain_steps").set_value(10).run()
+    page.button(key="models_pretrain_go").click().run()
+    assert not page.exception
+    [second, first] = runs(home, about.slug)
+    assert first.id == run and second.kind == "pretrain"
+    spec = json.loads((home.run_folder(second.id) / "spec.json").read_text())
+    assert spec["inputs"]["model"].removeprefix("model:") == home.result(run)["model"]  # it goes on from the first
+    cancel_all(home, [second.id])
+    projects.edit(home, about.slug, lambda p: replace(p, recipe=about.recipe), {"event": "settings"})
+    delete(home.root, [second.id])
+    remove(home, run)
+    assert not [*home.models.glob("*/start.json")] and not runs(home, about.slug)
+    restore(home.root, [run])
+    assert install(f"run:{run}", home.models, home.root).folder.name == home.result(run)["model"]
