@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from core.corpus import Corpus
 from core.errors import CoreError
@@ -143,6 +142,7 @@ def packed(
 def _running(corpus: Corpus) -> list[str]:
     """The text of each row, words joined where it isn't known."""
     table = corpus.table
+    texts = table.column("text").to_pylist()
     if "tokens" not in table.column_names:
-        return table.column("text").to_pylist()
-    return pc.coalesce(table.column("text"), pc.binary_join(table.column("tokens"), " ")).to_pylist()
+        return texts
+    return [text or " ".join(words) for text, words in zip(texts, table.column("tokens").to_pylist(), strict=True)]
