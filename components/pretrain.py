@@ -91,19 +91,26 @@ def _shown(space: Workspace, project: Project, stage: Stage, run: Run) -> None:
     found = pretraining.outcome(space, run) if run.state == "succeeded" else None
     if found is not None:
         st.markdown(_told(found))
-    points = traces.curves(traces.trace(space.run_folder(run.id)), "steps").loss
-    rates = pretraining.perplexities(space, run)
-    if points and rates:
-        words = {"axis": raw("Step"), "loss": raw("Loss"), "perplexity": raw("Perplexity")}
-        st.plotly_chart(
-            drawn.perplexity(points, rates, words),
-            key=f"models_pretrain_curve_{run.id}", width="stretch", config=_STILL, alt=raw("Loss and perplexity"),
-        )  # fmt: skip
-        st.caption(
-            t("Perplexity: among how many words the model is as good as undecided, in rows it never learns from.")
-        )
+    curve(space, run)
     if found is not None:
         _use(space, project, stage, run, found)
+
+
+def curve(space: Workspace, run: Run) -> None:
+    """Loss and perplexity over the steps, as far as a run has come."""
+    points = traces.curves(traces.trace(space.run_folder(run.id)), "steps").loss
+    rates = pretraining.perplexities(space, run)
+    if not points or not rates:
+        return
+    words = {"axis": raw("Step"), "loss": raw("Loss"), "perplexity": raw("Perplexity")}
+    st.plotly_chart(
+        drawn.perplexity(points, rates, words),
+        key=f"pretrain_curve_{run.id}",
+        width="stretch",
+        config=_STILL,
+        alt=raw("Loss and perplexity"),
+    )
+    st.caption(t("Perplexity: among how many words the model is as good as undecided, in rows it never learns from."))
 
 
 def _told(found: Outcome) -> str:
