@@ -32,7 +32,7 @@ def curve(points: Points, dev: Points, words: Mapping[str, str], starts: Sequenc
 def perplexity(points: Points, rates: Points, words: Mapping[str, str]) -> "Figure":
     """Loss (left) and perplexity (right) of a pre-training. `words`: axis, loss, perplexity."""
     titles = [words["loss"], words["perplexity"]]
-    figure = _axes(words["axis"], *titles, titles)
+    figure = _axes(words["axis"], titles[0], titles[1], titles)
     figure.update_layout(yaxis2={"rangemode": "tozero", "tickmode": "auto", "nticks": 6})
     _add_loss(
         figure, _thin(points, _MOST_POINTS // 2), words, name=escape(titles[0]), line={"color": _LEFT, "width": 2}
