@@ -220,12 +220,9 @@ def test_perplexity_falls_and_the_rest_is_told(space: Workspace, done: Asked, te
 
 
 def test_the_head_that_was_made_learns_alone_first(space: Workspace, tiny_model, text: Corpus):
-    found = asked(space, tiny_model, {"text:more": text}, replace(PARAMS, steps=20))
-    with pytest.raises(Cancelled):  # in the third step
-        pretrain.run(found.context(kind=type("Early", (Stopped,), {"steps": 2})))
     base = install(str(tiny_model), space.models, space.root).folder
     again = asked(space, tiny_model, {"text:more": text}, replace(PARAMS, steps=20, checkpoint_every=2))
-    with pytest.raises(Cancelled):
+    with pytest.raises(Cancelled):  # in the third step; the checkpoint is of the second, which ends the head's tenth
         pretrain.run(again.context(kind=type("Early", (Stopped,), {"steps": 2})))
     from safetensors.torch import load_file
 
