@@ -83,6 +83,7 @@ def kind_words(kind: str) -> str:
         "import": raw("reading files"),
         "augment": raw("building a pool"),
         "train": raw("training"),
+        "pretrain": raw("continued pre-training"),
         "evaluate": raw("looking at test"),
         "robustness": raw("trying noise and other names"),
         "features": raw("hidden states of words"),

@@ -1,8 +1,9 @@
-"""The models that trainings can begin with, as a list to choose from: bundled ones, and trained runs."""
+"""The models that trainings can begin with, as a list to choose from: bundled ones, trained and pre-trained runs."""
 
 from collections.abc import Mapping
 
 from components.words import raw, visible
+from core import pretraining
 from core import project as projects
 from core.groups import launched
 from core.models.catalogue import BUNDLED
@@ -20,6 +21,9 @@ def known_models(space: Workspace) -> Mapping[str, str]:
 
 
 def _words(space: Workspace, run: str) -> str:
+    read = pretraining.name_of(space, run)
+    if read is not None:
+        return raw("run {run}: pre-trained on {texts}", run=run[:8], texts=read)
     for project in projects.names(space):
         found = launched(space, project).get(run)
         if found:

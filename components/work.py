@@ -6,6 +6,7 @@ import streamlit as st
 
 from components.frame import telling
 from components.notices import kind_words
+from components.pretrain import curve
 from components.words import duration, raw, said_raw, t, told, visible
 from core import project as projects
 from core.board import places
@@ -108,5 +109,7 @@ def _one(space: Workspace, run: Run) -> None:
     elif run.state != "succeeded" and st.button(t("Try again"), key="runs_work_again", icon=":material/refresh:"):
         space.resubmit(run.id)
         st.rerun()
+    if run.kind == "pretrain":
+        curve(space, run)
     log = tail(space.run_folder(run.id) / "log.txt", 8192)
     st.code(log or raw("The log is empty."), language=None, wrap_lines=True, height=200)

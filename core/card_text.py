@@ -88,7 +88,15 @@ def _about(card: Card) -> Iterator[str]:
         )
     if card.start is not None:
         line = " after ".join(f"`run:{run}`" for run in (card.start.run, *reversed(card.start.before)))
-        yield f"Its start was itself fine-tuned: {line}."
+        told = card.start.pretraining
+        if told is None:
+            yield f"Its start was itself fine-tuned: {line}."
+        else:
+            yield (
+                f"Its start went on pre-training on text without labels: {line}. It read {told.read:,} rows in "
+                f"{told.steps:,} steps; {told.left_out:,} rows that stand in dev or test, or nearly, were left out. "
+                f"Perplexity of rows kept apart: {told.before:.1f} before, {told.after:.1f} after."
+            )
 
 
 def _mix(card: Card) -> Iterator[str]:

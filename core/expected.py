@@ -58,8 +58,7 @@ def expected(workspace: Workspace, asked: Asked, known: Sequence[Known], sizes: 
     sizes, train, below = sizes or Sizes(), asked.train, below_of(workspace, asked)
     found, like = layout_of(workspace, asked.model), likest(asked, below, known)
     places, each = _places(asked, sizes, like)
-    second = [one.pace.step / one.work for one in like]
-    speed = 1 / statistics.median(second) if second else _table(Machine.here())
+    speed = _speed(like)
     rows = sizes.tokens or places
     step = effort.of_step(found, train, below, places, effort.keeps(found.width, rows)) / speed
     steps = train.steps or (_same_steps(asked, like) if each is None else train.steps_for(each)) or STEPS
@@ -75,6 +74,16 @@ def expected(workspace: Workspace, asked: Asked, known: Sequence[Known], sizes: 
         looks=train.looks(round(places * steps), round(dev)) if dev else train.evaluations or MOST_LOOKS,
         known=len(like),
     )
+
+
+def speed_for(workspace: Workspace, asked: Asked, known: Sequence[Known]) -> float:
+    """Operations a second, by the finished trainings most like one."""
+    return _speed(likest(asked, below_of(workspace, asked), known))
+
+
+def _speed(like: Sequence[Known]) -> float:
+    second = [one.pace.step / one.work for one in like]
+    return 1 / statistics.median(second) if second else _table(Machine.here())
 
 
 def likest(asked: Asked, below: int, known: Sequence[Known]) -> list[Known]:

@@ -50,7 +50,7 @@ def told_of_labeller(
     named = str(part.params["model"])
     folder = workspace.root / located(kept(named) or named)
     start = start_of(folder)
-    if start is None:
+    if start is None or start.pretraining is not None:
         raise CoreError("labels_no_run", {"model": named.partition("/")[2] or named}, "hint_labels_no_run")
     issues: list[Issue] = []
     for one in seen(workspace, folder, ids):

@@ -34,8 +34,9 @@ def refuse_without_room(root: Path, spec: RunSpec) -> None:
 
 def needed(root: Path, spec: RunSpec) -> int:
     """Bytes that a run needs at its most; an estimate, rather too high."""
-    if spec.kind == "train":
-        return _LEAST + _training(root / "models" / spec.inputs["model"].partition(":")[2], spec)
+    if spec.kind in ("train", "pretrain"):
+        base = root / "models" / spec.inputs["model"].partition(":")[2]
+        return _LEAST + (_training(base, spec) if spec.kind == "train" else _pretraining(base))
     inputs = {role: _input_bytes(root, value) for role, value in spec.inputs.items()}
     if spec.kind == "import":
         return _LEAST + _IMPORTED * sum(inputs.values())
@@ -68,6 +69,12 @@ def _training(base: Path, spec: RunSpec) -> int:
     found, below, classes = layout(base), frozen_layers(train, base), 2 * len(spec.params.get("labels", ())) + 1
     trained = split(found, train, below, classes, pooled=True).trained
     return FLOAT * (_STATES * trained + kept(found, train, below, classes, pooled=True))
+
+
+def _pretraining(base: Path) -> int:
+    """Bytes of checkpoints and model of a continued pre-training, which trains all weights. `base`: what it begins
+    with."""
+    return FLOAT * (3 * 3 + 1) * layout(base).weights if (base / "config.json").is_file() else 0
 
 
 def _input_bytes(root: Path, value: str) -> int:

@@ -14,7 +14,7 @@ _KEPT = re.compile(r"((?:file|model):[0-9a-f]{64})(/.*)?", re.DOTALL)
 State = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
 ACTIVE: frozenset[State] = frozenset({"queued", "running"})
 POOL = "pool:"  # roles of ingredients among a run's inputs: pool:NAME
-TEXT = "text:"  # the role of text without labels that a training learns consistency from: text:NAME
+TEXT = "text:"  # the role of text without labels, that consistency or a language is learned from: text:NAME
 PARAM = "param:"  # roles of what a method's params name: param:NAME
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
 MOVES: frozenset[tuple[State | None, State]] = frozenset(  # every change of state there is; queued to queued: moved
@@ -43,6 +43,7 @@ KINDS: Mapping[str, Kind] = {
     "augment": Kind("core.augment.pool:run", "core.augment.pool:AugmentParams", 1),
     "train": Kind("core.training.train:run", "core.training.train:TrainRunParams", 2, "train", True),
     "evaluate": Kind("core.training.train:evaluate", "core.training.train:EvaluateParams", 1, "train", True),
+    "pretrain": Kind("core.training.pretrain:run", "core.training.pretrain:PretrainParams", 1, "train"),
     "robustness": Kind("core.robustness:run", "core.robustness:RobustnessParams", 1, "train"),
     "features": Kind("core.training.features:run", "core.training.features:FeaturesParams", 1, "train"),
     "forecast": Kind("core.forecast.preparing:run", "core.forecast.preparing:ForecastParams", 1, "train"),

@@ -9,13 +9,14 @@ from core.errors import CoreError
 from core.groups import Group, groups, history
 from core.known import asked_of
 from core.models.catalogue import at_hand
+from core.models.started import start_of
 from core.project import names
 from core.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """An installed encoder. `names`: what launches called it; `runs`: trainings that began with it."""
+    """An installed encoder. `names`: what launches called it, and a run's; `runs`: trainings that began with it."""
 
     identity: str
     names: tuple[str, ...]
@@ -61,9 +62,10 @@ def encoders(workspace: Workspace) -> list[Encoder]:
     found: list[Encoder] = []
     for folder in sorted(workspace.models.iterdir()):
         if (folder / "config.json").is_file():
-            uses = called.get(folder.name, [])
+            uses, start = called.get(folder.name, []), start_of(folder)
+            names_of = [*uses, *([] if start is None else [f"run:{start.run}"])]
             size = sum(path.stat().st_size for path in folder.iterdir())
-            found.append(Encoder(folder.name, tuple(dict.fromkeys(uses)), size, len(uses)))
+            found.append(Encoder(folder.name, tuple(dict.fromkeys(names_of)), size, len(uses)))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Models: try a trained run on text, see whether the encoder suits the data, and what is there."""
+"""Models: try a trained run on text, see whether the encoder suits the data, pre-train it on, and what is there."""
 
 import streamlit as st
 
@@ -6,6 +6,7 @@ from components.deliver import deliver
 from components.features import features
 from components.frame import enter, need_project
 from components.models import bundled, hub, installed, suits, trained
+from components.pretrain import pretrain
 from components.trying import try_run
 from components.words import t
 from core import shelf
@@ -23,6 +24,8 @@ st.subheader(t("Does the encoder suit the text?"), anchor=False)
 st.caption(t("The encoder is the pre-trained model that every run of this project begins with."))
 suits(space, project)
 features(space, project)
+st.subheader(t("Continue pre-training"), anchor=False)
+pretrain(space, project)
 st.subheader(t("What is there"), anchor=False)
 st.caption(t("Encoders that come with Peibi"))
 bundled()

@@ -54,6 +54,7 @@ TIERS = (
             "robustness",
             "attack",
             "forecasting",
+            "pretraining",
             "desk",
             "blaming",
             "agreement",

@@ -206,7 +206,7 @@ def test_a_resumed_run_of_another_environment_is_refused(place, monkeypatch):
         run(Context(place["root"], folder, spec, RESOLVED | {"inputs": inputs, "threads": 2}, 2))
     assert caught.value.code == "resume_other_environment"
     with monkeypatch.context() as upgraded:
-        upgraded.setattr("core.training.train.versions", lambda: {**versions(), "torch": "9.9"})
+        upgraded.setattr("core.training.state.versions", lambda: {**versions(), "torch": "9.9"})
         with pytest.raises(CoreError) as caught:
             run(Context(place["root"], folder, spec, RESOLVED | {"inputs": inputs}, 2))
     assert caught.value.code == "resume_other_environment"

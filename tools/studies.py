@@ -31,6 +31,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "solved head, then full": {"head": "solved"},
     "adversarial": {"adversarial": 1.0},
 }
+PRETRAIN = ("--steps", "150", "--batch-tokens", "1024")
 POOLS: Mapping[str, Mapping[str, Any]] = {**CHILDREN, "wikigold": WIKIGOLD}
 ONE_EACH: Mapping[str, Mapping[str, Any]] = {  # what a probe likes best (bench/augment_quality.py), and two controls
     "1x segments shuffled": {"augmenter": "shuffle_segments"},
@@ -56,11 +57,13 @@ DESIGN: Mapping[str, Mapping[str, float]] = {  # eight mixes of 300 gold sentenc
 
 @dataclass(frozen=True)
 class Case:
-    """A recipe of a study. `test`: whether the test split is looked at."""
+    """A recipe of a study. `test`: whether the test split is looked at; `pretrain`: options of `core pretrain`, whose
+    model the recipe then begins with."""
 
     name: str
     recipe: Mapping[str, Any]
     test: bool = False
+    pretrain: Sequence[str] = ()
 
 
 def _wnut(train: Mapping[str, Any], rows: int | None = None) -> dict[str, Any]:
@@ -89,6 +92,13 @@ def _consistent(recipe: Mapping[str, Any], file: Path) -> list[Case]:
     """Gold, and gold with consistency on the whole file that it was drawn from, without its labels. Dev alone."""
     more = {"ingredients": {"more": {"file": str(file), "options": {"unlabelled": True}}}}
     return [Case(name, recipe | more | {"train": recipe["train"] | train}) for name, train in CONSISTENT.items()]
+
+
+def _pretrained(recipe: Mapping[str, Any], texts: Mapping[str, Path]) -> list[Case]:
+    """Gold, and gold from a start that went on pre-training on text without labels. Dev alone."""
+    more = {name: {"file": str(file), "options": {"unlabelled": True}} for name, file in texts.items()}
+    whole = recipe | {"ingredients": more, "train": SHORT | {"seeds": SEEDS}}
+    return [Case("gold only", whole), Case("pre-trained start", whole, pretrain=PRETRAIN)]
 
 
 def _ai(parts: Mapping[str, float]) -> dict[str, Any]:
@@ -128,6 +138,12 @@ STUDIES: Mapping[str, Callable[[], list[Case]]] = {
     "consistency-banking77": lambda: _consistent(
         _banking(SHORT | {"seeds": SEEDS}, 385), DATA / "banking77" / "train.csv"
     ),
+    "pretrain-wnut17": lambda: _pretrained(
+        _wnut({}, 300), {name: DATA / "wnut17" / f"unlabelled_{name}.txt" for name in ("reddit", "stackexchange")}
+    ),
+    "pretrain-crossner-ai": lambda: _pretrained(
+        {"data": crossner("ai")}, {name: Path(crossner(name)["train"]) for name in ("politics", "science")}
+    ),
     "banking77": lambda: [Case("defaults", _banking({"seeds": SEEDS[:3]}), test=True)],
     "weibo": lambda: [Case(name, _weibo(name), test=True) for name in ("all-MiniLM-L6-v2", "multilingual-e5-small")],
     "crossner-ai": lambda: [
@@ -161,12 +177,22 @@ def _file(folder: Path, number: int) -> Path:
 def _run(folder: Path, number: int, study: str, case: Case) -> dict[str, Any]:
     """A recipe is JSON here, which is YAML too."""
     recipe = {"version": 1, "project": f"study-{study}", **case.recipe}
-    _file(folder, number).write_text(json.dumps(recipe, ensure_ascii=False), encoding="utf-8")
-    command = [sys.executable, "-m", "core", "run", str(_file(folder, number)), "--workspace", str(_place), "--json"]
     print(f"== {study}: {case.name}", file=sys.stderr, flush=True)
-    done = subprocess.run([*command, *([] if case.test else ["--no-test"])], stdout=subprocess.PIPE, check=False)
+    _file(folder, number).write_text(json.dumps(recipe, ensure_ascii=False), encoding="utf-8")
+    if case.pretrain:
+        begun = _core("pretrain", _file(folder, number), *case.pretrain)
+        print(json.dumps(begun), file=sys.stderr, flush=True)
+        recipe["train"] = {**recipe["train"], "model": begun["name"]}
+        _file(folder, number).write_text(json.dumps(recipe, ensure_ascii=False), encoding="utf-8")
+    return _core("run", _file(folder, number), *([] if case.test else ["--no-test"]))
+
+
+def _core(command: str, file: Path, *options: str) -> dict[str, Any]:
+    """What a command says of a recipe."""
+    line = [sys.executable, "-m", "core", command, str(file), "--workspace", str(_place), "--json", *options]
+    done = subprocess.run(line, stdout=subprocess.PIPE, check=False)
     if done.returncode:
-        raise SystemExit(f"{case.name}: {done.stdout.decode()}")
+        raise SystemExit(f"{command} {file}: {done.stdout.decode()}")
     return json.loads(done.stdout)
 
 

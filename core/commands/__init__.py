@@ -10,6 +10,7 @@ COMMANDS: Mapping[str, str] = {
     "forecast": "core.commands.forecast:forecast",
     "blame": "core.commands.blame:blame",
     "label-next": "core.commands.label_next:label_next",
+    "pretrain": "core.commands.pretrain:pretrain",
     "train": "core.commands.recipes:train",
     "compare": "core.commands.compare:compare_mixes",
     "settle": "core.commands.settle:settle",

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import NoReturn, get_args
 
 from core.augment import AUGMENTERS
+from core.commands.beginning import add_pretrain
 from core.commands.comparing import add_comparing
 from core.commands.delivering import add_delivering
 from core.commands.options import command, count, numbers, param_option, rule
@@ -55,6 +56,7 @@ def parser() -> ArgumentParser:
     _add_forecast(commands)
     _add_blame(commands)
     _add_label_next(commands)
+    add_pretrain(commands)
     _add_train(commands)
     _add_projects(commands)
     add_comparing(commands)

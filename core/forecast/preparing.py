@@ -27,10 +27,11 @@ from core.tasks.drawing import strata
 from core.tasks.protocol import Pieces, Task
 from core.training.features import fill, kept
 from core.training.feed import Feed, feed, pieces_of
-from core.training.gear import Gear, gear_of, versions
+from core.training.gear import Gear, gear_of
 from core.training.loop import Job, train
 from core.training.methods import ready
 from core.training.settings import TrainParams
+from core.training.state import environment_of
 from core.training.train import TrainRunParams, prepare
 
 _DONE = "done"  # marks a member that is whole
@@ -154,10 +155,9 @@ def _encoder(work: _Work, number: int, pools: Mapping[str, Corpus], ctx: Any) ->
     labels, outside = work.params.labels, work.params.mask_outside
     prepared = prepare(pools, TrainRunParams(number, labels, mix, settings, outside), work.base, ctx.root / "cache")
     read = feed(prepared.encoded.pieces, network.whole, network.frozen, work.base, gear, ctx.check_cancelled)
-    environment = {k: ctx.resolved[k] for k in ("device", "precision", "threads")} | {"versions": dict(versions())}
     job = Job(
         work.task, prepared.encoded, read, settings, prepared.steps, frozenset({prepared.steps}), number, len(classes),
-        lambda: (0.0, _nothing), environment, began,
+        lambda: (0.0, _nothing), environment_of(ctx.resolved), began,
     )  # fmt: skip
     train(ctx, network, job, gear)
     return network.merged()

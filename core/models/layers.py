@@ -90,6 +90,23 @@ def upper(model: Any, number: int, wanted: Wanted) -> "torch.nn.Module":
     return rest
 
 
+def head_alone(model: Any) -> "torch.nn.Module":
+    """The network without its encoder: called with `inputs_embeds`, the last states, gives what its head makes of them.
+    Shares its weights."""
+    import torch
+    from transformers.modeling_outputs import BaseModelOutput
+
+    class Read(torch.nn.Module):
+        """In the place of the encoder: what comes in are its states already."""
+
+        def forward(self, *args: Any, inputs_embeds: Any = None, **kwargs: Any) -> Any:
+            return BaseModelOutput(last_hidden_state=inputs_embeds)
+
+    rest = _shallow(model)
+    setattr(rest, model.base_model_prefix, Read())
+    return rest
+
+
 def _with_layers(base: Any, layers: list[Any]) -> Any:
     import torch
 

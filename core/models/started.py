@@ -1,4 +1,4 @@
-"""A trained run as the start of others: `run:ID` as an installed model, with what it was trained on.
+"""A run as the start of others, trained or pre-trained: `run:ID` as an installed model, with what it has read.
 
 Its folder is one like any other (the head included, which is kept where the classes are the same), and `start.json`
 beside it says which run it comes from and, as 64-bit marks, which texts that run and those before it have learned from.
@@ -7,23 +7,27 @@ So what a start has seen can be told when run and corpora are long gone, or on a
 
 import base64
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from core import corpus as corpora
+from core.corpus import Corpus
 from core.errors import CoreError
-from core.models.checks import check_folder, check_safetensors, manifest_of, sha256_of
+from core.models.checks import check_folder, check_safetensors, manifest_of, model_files, sha256_of
+from core.models.language import WEIGHTS
 from core.models.loading import OVERLAY, ModelMeta, load_trained
 from core.models.whole import write as write_whole
 from core.params import CLOSED, build
@@ -38,8 +42,22 @@ RunId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 
 
 @dataclass(frozen=True)
+class Pretraining:
+    """What a run of continued pre-training did. `read`: rows that it learned from; `left_out`: rows that stand in dev
+    or test, or nearly; `before`, `after`: perplexity of rows that were kept apart."""
+
+    __pydantic_config__ = CLOSED
+    objective: Literal["masked", "causal"]
+    steps: int
+    read: int
+    left_out: int
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
 class Start:
-    """What is known of a model that is a trained run's."""
+    """What is known of a model that is a trained run's. `labels`: none where it was pre-trained."""
 
     __pydantic_config__ = CLOSED
     run: RunId
@@ -51,6 +69,7 @@ class Start:
     corpora: dict[str, str] = field(default_factory=dict[str, str])  # ids by role: gold, pool:NAME
     before: tuple[RunId, ...] = ()  # the runs that this one goes back to, the first first
     seen: str = ""  # base64 of the marks of all texts that it and those before it learned from, ascending
+    pretraining: Pretraining | None = None  # None: it was trained on labels
 
     @property
     def texts(self) -> np.ndarray:
@@ -108,7 +127,7 @@ def starts(models: Path) -> Iterator[tuple[Path, Start]]:
 def installed(run: str, models: Path) -> Path | None:
     """The folder of a run that is installed already: with the weights it has now, or any where these are gone."""
     folders = {start.weights: folder for folder, start in starts(models) if start.run == run}
-    weights = _model(run, models) / OVERLAY
+    weights = _weights(run, models)
     if not weights.is_file():
         return next(iter(folders.values()), None)
     if not folders:
@@ -132,12 +151,15 @@ def install(run: str, models: Path) -> Path:
     found = installed(run, models)
     if found is not None:
         return found
-    if not (_model(run, models) / OVERLAY).is_file():
+    if not _weights(run, models).is_file():
         raise CoreError("run_without_weights", {"run": run}, "hint_run_without_weights")
     with tempfile.TemporaryDirectory(prefix="run-", suffix=".tmp", dir=models) as draft:
         made = Path(draft) / "model"
         made.mkdir(mode=0o700)
-        (write if "torch" in sys.modules else _in_its_own_process)(run, models, made)
+        if _weights(run, models).name == WEIGHTS:
+            _link(_model(run, models), made)
+        else:
+            (write if "torch" in sys.modules else _in_its_own_process)(run, models, made)
         check_folder(made, f"run:{run}")
         folder = models / manifest_of(made)
         try:
@@ -150,6 +172,21 @@ def install(run: str, models: Path) -> Path:
 
 def _model(run: str, models: Path) -> Path:
     return models.parent / "runs" / run / "model"
+
+
+def _weights(run: str, models: Path) -> Path:
+    """The weights that a run kept: all of them where it was pre-trained, else those that lie over its base's."""
+    folder = _model(run, models)
+    return folder / (WEIGHTS if (folder / FILE).is_file() else OVERLAY)
+
+
+def _link(source: Path, target: Path) -> None:
+    """The files of a whole model under another name too, which takes no room."""
+    for path in model_files(source):
+        try:
+            os.link(path, target / path.name)
+        except OSError:  # a file system without links
+            shutil.copyfile(path, target / path.name)
 
 
 def _in_its_own_process(run: str, models: Path, target: Path) -> None:
@@ -172,8 +209,38 @@ def write(run: str, models: Path, target: Path) -> None:
     if not base.is_dir():
         raise CoreError("model_missing", {"model": meta.base[:16], "known": f"run:{run}"}, "hint_model")
     write_whole(load_trained(folder, base, task.head, task.classes(meta.labels)), meta, base, target)
-    start = start_from(run, models, meta)
-    (target / FILE).write_text(json.dumps(asdict(start), ensure_ascii=False, sort_keys=True), encoding="utf-8")
+    _write(start_from(run, models, meta), target)
+
+
+def _write(start: Start, folder: Path) -> None:
+    data = {key: value for key, value in asdict(start).items() if value is not None}
+    (folder / FILE).write_text(json.dumps(data, ensure_ascii=False, sort_keys=True), encoding="utf-8")
+
+
+def write_pretrained(run: str, base: Path, read: Mapping[str, Corpus], told: Pretraining, folder: Path) -> None:
+    """Write the `start.json` of a run of continued pre-training beside its weights. `base`: the model that it began
+    with; `read`: the rows that it learned from, by role."""
+    before, some = start_of(base), next(iter(read.values())).schema
+    known = [] if before is None else [before.texts]
+    start = Start(
+        run=run,
+        weights=sha256_of(folder / WEIGHTS),
+        base=base.name,
+        task=some.task,
+        language=some.language,
+        labels=(),
+        corpora={role: corpus.id for role, corpus in read.items()},
+        before=() if before is None else (*before.before, before.run),
+        seen=_packed([*known, *(marks(corpus.table) for corpus in read.values())]),
+        pretraining=told,
+    )
+    _write(start, folder)
+
+
+def _packed(texts: Sequence[np.ndarray]) -> str:
+    """Marks of texts, as `seen` has them."""
+    found = np.unique(np.concatenate([np.empty(0, dtype="<u8"), *texts]))
+    return base64.b64encode(found.astype("<u8").tobytes()).decode("ascii")
 
 
 def start_from(run: str, models: Path, meta: ModelMeta) -> Start:
@@ -189,7 +256,6 @@ def start_from(run: str, models: Path, meta: ModelMeta) -> Start:
         if not path.is_file():
             raise CoreError("start_corpus_gone", {"run": run, "corpus": id[:16]}, "hint_start_corpus_gone")
         known.append(marks(corpora.read(path).table))
-    texts = np.unique(np.concatenate([np.empty(0, dtype="<u8"), *known]))
     return Start(
         run=run,
         weights=sha256_of(folder / "model" / OVERLAY),
@@ -199,7 +265,7 @@ def start_from(run: str, models: Path, meta: ModelMeta) -> Start:
         labels=meta.labels,
         corpora=ids,
         before=() if before is None else (*before.before, before.run),
-        seen=base64.b64encode(texts.astype("<u8").tobytes()).decode("ascii"),
+        seen=_packed(known),
     )
 
 

@@ -40,8 +40,9 @@ def write_config(config: Any, folder: Path) -> None:
     path.write_text(json.dumps(kept, ensure_ascii=False, indent=1, sort_keys=True), encoding="utf-8")
 
 
-def write_tokenizer(base: Path, max_length: int, folder: Path) -> None:
-    """The tokeniser of an installed model as it is, and what transformers wants to know of it besides."""
+def write_tokenizer(base: Path, max_length: int, folder: Path, mask: str | None = None) -> None:
+    """The tokeniser of an installed model as it is, and what transformers wants to know of it besides. `mask`: what
+    hides a word, of a model that guesses it."""
     shutil.copyfile(base / "tokenizer.json", folder / "tokenizer.json")
     read = tokenizer(base)
     read.no_truncation()
@@ -50,6 +51,7 @@ def write_tokenizer(base: Path, max_length: int, folder: Path) -> None:
     known = {"pad_token": read.id_to_token(pad_id(base)), "unk_token": read.id_to_token(max(unknown_of(read), 0))}
     if len(around) == 2:
         known |= {"cls_token": around[0], "sep_token": around[1]}
+    known |= {"mask_token": mask}
     if unknown_of(read) < 0:
         del known["unk_token"]
     config = {

@@ -29,6 +29,20 @@ def curve(points: Points, dev: Points, words: Mapping[str, str], starts: Sequenc
     return figure
 
 
+def perplexity(points: Points, rates: Points, words: Mapping[str, str]) -> "Figure":
+    """Loss (left) and perplexity (right) of a pre-training. `words`: axis, loss, perplexity."""
+    titles = [words["loss"], words["perplexity"]]
+    figure = _axes(words["axis"], titles[0], titles[1], titles)
+    figure.update_layout(yaxis2={"rangemode": "tozero", "tickmode": "auto", "nticks": 6})
+    _add_loss(
+        figure, _thin(points, _MOST_POINTS // 2), words, name=escape(titles[0]), line={"color": _LEFT, "width": 2}
+    )
+    hover = [f"{escape(words['axis'])} {_place(at)}<br>{escape(titles[1])} {rate:,.1f}" for at, rate in rates]
+    look = {"mode": "lines+markers", "marker": {"size": 6}, "yaxis": "y2", "line": {"color": _RIGHT, "width": 2}}
+    _add_line(figure, [at for at, _ in rates], [rate for _, rate in rates], hover, name=escape(titles[1]), **look)
+    return figure
+
+
 def curves(runs: Mapping[str, tuple[Points, Points]], words: Mapping[str, str]) -> "Figure":
     """Several runs, (loss, dev F1) each: a colour each, loss a thin line, dev F1 dotted. `words`: as `curve`."""
     figure = _learning_axes(words, list(runs))

@@ -1,6 +1,5 @@
 """The training loop: one file, read from top to bottom."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ from core.models import batching
 from core.models.loading import save_tensors
 from core.runs import RunContext
 from core.tasks.protocol import Encoded, Task
-from core.training import checkpoints
+from core.training import checkpoints, state
 from core.training.adversarial import away, embedded
 from core.training.feed import Feed, Reader
 from core.training.gear import Gear
@@ -25,7 +24,6 @@ from core.training.settings import TrainParams
 if TYPE_CHECKING:
     import torch
 
-KEPT_CHECKPOINTS = 2  # the last, and the one before in case that one is damaged
 KEPT_BEST = 1
 PREDICTIONS = "predictions.arrow"  # of dev, beside the best weights
 
@@ -117,7 +115,7 @@ def train(ctx: RunContext, network: Network, job: Job, gear: Gear) -> Progress:
                 ctx.note(f"ends after step {progress.step}: {progress.stale} looks at dev without a gain")
                 break
         if progress.step % params.checkpoint_every == 0 and progress.step < job.steps:
-            _checkpoint(ctx, network, optimizer, job, progress)
+            state.keep(ctx, network.trained(), optimizer, job.environment, vars(progress))
     if progress.step != progress.best_step:
         _restore_best(ctx, network, progress)
     return progress
@@ -222,9 +220,9 @@ def _clip(network: Network, most: float) -> float:
 def _look_at_dev(ctx: RunContext, network: Network, job: Job, progress: Progress) -> None:
     import torch
 
-    state = torch.get_rng_state()
+    random = torch.get_rng_state()
     score, write_predictions = job.evaluate()
-    torch.set_rng_state(state)
+    torch.set_rng_state(random)
     ctx.metric(step=progress.step, dev=score, s=job.seconds)
     progress.stale += 1
     if score > progress.best_score:  # a later step must be better, not equal
@@ -238,65 +236,11 @@ def _look_at_dev(ctx: RunContext, network: Network, job: Job, progress: Progress
         checkpoints.prune(ctx.folder / "best", KEPT_BEST)
 
 
-def _checkpoint(ctx: RunContext, network: Network, optimizer: Any, job: Job, progress: Progress) -> None:
-    """Weights, optimiser, random state and progress: enough to go on with the same bits."""
-    import torch
-
-    def write(folder: Path) -> None:
-        names = {id(p): name for name, p in network.trained().items()}
-        moments = {
-            f"{names[id(p)]}|{key}": value for p, state in optimizer.state.items() for key, value in state.items()
-        }
-        save_tensors(dict(network.trained()), folder / "model.safetensors")
-        save_tensors(moments, folder / "optimizer.safetensors")
-        random = {"cpu": torch.get_rng_state()}
-        if torch.cuda.is_available():
-            random["cuda"] = torch.cuda.get_rng_state()
-        save_tensors(random, folder / "random.safetensors")
-        state = {"progress": vars(progress), "environment": dict(job.environment)}
-        (folder / "state.json").write_text(json.dumps(state))
-
-    place = ctx.folder / "checkpoints"
-    checkpoints.save(place, progress.step, write, ctx.point)
-    checkpoints.prune(place, KEPT_CHECKPOINTS)
-
-
 def _resume(ctx: RunContext, network: Network, optimizer: Any, job: Job) -> Progress:
-    """Load the newest verified checkpoint, if there is one."""
-    import torch
-    from safetensors.torch import load_file
-
-    found = checkpoints.newest(
-        ctx.folder / "checkpoints", skipped=lambda path, reason: ctx.note(f"checkpoint {path.name} not used: {reason}")
-    )
-    if found is None:
-        return Progress()
-    folder, step = found
-    state = json.loads((folder / "state.json").read_text())
-    if state["environment"] != dict(job.environment):
-        raise CoreError("resume_other_environment", {"step": step}, "hint_fresh")
-    parameters = network.trained()
-    _lay(parameters, folder / "model.safetensors")
-    for key, tensor in load_file(str(folder / "optimizer.safetensors")).items():
-        name, _, moment = key.rpartition("|")
-        optimizer.state[parameters[name]][moment] = tensor.to(parameters[name].device)
-    random = load_file(str(folder / "random.safetensors"))
-    torch.set_rng_state(random["cpu"])
-    if "cuda" in random:
-        torch.cuda.set_rng_state(random["cuda"])
-    ctx.note(f"resumed from step {step}")
-    return Progress(**state["progress"])
+    """Where the newest verified checkpoint stands, with its weights laid; the beginning where there is none."""
+    found = state.resume(ctx, network.trained(), optimizer, job.environment)
+    return Progress() if found is None else Progress(**found)
 
 
 def _restore_best(ctx: RunContext, network: Network, progress: Progress) -> None:
-    _lay(network.trained(), best_of(ctx, progress) / "model.safetensors")
-
-
-def _lay(parameters: Mapping[str, Any], file: Path) -> None:
-    """Give weights the values of a file."""
-    import torch
-    from safetensors.torch import load_file
-
-    with torch.no_grad():
-        for name, tensor in load_file(str(file)).items():
-            parameters[name].copy_(tensor)
+    state.lay(network.trained(), best_of(ctx, progress) / "model.safetensors")

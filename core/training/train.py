@@ -28,6 +28,7 @@ from core.training.gear import Gear, gear_of, versions
 from core.training.loop import PREDICTIONS, Job, Progress, best_of, train
 from core.training.methods import Network, counted, frozen_layers, ready, solve_head
 from core.training.settings import TrainParams
+from core.training.state import environment_of
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,10 @@ def run(ctx: RunContext) -> None:
         return dev_f1(task, dev, guessed.values, params.labels), lambda path: predictions.write(path, dev, guessed)
 
     looks = settings.looks(_learned(prepared, settings), len(dev_pieces.ids))
-    environment = {k: ctx.resolved[k] for k in ("device", "precision", "threads")} | {"versions": dict(versions())}
     job = Job(
         task, prepared.encoded, train_feed, settings, prepared.steps, settings.evaluation_steps(prepared.steps, looks),
-        params.seed, len(classes), evaluate, environment, began, _lessons(ctx, task, params, prepared.steps, base),
+        params.seed, len(classes), evaluate, environment_of(ctx.resolved), began,
+        _lessons(ctx, task, params, prepared.steps, base),
     )  # fmt: skip
     first_batch.keep(ctx.folder, lambda: _first_batch(prepared, params, classes, base))
     _tell_sizes(ctx, job, dev_pieces, looks)
