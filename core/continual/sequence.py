@@ -45,6 +45,7 @@ from core.training.gear import versions
 from core.training.loop import Job, Lesson, train
 from core.training.methods import Network, solve_head
 from core.training.predictions import Predictions, predict
+from core.training.state import environment_of
 from core.training.train import dev_f1
 
 _DONE = "step.json"
@@ -83,8 +84,8 @@ def _shared(chain: Chain, at: int) -> Path | None:
     if at or chain.params.keep.joint or START in ctx.spec.inputs:
         return None
     settings = canonical(replace(chain.params, keep=Keep()))
-    gear = {name: ctx.resolved[name] for name in ("device", "precision", "threads")}
-    return ctx.root / "cache" / "first-steps" / digest([dict(ctx.spec.inputs), settings, gear, dict(versions())])[:24]
+    about = [dict(ctx.spec.inputs), settings, environment_of(ctx.resolved)]
+    return ctx.root / "cache" / "first-steps" / digest(about)[:24]
 
 
 def _fetched(chain: Chain, at: int) -> bool:
@@ -167,11 +168,9 @@ def _job(chain: Chain, at: int, network: Network, rows: Encoded, read: Feed, ste
 
     learns = int(rows.lengths.sum()) * steps // batching.count(rows.lengths, settings.batch_tokens)
     looks = settings.evaluation_steps(steps, settings.looks(learns, len(pieces.ids)))
-    environment = {k: chain.ctx.resolved[k] for k in ("device", "precision", "threads")}
-    environment |= {"versions": dict(versions())}
     return Job(
         task, _taught(chain, at, rows), read, settings, steps, looks, chain.params.seed + _SEEDS * at,
-        len(chain.classes(at)), evaluate, environment, lessons=_lessons(chain, at),
+        len(chain.classes(at)), evaluate, environment_of(chain.ctx.resolved), lessons=_lessons(chain, at),
     )  # fmt: skip
 
 
