@@ -61,6 +61,7 @@ TIERS = (
             "without",
             "label_next",
             "gold_curve",
+            "shots",
             "repeats",
             "settle",
             "tunable",

@@ -13,19 +13,17 @@ from test_training import RESOLVED
 
 from core import corpus as corpora
 from core.corpus import Corpus
-from core.errors import CoreError
 from core.formats import ReadOptions, read
 from core.jobs.folder import last_metrics
 from core.jobs.trainer import Context
 from core.mix import Mix
-from core.models import loading, nearness, shapes, whole
+from core.models import loading, nearness, shapes
 from core.models.catalogue import install
-from core.models.trained import TrainedModel
 from core.params import canonical
 from core.runs import RunSpec
 from core.tasks import task
-from core.training import contrastive, predictions, sense
-from core.training.heads import described, groups_of
+from core.training import predictions, sense
+from core.training.heads import groups_of
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams, run, with_model
 
@@ -148,4 +146,6 @@ def test_contrastive_tuning_tells_apart_what_the_encoder_did_not(place):
     assert len(losses) == 40 and np.mean(losses[-5:]) < np.mean(losses[:5])
     assert score(after) > score(before) + 0.1
     again = trained(place, "tuned-again", "classification", method="contrastive", steps=40, learning_rate=2e-3)
-    assert (again / "model" / "trained.safetensors").read_bytes() == (after / "model" / "trained.safetensors").read_bytes()
+    assert (again / "model" / "trained.safetensors").read_bytes() == (
+        after / "model" / "trained.safetensors"
+    ).read_bytes()

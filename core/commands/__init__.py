@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "transfer": "core.commands.transfer:transfer",
     "report": "core.commands.report:report",
     "curve": "core.commands.gold_curve:curve",
+    "shots": "core.commands.shots:shots",
     "projects": "core.commands.compare:list_projects",
     "sample": "core.commands.compare:sample",
     "score": "core.commands.models:score_file",

@@ -19,7 +19,7 @@ from core.models.shapes import shape_in
 from core.params import CLOSED, build
 from core.runs import POOL, TEXT, RunContext
 from core.tasks import task as task_of
-from core.tasks.drawing import drawn_rows, mixed
+from core.tasks.drawing import drawn_rows, few_of, mixed
 from core.tasks.protocol import Encoded, Pieces, Task
 from core.training import first_batch, predictions, sense
 from core.training.consistency import Text, text_of
@@ -66,8 +66,9 @@ def prepare(pools: Mapping[str, Corpus], params: TrainRunParams, model: Path, ca
     where sub-tokens of pools are kept."""
     gold = pools[GOLD]
     task = task_of(gold.schema.task)
-    rows = plan(params.mix, {name: len(pool) for name, pool in pools.items()})
     seed = params.mix.seed + params.seed if params.mix.draw_per_seed else params.mix.seed
+    pools = few_of(task, pools, params.mix, seed)
+    rows = plan(params.mix, {name: len(pool) for name, pool in pools.items()})
     picked = drawn_rows(task, pools, rows, seed)
     drawn = mixed(task, pools, picked, params.mask_outside)
     length = params.train.max_length
