@@ -9,10 +9,12 @@ other dropout (Gao et al. 2021, SimCSE, https://arxiv.org/abs/2104.08821). The h
 heads) where SetFit's is a logistic regression; it is made anew at every look at dev.
 """
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.models import batching
 from core.tasks.protocol import IGNORED
 
 if TYPE_CHECKING:
@@ -21,19 +23,34 @@ if TYPE_CHECKING:
 TEMPERATURE = 0.1  # of cosines
 
 
-def epoch(targets: np.ndarray, batches: int, seed: int, number: int) -> list[np.ndarray]:
+def epoch(targets: np.ndarray, lengths: np.ndarray, budget: int, seed: int, number: int) -> list[np.ndarray]:
     """The batches of one pass, as row positions: each row once, beside another of its class, and the odd one of a class
-    beside one that was there before. *Shape:* targets (rows,), int64; at least one batch, of two pairs where there are
-    as many."""
+    beside one that was there before. Pairs of like length stand together, under a budget of sub-tokens.
+
+    *Shapes:* targets, lengths (rows,), int64. At least one batch, and no pair alone while there is another.
+    """
     rng = np.random.default_rng([seed, number])
-    pairs: list[tuple[int, int]] = []
+    found = [np.empty((0, 2), dtype=np.int64)]
     for one in np.unique(targets[targets != IGNORED]).tolist():
         rows = rng.permutation(np.flatnonzero(targets == one))
-        odd = [rows[0]] if len(rows) % 2 else []
-        pairs += np.concatenate([rows, np.array(odd, dtype=rows.dtype)]).reshape(-1, 2).tolist()
-    order = rng.permutation(np.array(pairs, dtype=np.int64).reshape(-1, 2))
-    parts = np.array_split(order, max(1, min(batches, len(order) // 2)))
-    return [part.ravel() for part in parts if len(part)]
+        found.append(np.concatenate([rows, rows[: len(rows) % 2]]).reshape(-1, 2))
+    pairs = rng.permutation(np.concatenate(found))
+    longest = lengths[pairs].max(axis=1)
+    order = pairs[np.argsort(longest, kind="stable")]
+    edges = _no_single(batching.cuts(np.sort(longest), budget // 2))
+    batches = [order[start:end].ravel() for start, end in pairwise(edges)]
+    return [batches[at] for at in rng.permutation(len(batches))]
+
+
+def _no_single(edges: list[int]) -> list[int]:
+    """The cuts without those that leave a single pair between them, which would have nothing to be told from."""
+    kept = edges[:1]
+    for edge in edges[1:-1]:
+        if edge - kept[-1] > 1:
+            kept.append(edge)
+    if len(kept) > 1 and edges[-1] - kept[-1] < 2:
+        kept.pop()
+    return [*kept, *edges[1:][-1:]]
 
 
 def loss(embeddings: "torch.Tensor", targets: np.ndarray) -> "torch.Tensor":

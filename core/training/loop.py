@@ -55,7 +55,7 @@ class Job:
         lengths, budget = self.train.lengths, self.params.batch_tokens
         if self.params.method != "contrastive":
             return batching.epoch(lengths, budget, self.seed, number)
-        return contrastive.epoch(self.train.targets, batching.count(lengths, budget), self.seed, number)
+        return contrastive.epoch(self.train.targets, lengths, budget, self.seed, number)
 
     @property
     def seconds(self) -> float:

@@ -46,6 +46,8 @@ def applies(train: TrainParams, name: str) -> bool:
         return False  # they are frozen with the layers above them
     if name == "consistency_weight" and train.consistency is None:
         return False
+    if name == "pooling":
+        return train.method == "contrastive" or train.head in BY_NEARNESS or train.pooling is not None
     if name == "descriptions":
         return train.head == "described"
     return name not in UNUSED[train.method] and not (train.at_once and name in _STEPWISE)
@@ -96,6 +98,8 @@ def tidied(train: TrainParams) -> TrainParams:
     plain = {name: getattr(_PLAIN, name) for name in unused}
     if train.head != "described":
         plain["descriptions"] = _PLAIN.descriptions
+    if train.head in _NO_HEAD[train.method]:
+        plain["head"] = _PLAIN.head
     if train.consistency is None:
         plain["consistency_weight"] = _PLAIN.consistency_weight
     plain.setdefault("learning_rate", None if train.learning_rate == RATES[train.method] else train.learning_rate)
