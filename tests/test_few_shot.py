@@ -25,6 +25,7 @@ from core.models.catalogue import install
 from core.models.trained import TrainedModel
 from core.params import canonical
 from core.runs import RunSpec
+from core.shots import Crossing, Point, best, crossings
 from core.tasks import task
 from core.tasks.shots import few, sampled
 from core.training import contrastive, heads, predictions, sense
@@ -338,3 +339,39 @@ def test_neighbours_are_kept_up_to_a_bound(place, monkeypatch):
     with pytest.raises(CoreError) as error:
         trained(place, "too-many", "classification", method="frozen", head="neighbours")
     assert error.value.code == "support_large" and error.value.values["items"] == 40
+
+
+def _point(method: str, shots: int, f1: float, half: float = 0.02) -> Point:
+    return Point(method, shots, 2.0 * shots, 10, f1, half, (f1 - half, f1 + half))
+
+
+def test_where_two_methods_change_places():
+    points = [
+        *(_point("prototypes", shots, f1) for shots, f1 in ((1, 0.5), (5, 0.6), (10, 0.62))),
+        *(_point("full", shots, f1) for shots, f1 in ((1, 0.1), (5, 0.59), (10, 0.8))),
+        _point("described", 0, 0.55),
+    ]
+    found = crossings(points)
+    assert Crossing("full", "prototypes", 5, 10, False) in found  # at 5 their bands overlap
+    assert Crossing("prototypes", "described", 1, 5, True) in found
+    assert Crossing("full", "described", 1, 5, False) in found and len(found) == 3
+    first, near = best(points, 5)
+    assert first.method == "prototypes" and [one.method for one in near] == ["full"]
+    assert best(points, 1)[0].method == "described" and best(points, 10)[1] == []
+
+
+def test_one_command_trains_draws_of_few_rows_by_several_methods(tiny_model, tmp_path, core):
+    _texts(40, 0, tmp_path)
+    recipe = "version: 1\ntask: classification\nproject: few\ndata: {file: texts-0.csv, split: {dev: 0.5}}\n"
+    recipe += f"train: {{model: {json.dumps(str(tiny_model))}, steps: 2, batch_tokens: 128}}\n"
+    (tmp_path / "few.yaml").write_text(recipe, encoding="utf-8")
+    asked = ("--shots", "1,3", "--draws", "2", "--methods", "described,prototypes")
+    done = core("shots", "few.yaml", *asked, "--json", folder=tmp_path)
+    assert done.status == 0, done.stderr
+    points = {(one["method"], one["shots"]): one for one in done.json["points"]}
+    assert list(points) == [("described", 0), ("prototypes", 1), ("prototypes", 3)]
+    assert [points["prototypes", shots]["rows"] for shots in (1, 3)] == [2, 6]
+    assert points["described", 0]["draws"] == 1 and points["described", 0]["sd"] is None
+    assert all(one["interval"][0] <= one["f1"] <= one["interval"][1] for one in points.values())
+    again = core("shots", "few.yaml", *asked, folder=tmp_path)
+    assert again.status == 0 and "With 3 shots" in again.stdout, again.stdout + again.stderr
