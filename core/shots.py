@@ -20,7 +20,7 @@ from core.mix import GOLD, Mix
 from core.project import Project
 from core.scores import Interval
 from core.stage import Stage
-from core.training.ways import WITHOUT_ROWS, settings_of
+from core.training.ways import WITHOUT_ROWS, method_of, settings_of
 from core.workspace import Workspace
 
 
@@ -92,14 +92,25 @@ def points_of(workspace: Workspace, project: str, wanted: Sequence[Wanted], spli
     """What has predictions for a split, by method and shots."""
     known = {group.id: group for group in groups(workspace, project)}
     return [
-        _point(workspace, known[id], one.method, shots, split)
+        point_of(workspace, known[id], one.method, shots, split)
         for one in wanted
         for shots, id in one.groups.items()
         if id in known and evaluated(workspace, known[id], split)
     ]
 
 
-def _point(workspace: Workspace, group: Group, method: str, shots: int, split: str) -> Point:
+def tried(workspace: Workspace, project: str, like: Group) -> dict[tuple[str, int], Group]:
+    """What was launched for this on the splits of a group, by method and shots, 0 for a method that takes no rows."""
+    found: dict[tuple[str, int], Group] = {}
+    for group in groups(workspace, project):
+        method = method_of(group.train)
+        if group.curve and group.mix.shots is not None and group.corpora == like.corpora and method is not None:
+            found[method, 0 if method in WITHOUT_ROWS else group.mix.shots] = group
+    return dict(sorted(found.items()))
+
+
+def point_of(workspace: Workspace, group: Group, method: str, shots: int, split: str) -> Point:
+    """What a group scores. Raises CoreError `nothing_evaluated`."""
     found: Resampled = resampled(workspace, group, split, shots or None)
     f1, ids = found.runs[:, 0], evaluated(workspace, group, split)
     rows = [workspace.result(id)["rows"][GOLD] for id in ids] if shots else [0]

@@ -265,6 +265,7 @@ def test_settings_that_say_the_same_are_one_training():
     assert sense.settled(replace(plain, pooling="mean", steps=9, learning_rate=0.1, dropout=0.3), TEXTS) == plain
     assert sense.settled(TrainParams(descriptions={"a": "b"}), TAGGING) == TrainParams()
     assert sense.settled(TrainParams(method="contrastive", pooling="first"), TEXTS).pooling == "first"
+    assert len({TrainParams(head="described", descriptions={"a": text}) for text in "bc"}) == 2  # what estimates are by
 
 
 QUICK = {"method": "contrastive", "steps": 40, "learning_rate": 5e-3, "freeze_word_embeddings": False}

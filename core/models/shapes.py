@@ -83,7 +83,7 @@ def shaped(model: Any, wanted: Shape, classes: int) -> Any:
 def unused(model: Any) -> list["torch.nn.Parameter"]:
     """Weights that a network has and nothing reads."""
     pooler = getattr(model.base_model, "pooler", None)
-    return [*pooler.parameters()] if type(pooler).__name__ == "First" else []
+    return [] if pooler is None or type(pooler).__name__ != "First" else [*pooler.parameters()]
 
 
 def head_name(model: Any) -> str:

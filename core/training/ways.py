@@ -20,6 +20,12 @@ METHODS: Mapping[str, Mapping[str, Any]] = {  # settings of a training by what t
 WITHOUT_ROWS = frozenset({"described"})  # methods that look at no labelled row
 
 
+def method_of(train: TrainParams) -> str | None:
+    """What the method of a training is called; None for a mixture that has no name."""
+    named = {(way["method"], way.get("head", TrainParams.head)): name for name, way in METHODS.items()}
+    return named.get((train.method, train.head))
+
+
 def settings_of(train: TrainParams, method: str) -> TrainParams:
     """A project's settings with another method. Raises CoreError `unknown_key`."""
     if method not in METHODS:
