@@ -24,8 +24,9 @@ Pooling = Literal["first", "mean"]
 FAMILIES = ("bert",)  # whose texts can be read as a mean
 _KEY = "peibi_shape"  # in a configuration
 _NEVER = -1e4  # the logit of a class of which nothing was shown
-_LOUD = 1e6  # times which a mean is added to a state, so that nothing is left of the state
-_QUIET = 1e-4  # times which values go through tanh, which is straight there
+_LOUD = 1e9  # times which a mean is added to a state, so that nothing is left of the state
+_TINY = 1e-12  # beside a variance, as in BERT
+_QUIET = 1e-5  # times which values go through tanh, which is straight there
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _mean() -> "torch.nn.Module":
             else:
                 there = _there(attention_mask).to(states.dtype).unsqueeze(-1)
                 mean = (states * there).sum(dim=1) / there.sum(dim=1)
-            return torch.nn.functional.layer_norm(mean, mean.shape[-1:]).unsqueeze(1)
+            return torch.nn.functional.layer_norm(mean, mean.shape[-1:], eps=_TINY).unsqueeze(1)
 
     return Mean()
 

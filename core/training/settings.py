@@ -49,10 +49,8 @@ class TrainParams:
     # neighbours), or by descriptions of the labels; suited: what method and task ask for, see core.training.sense
     pooling: Pooling | None = None  # what the head reads of a text: the pooler over its first state, or the mean of all
     # states; None: what suits the head, see core.training.sense.pooling
-    descriptions: Mapping[str, str] = field(
-        default_factory=dict[str, str], hash=False
-    )  # of labels, of head described; of one that
-    # has none: its name, made readable
+    # of labels, for head described; of one that has none: its name, made readable
+    descriptions: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # each layer learns at so many times the rate of the next
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # None: what the encoder was made with
     class_weights: Literal["none", "balanced"] = "none"  # balanced: by the inverse root of how often a class occurs
