@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from conftest import HARBOUR
 from hypothesis import given
@@ -190,6 +191,22 @@ def test_every_text_stands_beside_another_of_its_class(classes, budget, seed):
     assert (targets[pairs[:, 0]] == targets[pairs[:, 1]]).all()
     assert len(pairs) == sum(-(-int((targets == one).sum()) // 2) for one in set(classes))
     assert len(pairs) == 1 or min(map(len, batches)) >= 4
+
+
+def test_passes_over_pairs_may_have_more_batches_or_fewer(place):
+    """Lengths differ, so how pairs fall into batches does too; every step has one."""
+    lengths = np.random.default_rng(0).integers(4, 40, 40)
+    numbers = {len(contrastive.epoch(np.arange(40) % 2, lengths, 200, 0, at)) for at in range(30)}
+    assert len(numbers) > 1
+    ragged = dict(place) | {"classification": dict(place["classification"])}
+    gold = place["classification"]["gold"]
+    texts = [text + " harbour" * (at % 9) for at, text in enumerate(gold.table.column("text").to_pylist())]
+    at = gold.table.schema.get_field_index("text")
+    ragged["classification"]["gold"] = Corpus(
+        gold.schema, gold.table.set_column(at, "text", pa.array([texts]).flatten())
+    )
+    folder = trained(ragged, "ragged", "classification", method="contrastive", steps=40, batch_tokens=80)
+    assert json.loads((folder / "result.json").read_text())["steps"] == 40
 
 
 def test_the_contrastive_loss_is_that_of_its_paper():

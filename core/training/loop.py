@@ -93,7 +93,7 @@ def train(ctx: RunContext, network: Network, job: Job, gear: Gear) -> Progress:
         ctx.check_cancelled()
         if not order or step % per_epoch == 0:
             order = job.batches(step // per_epoch)
-        rows = order[step % per_epoch]
+        rows = order[step % per_epoch % len(order)]  # passes over pairs differ by a batch: one more is left out
         rate = params.rate(step, job.steps)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["scale"]
