@@ -93,6 +93,7 @@ def _name(one: Setting) -> str:
         "max_repeats": raw("Uses of a sentence, at most"),
         "short": raw("Where a pool is too small"),
         "draw_per_seed": raw("Each repeat draws anew"),
+        "shots": raw("Rows of gold of each label"),
         "model": raw("Encoder"),
         "weights": raw("Weights of the encoder"),
         "method": raw("Method"),

@@ -13,6 +13,7 @@ from components.frame import telling
 from components.labels import label_choice
 from components.pictures import picture
 from components.settle import confirm, settle
+from components.shots import shots
 from components.slices import matched, slices
 from components.trust import trust
 from components.verdicts import metric_words
@@ -26,7 +27,7 @@ from core.report.plane import Key, places, plane
 from core.scores import FEW
 from core.workspace import Workspace
 
-_VIEWS = ("plane", "confusion", "slices", "trust", "worth", "settle", "settings", "cost")
+_VIEWS = ("plane", "confusion", "slices", "trust", "worth", "shots", "settle", "settings", "cost")
 
 
 @st.fragment
@@ -38,6 +39,7 @@ def drawer(space: Workspace, project: Project, chosen: Chosen, other: Group) -> 
         "slices": t("Kinds of mentions"),
         "trust": t("Confidence and noise"),
         "worth": t("Worth in labelled sentences"),
+        "shots": t("Which method with how many rows"),
         "settle": t("More repeats"),
         "settings": t("Settings that differ"),
         "cost": t("Cost"),
@@ -54,6 +56,8 @@ def drawer(space: Workspace, project: Project, chosen: Chosen, other: Group) -> 
             trust(space, project, chosen, other)
         elif view == "worth":
             worth(space, project, chosen, other)
+        elif view == "shots":
+            shots(space, project, chosen)
         elif view == "settle":
             settle(space, project, chosen, other)
             confirm(space, project, chosen, len(chosen.others))

@@ -13,9 +13,9 @@ from core.training import sense
 from core.training.settings import TrainParams
 
 _MORE = (  # in the order in which they are shown
-    *("head", "frozen_layers", "freeze_word_embeddings", "lora_rank", "lora_alpha", "layer_decay"),
+    *("head", "pooling", "frozen_layers", "freeze_word_embeddings", "lora_rank", "lora_alpha", "layer_decay"),
     *("dropout", "weight_decay", "class_weights", "adversarial", "warmup", "clip"),
-    *("evaluations", "patience", "max_length", "checkpoint_every", "consistency", "consistency_weight"),
+    *("evaluations", "patience", "max_length", "checkpoint_every", "consistency", "consistency_weight", "descriptions"),
 )
 _OF_TEXT = ("consistency", "consistency_weight")
 
@@ -59,9 +59,12 @@ def more(slug: str, method: str, texts: Sequence[str]) -> dict[str, object]:
     key, words = key_of(slug), _words()
     model = _model(slug)
     frozen = st.session_state.get(f"{key}_frozen_layers")
-    asked = build(TrainParams, {"method": method, "frozen_layers": frozen}, "train")
-    shown = [name for name in _MORE if name not in _OF_TEXT and sense.applies(asked, name)]
-    return params_form(TrainParams, key, words, shown) | model | _consistency(slug, texts)
+    head = st.session_state.get(f"{key}_head") or TrainParams.head
+    likely = build(TrainParams, {"method": method, "frozen_layers": frozen, "head": head}, "train")
+    shown = [name for name in _MORE if name not in _OF_TEXT and sense.applies(likely, name)]
+    asked = params_form(TrainParams, key, words, shown)
+    given = {name: value for name, value in asked.items() if name != "descriptions" or value}
+    return given | model | _consistency(slug, texts)
 
 
 def _consistency(slug: str, texts: Sequence[str]) -> dict[str, object]:
@@ -123,9 +126,15 @@ def _first_words() -> Mapping[str, FieldWords]:
             t("What is trained"),
             t(
                 "All weights: the usual way, and the best where there is enough data. Low-rank updates (LoRA): small "
-                "additions to each layer. The head alone: the encoder stays as it is, which takes seconds."
+                "additions to each layer. The head alone: the encoder stays as it is, which takes seconds. Pairs: for "
+                "few texts, those of one label are drawn together and others apart, and the head is solved over them."
             ),
-            {"full": t("All weights"), "lora": t("Low-rank"), "frozen": t("Head only")},
+            {
+                "full": t("All weights"),
+                "lora": t("Low-rank"),
+                "frozen": t("Head only"),
+                "contrastive": t("Pairs of texts"),
+            },
         ),
         "learning_rate": FieldWords(
             t("Learning rate"),
@@ -150,9 +159,31 @@ def _network_words() -> Mapping[str, FieldWords]:
             t(
                 "The new layer on top begins at random, or solved: as the best linear answer to what the encoder knows "
                 "already. That costs one pass over the mix. Left to method, task and model, it is random where "
-                "that is enough: where all weights are trained on words, over MiniLM."
+                "that is enough: where all weights are trained on words, over MiniLM. For few rows it compares: with "
+                "the mean of each label's examples (prototypes), with the nearest example, or what the label means in "
+                "words, which takes no labelled row. With the head alone nothing more is learned then."
             ),
-            {"suited": t("As it suits"), "fresh": t("At random"), "solved": t("Solved")},
+            {
+                "suited": t("As it suits"),
+                "fresh": t("At random"),
+                "solved": t("Solved"),
+                "prototypes": t("Prototypes"),
+                "neighbours": t("Nearest example"),
+                "described": t("Descriptions"),
+            },
+        ),
+        "pooling": FieldWords(
+            t("What is read of a text"),
+            t(
+                "Its first state, or the mean of all: what encoders of sentences were made for. Left empty, it is the "
+                "mean where the head compares, else the first."
+            ),
+            {"first": t("The first state"), "mean": t("The mean of all")},
+            unset=t("by the head"),
+        ),
+        "descriptions": FieldWords(
+            t("What labels mean"),
+            t("In words, one a line: `label: description`. Of a label that is left out its name is read."),
         ),
         "frozen_layers": FieldWords(
             t("Frozen layers"),

@@ -40,8 +40,12 @@ def value_words(value: Tried | None) -> str:
         "full": raw("All weights"),
         "lora": raw("Low-rank updates"),
         "frozen": raw("The head alone"),
+        "contrastive": raw("Pairs of texts"),
         "fresh": raw("At random"),
         "solved": raw("Solved"),
+        "prototypes": raw("Prototypes"),
+        "neighbours": raw("Nearest example"),
+        "described": raw("Descriptions"),
         "none": raw("As all others"),
         "balanced": raw("Balanced"),
     }

@@ -13,7 +13,7 @@ from core.workspace import Workspace
 
 Kind = Literal["asked", "rows", "data", "mix", "train", "labels", "machine", "version", "repeats"]
 Value = str | int | float | bool | Part | None  # None: there is no such thing
-_MIX = ("unit", "size", "max_repeats", "short", "seed", "draw_per_seed")
+_MIX = ("unit", "size", "max_repeats", "short", "seed", "draw_per_seed", "shots")
 _MACHINE = ("device", "precision", "threads", "cpu_flags")
 _OF_ID = 8  # characters of a corpus or of a model that tell it from others
 _Told = dict[tuple[Kind, str], Value]

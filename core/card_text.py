@@ -208,10 +208,9 @@ def _training(card: Card) -> Iterator[str]:
     settings |= {"seconds": card.run.seconds and round(card.run.seconds)}
     settings |= {key: card.resolved.get(key) for key in ("device", "precision", "threads")}
     settings |= result.get("versions") or card.resolved.get("versions", {})
-    if train.steps is not None:
-        del settings["epochs"]
-    if train.consistency is None:
-        del settings["consistency"]
+    idle = {"epochs": train.steps is not None or train.at_once, "consistency": train.consistency is None}
+    idle |= {"learning_rate": train.at_once}
+    settings = {name: value for name, value in settings.items() if not idle.get(name, False)}
     told = [(words(key.replace("_", " ")), words(_shown(value))) for key, value in settings.items()]
     yield from _table(("setting", "value"), told)
 

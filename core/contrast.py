@@ -39,7 +39,7 @@ def gold_only(found: Sequence[Group]) -> Group | None:
 def _whole(mix: Mix) -> bool:
     """Whether every gold sentence is in; of an amount in rows or shares nobody can tell without the data."""
     amount, unit = mix.requested()[GOLD]
-    return unit == "times_gold" and amount >= 1
+    return mix.shots is None and unit == "times_gold" and amount >= 1
 
 
 def other_splits(group: Group, baseline: Group) -> list[str]:

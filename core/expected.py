@@ -61,9 +61,10 @@ def expected(workspace: Workspace, asked: Asked, known: Sequence[Known], sizes: 
     speed = _speed(like)
     rows = sizes.tokens or places
     step = effort.of_step(found, train, below, places, effort.keeps(found.width, rows)) / speed
-    steps = train.steps or (_same_steps(asked, like) if each is None else train.steps_for(each)) or STEPS
+    usual = train.steps or (_same_steps(asked, like) if each is None else train.steps_for(each)) or STEPS
+    steps = 1 if train.at_once else usual
     dev = sizes.dev or next((one.dev for one in known if one.dev and one.asked.dev == asked.dev), None)
-    solved = 0.0 if train.head != "solved" else _SOLVING + effort.of_look(found, below, rows) / speed
+    solved = 0.0 if train.head in ("suited", "fresh") else _SOLVING + effort.of_look(found, below, rows) / speed
     return Expected(
         start=_start(like, False, STARTING) + solved,
         follow=_start(like, True, FOLLOWING) + solved,

@@ -15,6 +15,7 @@ from core.report import formulas
 from core.report.formulas import Formula, Objective
 from core.tasks import task as task_of
 from core.training.consistency import EXCHANGED, SURE, TEMPERATURE
+from core.training.contrastive import TEMPERATURE as CONTRAST
 from core.training.first_batch import FILE, of_json
 from core.training.methods import frozen_layers
 from core.training.portions import Split, split
@@ -22,7 +23,12 @@ from core.training.settings import TrainParams
 from core.workspace import Workspace
 
 MOST = 200  # steps that one chooses from
-RIDGE = 10.0  # of a solved head, see core.training.methods
+_BY_NEARNESS = {  # what is said of a head that compares
+    "prototypes": "explain_prototypes",
+    "neighbours": "explain_neighbours",
+    "described": "explain_described",
+}
+RIDGE = 10.0  # of a solved head, see core.models.ridge
 
 
 @dataclass(frozen=True)
@@ -219,6 +225,9 @@ def _order(found: Subject, moment: Moment) -> Iterator[Told]:
 
 
 def _loss(found: Subject, moment: Moment) -> Iterator[Told]:
+    if found.train.method == "contrastive":
+        yield Told("explain_contrastive", {}, (formulas.contrastive(CONTRAST, moment.loss),))
+        return
     weighted = _weighted(found)
     formula = formulas.loss(found.objective, weighted, found.classes, moment.loss)
     sigmoid = found.objective == "sigmoid"
@@ -233,6 +242,8 @@ def _weighted(found: Subject) -> bool:
 
 
 def _backward(found: Subject, moment: Moment) -> Iterator[Told]:
+    if found.train.method == "contrastive":
+        return
     yield Told("explain_gradient", {}, (formulas.by_logit(found.objective, _weighted(found), found.classes),))
     if found.train.adversarial:
         yield Told("explain_push", {"length": found.train.adversarial}, (formulas.push(found.train.adversarial),))
@@ -293,6 +304,8 @@ def _method(found: Subject, moment: Moment) -> Iterator[Told]:
         yield Told("explain_low_rank", values, (formulas.low_rank(train.lora_rank, train.lora_alpha),))
     if train.head == "solved":
         yield Told("explain_solved", {}, (formulas.solved(RIDGE),))
+    if train.head in _BY_NEARNESS:
+        yield Told(_BY_NEARNESS[train.head], {})
     if train.dropout:
         share = round(256 * train.dropout) / 256 if found.device == "cpu" else train.dropout  # there, bytes are drawn
         yield Told("explain_dropout", {"percent": round(100 * share, 2)}, (formulas.dropped(share),))

@@ -111,19 +111,29 @@ def plan_curve(
         project = replace(project, recipe=replace(project.recipe, train=train))
     mixes = mixes_of(sizes)
     plan = (plan_launch if look else estimate)(workspace, project, stage, mixes, seeds)
-    known = history(workspace, project.slug)
-    left: list[Planned] = []
-    parts: set[str] = set()
-    for one in plan.mixes:
-        if not one.new and all(spec.id in known.runs for spec in one.specs):
-            continue
-        there = known.groups.get(group_id(one.specs[0]))  # it keeps its name, and stays a candidate if it is one
-        left.append(one if there is None else replace(one, name=there.name))
-        if GOLD in one.mix.parts and (there is None or there.curve):
-            parts.add(left[-1].name)
+    left, points = missing(workspace, project, plan)
+    parts = {one.name for one in left if one.name in points and GOLD in one.mix.parts}
     full = next(group_id(one.specs[0]) for one in plan.mixes if not one.mix.parts)
     runs = sum(len(one.specs) for one in plan.mixes)
     return CurvePlan(full, tuple(sizes), runs, Plan(tuple(left), plan.new, plan.estimate), frozenset(parts))
+
+
+def missing(workspace: Workspace, project: Project, plan: Plan) -> tuple[list[Planned], set[str]]:
+    """The mixes of a plan of which some runs aren't there, and the names of those that are launched for a curve alone.
+
+    One that is there keeps its name, and stays a candidate if it is one.
+    """
+    known = history(workspace, project.slug)
+    left: list[Planned] = []
+    points: set[str] = set()
+    for one in plan.mixes:
+        if not one.new and all(spec.id in known.runs for spec in one.specs):
+            continue
+        there = known.groups.get(group_id(one.specs[0]))
+        left.append(one if there is None else replace(one, name=there.name))
+        if there is None or there.curve:
+            points.add(left[-1].name)
+    return left, points
 
 
 def launch_curve(workspace: Workspace, project: Project, stage: Stage, planned: CurvePlan) -> list[str]:
@@ -169,7 +179,12 @@ def candidates(workspace: Workspace, curve: GoldCurve, found: Sequence[Group], s
 
 
 def _all_of_gold(group: Group) -> bool:
-    return not group.curve and not added(group.mix) and group.mix.requested()[GOLD] == (1.0, "times_gold")
+    return (
+        not group.curve
+        and not added(group.mix)
+        and group.mix.shots is None
+        and group.mix.requested()[GOLD] == (1.0, "times_gold")
+    )
 
 
 def _spec(workspace: Workspace, group: Group) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from core.jobs.store import SAME
 from core.known import Asked, asked_of
 from core.labeller import told_of_labeller
 from core.mix import GOLD, Mix
+from core.mix import plan as planned_rows
 from core.models.catalogue import install
 from core.params import build, canonical
 from core.project import Project, record
@@ -27,6 +28,7 @@ from core.seen import told_or_refused
 from core.sources import import_spec, keep_named
 from core.stage import Stage, augment_spec, imported, settle, train_specs
 from core.tasks import task as task_of
+from core.tasks.drawing import few_of
 from core.training import sense
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams
@@ -190,7 +192,8 @@ def wanted(workspace: Workspace, stage: Stage, params: TrainRunParams, spec: Run
     """What the cost of some trainings depends on. `params`: of `settle`; `spec`: of one of them."""
     model = spec.inputs["model"].removeprefix("model:")
     dev = corpora.read(workspace.corpus_path(spec.inputs["dev"].removeprefix("corpus:")))
-    rows = {name: round(part.amount) for name, part in params.mix.parts.items()}
+    pools = few_of(task_of(dev.schema.task), stage.pools, params.mix, params.mix.seed)
+    rows = planned_rows(params.mix, {name: len(pool) for name, pool in pools.items()})
     sizes = estimates.sizes_of(workspace, model, rows, stage.pools, dev)
     classes = len(task_of(dev.schema.task).classes(params.labels))
     return Wanted(Asked(params.train, model, spec.inputs["dev"]), runs, sizes, classes)

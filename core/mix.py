@@ -39,6 +39,8 @@ class Mix:
     short: Short = "shrink"
     seed: int = 0
     draw_per_seed: bool = False
+    shots: Annotated[int, Field(ge=1)] | None = None  # of gold so few rows that each label stands in them so often, see
+    # core.tasks.shots; None: all of it. Amounts are then those of that gold
 
     def requested(self) -> dict[str, tuple[float, Unit]]:
         """Amount and unit per ingredient, in recipe order, gold first where it was left out."""

@@ -20,7 +20,7 @@ _EACH = 0.5  # times gold of every ingredient of a uniform mix
 _KEPT = 100  # states of a history
 _SIZE = 2  # times gold: the size of a mix that begins to have shares
 _UNCAPPED = 1e18  # repeats that no pool falls short of
-_SETTINGS = ("size", "max_repeats", "short", "seed", "draw_per_seed")
+_SETTINGS = ("size", "max_repeats", "short", "seed", "draw_per_seed", "shots")
 FEWEST_STEPS = 60  # with fewer, next to nothing is learned; 38 left gold only at F1 0, docs/results.md
 _SEEN, _MOST = 20, 600  # times that gold is seen by default, and the most steps that this may take
 

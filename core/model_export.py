@@ -25,7 +25,7 @@ from core import corpus as corpora
 from core.card import Card, card, state_of
 from core.errors import CoreError
 from core.jobs.folder import DRAFT, Run
-from core.models import batching, loading, onnx, started, whole
+from core.models import batching, loading, onnx, shapes, started, whole
 from core.models.loading import ModelMeta
 from core.params import CLOSED, build, canonical
 from core.recipe_text import recipe_text
@@ -181,7 +181,8 @@ def _fill(ctx: RunContext, told: Card, format: Format, folder: Path) -> dict[str
     if format == "onnx":
         theirs, most, code = _as_graph(model, meta, base, folder, threads), NEAR, "onnx_differs"
     else:
-        theirs, most, code = _as_weights(ctx.root, told, model, base, folder), _SAME, "export_differs"
+        near = NEAR if shapes.shape_in(model).pooling == "mean" else _SAME  # spelled out, sums are another order
+        theirs, most, code = _as_weights(ctx.root, told, model, base, folder), near, "export_differs"
     _step(ctx, 2)
     largest = _largest(ctx, feed, Gear(torch.device("cpu"), "fp32"), _of(model), theirs)
     if not largest <= most:  # also where it is no number
@@ -203,6 +204,9 @@ def _rows(root: Path, told: Card, base: Path, most: int) -> Feed:
 
 
 def _as_weights(root: Path, told: Card, model: Any, base: Path, folder: Path) -> Logits:
+    shapes.check_spellable(model)
+    if shapes.shape_in(model).pooling == "mean":
+        model = shapes.spelled_out(model)
     whole.write(model, told.meta, base, folder)
     start = started.start_from(told.run.id, root / "models", told.meta)
     (folder / started.FILE).write_text(json.dumps(asdict(start), ensure_ascii=False, sort_keys=True), encoding="utf-8")

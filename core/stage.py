@@ -111,7 +111,10 @@ def text_input(train: TrainParams, stage: Stage) -> dict[str, str]:
 
 
 def _in_rows(mix: Mix, pools: Mapping[str, Corpus]) -> Mix:
-    """What a mix delivers, as rows by name of the ingredient: mixes that come to the same are the same run."""
+    """What a mix delivers, as rows by name of the ingredient: mixes that come to the same are the same run.
+
+    Where gold is few shots, how many rows these are hangs on the draw, and it stays as it was asked for.
+    """
     try:
         rows = plan(mix, {name: len(pool) for name, pool in pools.items()})
     except CoreError as error:
@@ -119,6 +122,8 @@ def _in_rows(mix: Mix, pools: Mapping[str, Corpus]) -> Mix:
         about = "mix.size" if error.code in ("size_unused", "shares_negative") else "mix.parts"
         where = {"where": f"mix.parts.{part}" if part else about}
         raise CoreError(error.code, where | error.values, error.hint_code) from None
+    if mix.shots is not None:
+        return replace(mix, parts={name: part for name, part in mix.parts.items() if part.amount or name == GOLD})
     parts = {name: Part(rows[name]) for name in sorted(rows) if rows[name] or name == GOLD}
     return replace(mix, unit="rows", size=None, short="shrink", parts=parts)
 

@@ -65,6 +65,7 @@ TIERS = (
             "elsewhere",
             "sequences",
             "sequence_outcome",
+            "shots",
             "repeats",
             "settle",
             "tunable",

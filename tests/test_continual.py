@@ -116,6 +116,9 @@ def test_what_can_not_be_had_together_is_refused():
     with pytest.raises(CoreError) as error:
         check(Keep(anchor=1), replace(PARAMS, method="lora"))
     assert error.value.code == "keep_needs_full"
+    with pytest.raises(CoreError) as error:
+        check(Keep(), replace(PARAMS, head="prototypes", method="frozen"))
+    assert error.value.code == "keep_by_steps"
 
 
 # what the model before says

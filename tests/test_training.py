@@ -29,7 +29,8 @@ from core.training import feed, predictions
 from core.training.adversarial import away
 from core.training.dropout import cheaper
 from core.training.gear import gear_of, versions
-from core.training.methods import _some, class_weights, groups_of, ready
+from core.training.heads import _some
+from core.training.methods import class_weights, groups_of, ready
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams, evaluate, run, with_model
 

@@ -43,6 +43,17 @@ ONE_EACH: Mapping[str, Mapping[str, Any]] = {  # what a probe likes best (bench/
     "control: labels shuffled": {"augmenter": "label_shuffle"},
 }
 CONSISTENT: Mapping[str, Mapping[str, Any]] = {"gold only": {}, "gold + consistency": {"consistency": "more"}}
+FEW_TEXTS: Mapping[str, Mapping[str, Any]] = {
+    "prototypes": {"method": "frozen", "head": "prototypes"},
+    "zero shot": {"method": "frozen", "head": "described"},
+    "nearest neighbour": {"method": "frozen", "head": "neighbours"},
+    "contrastive": {"method": "contrastive", "evaluations": 1},
+}
+FEW_SENTENCES: Mapping[str, Mapping[str, Any]] = {
+    "nearest neighbour": {"method": "frozen", "head": "neighbours"},
+    "prototypes": {"method": "frozen", "head": "prototypes"},
+    "all weights": {"steps": 40, "batch_tokens": 512, "evaluations": 1},
+}
 DESIGN: Mapping[str, Mapping[str, float]] = {  # eight mixes of 300 gold sentences: amounts, times gold
     "gold only": {},
     "1x swaps": {"swaps": 1},
@@ -121,6 +132,25 @@ def _banking(train: Mapping[str, Any], rows: int | None = None) -> dict[str, Any
     return {"task": "classification", "data": data, "train": dict(train)}
 
 
+def _few(recipe: Mapping[str, Any], shots: int, ways: Mapping[str, Mapping[str, Any]]) -> list[Case]:
+    """Ten draws of so many rows of each label; what looks at no row is trained once."""
+    cases: list[Case] = []
+    for name, way in ways.items():
+        seeds = [0] if way.get("head") == "described" else [*range(10)]
+        train = dict(recipe.get("train", {})) | dict(way) | {"seeds": seeds}
+        cases.append(Case(name, {**recipe, "mix": {"shots": shots, "draw_per_seed": True}, "train": train}, test=True))
+    return cases
+
+
+def _of_wikigold() -> str:
+    """A training on WikiGold in the workspace, as others begin with it."""
+    file = str(DATA / "wikigold" / "wikigold.conll.txt")
+    recipe = {"data": {"file": file, "split": {"dev": 0.1, "seed": 0}}, "train": {"seeds": [0]}}
+    folder = _place / "studies" / "wikigold"
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"run:{_run(folder, 0, 'wikigold', Case('wikigold', recipe))['runs'][0]['id']}"
+
+
 def _by_methods(rows: int | None) -> list[Case]:
     steps = {} if rows is None else FEW
     return [Case(name, _wnut(steps | dict(method), rows)) for name, method in METHODS.items()]
@@ -145,6 +175,8 @@ STUDIES: Mapping[str, Callable[[], list[Case]]] = {
         {"data": crossner("ai")}, {name: Path(crossner(name)["train"]) for name in ("politics", "science")}
     ),
     "banking77": lambda: [Case("defaults", _banking({"seeds": SEEDS[:3]}), test=True)],
+    "shots-banking77": lambda: _few(_banking({}), 8, FEW_TEXTS),
+    "shots-wnut17": lambda: _few(_wnut({"model": _of_wikigold()}), 5, FEW_SENTENCES),
     "weibo": lambda: [Case(name, _weibo(name), test=True) for name in ("all-MiniLM-L6-v2", "multilingual-e5-small")],
     "crossner-ai": lambda: [
         Case("gold only", _ai({}), test=True),

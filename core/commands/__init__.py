@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "sequence": "core.commands.sequence:sequence",
     "report": "core.commands.report:report",
     "curve": "core.commands.gold_curve:curve",
+    "shots": "core.commands.shots:shots",
     "projects": "core.commands.compare:list_projects",
     "sample": "core.commands.compare:sample",
     "score": "core.commands.models:score_file",

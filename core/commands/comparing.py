@@ -1,12 +1,13 @@
 """The arguments of the commands that compare: `compare`, `trust`, `attack`, `settle`, `confirm`, `tune`, `search`,
-`curve`, `report`."""
+`curve`, `shots`, `report`."""
 
 from argparse import BooleanOptionalAction
 
 from core.commands.attack import add_attack
-from core.commands.options import command, detach, numbers, rule, share
+from core.commands.options import command, count, detach, numbers, rule, share
 from core.commands.sequence import add_sequence
 from core.commands.sources import add_sources
+from core.training.ways import DRAWS, METHODS, SHOTS
 
 
 def add_comparing(commands: object) -> None:
@@ -20,6 +21,7 @@ def add_comparing(commands: object) -> None:
     add_sources(commands)
     add_sequence(commands)
     _add_curve(commands)
+    _add_shots(commands)
     _add_report(commands)
 
 
@@ -156,6 +158,25 @@ def _add_curve(commands: object) -> None:
     sub.add_argument("--seeds", type=numbers, default=[0, 1, 2, 3, 4], metavar="N,N", help="default 0,1,2,3,4")
     sub.add_argument("--split", choices=("dev", "test"), default="dev", help="default dev; test never looks anew")
     detach(sub)
+
+
+def _add_shots(commands: object) -> None:
+    sub = command(
+        commands, "shots", "train by several methods on few rows of each label, and tell where which of them wins",
+        "Each draw of rows is a training. What was trained before is reused. See docs/few-shot.md.",
+    )  # fmt: skip
+    sub.add_argument("project", metavar="PROJECT|RECIPE", help="a project, as `projects` lists it, or a YAML file")
+    sub.add_argument("--shots", type=numbers, default=[*SHOTS], metavar="N,N", help="mentions of each label that the "
+                     "rows hold at least (default 1,5,10,50)")  # fmt: skip
+    sub.add_argument("--draws", type=count, default=DRAWS, metavar="N", help="of rows, for each number (default 10)")
+    sub.add_argument("--methods", type=_names, default=["prototypes", "frozen", "full"], metavar="NAME,NAME",
+                     help=f"some of {', '.join(METHODS)} (default prototypes,frozen,full)")  # fmt: skip
+    sub.add_argument("--split", choices=("dev", "test"), default="dev", help="default dev; test never looks anew")
+    detach(sub)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
 
 
 def _add_report(commands: object) -> None:

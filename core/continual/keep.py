@@ -49,7 +49,9 @@ METHODS: Mapping[str, Keep] = {
 
 def check(keep: Keep, train: TrainParams) -> None:
     """Raises CoreError `keep_alone` for what can't be had together, `keep_needs_full` for weights that can't be held
-    because they are not trained themselves."""
+    because they are not trained themselves, `keep_by_steps` for models that don't learn labels by steps."""
+    if train.method not in ("full", "lora", "frozen") or train.head not in ("suited", "fresh", "solved"):
+        raise CoreError("keep_by_steps", {"method": train.method, "head": train.head}, "hint_keep_by_steps")
     others = Keep(adapters=keep.adapters, joint=keep.joint)
     if (keep.joint and keep.adapters) or ((keep.joint or keep.adapters) and keep != others):
         raise CoreError("keep_alone", {"name": "joint" if keep.joint else "adapters"}, "hint_keep_alone")

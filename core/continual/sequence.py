@@ -42,8 +42,9 @@ from core.tasks.protocol import Encoded
 from core.training import predictions
 from core.training.feed import Feed
 from core.training.gear import versions
+from core.training.heads import Beginning, begin
 from core.training.loop import Job, Lesson, train
-from core.training.methods import Network, solve_head
+from core.training.methods import Network
 from core.training.predictions import Predictions, predict
 from core.training.state import environment_of
 from core.training.train import dev_f1
@@ -134,7 +135,9 @@ def _step(chain: Chain, at: int) -> dict[str, Any]:
     rows, replayed = rows_of(chain, at)
     read = chain.read(network, rows.pieces)
     if (settings.head == "solved" and (at == 0 or joint)) or (chain.params.keep.adapters and at):
-        solve_head(network, chain.task, rows, read, chain.gear, chain.params.seed)
+        solved = replace(settings, head="solved")
+        made = Beginning(chain.task, solved, rows, read, chain.gear, chain.params.seed, chain.base, chain.labels(at))
+        begin(network, made)
     each = settings.steps_for(batching.count(rows.lengths, settings.batch_tokens))
     steps = each * len(chain.gold) if joint else each
     within = Within(chain.ctx, folder, 0 if joint else each * at)

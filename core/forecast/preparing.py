@@ -20,6 +20,7 @@ from core.corpus import Corpus
 from core.forecast.forecast import Forecast, Member, Pool, member, member_folder
 from core.mix import GOLD, Mix, Part, draw
 from core.models import layers, loading
+from core.models.shapes import PLAIN
 from core.params import CLOSED, build
 from core.runs import POOL, RunContext
 from core.tasks import task as task_of
@@ -149,7 +150,7 @@ def _encoder(work: _Work, number: int, pools: Mapping[str, Corpus], ctx: Any) ->
     classes = work.task.classes(work.params.labels)
     frozen = layers.layers_of(work.base) // 2
     settings = replace(work.params.warm, evaluations=1, head="fresh", frozen_layers=frozen)
-    network = ready(loading.network(work.base, work.task.head, classes), settings, frozen)
+    network = ready(loading.network(work.base, work.task.head, classes, PLAIN), settings, frozen)
     network.whole.to(gear.device)
     mix = Mix(parts={name: Part(UNIFORM) for name in pools if name != GOLD})
     labels, outside = work.params.labels, work.params.mask_outside

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import CoreError
-from core.models.heads import fresh_unless_meant
+from core.models.heads import classes_of, fresh_unless_meant
+from core.models.shapes import PLAIN, Shape, kept_head, shape_of, shaped
 
 if TYPE_CHECKING:
     import torch
@@ -27,13 +28,14 @@ class ModelMeta:
     labels: tuple[str, ...]
     max_length: int
     frozen_layers: int = 0  # lowest layers that are as in the base, so that what they make of a row can be shared
+    shape: Shape = PLAIN  # what its network has that its family has not
 
     @classmethod
     def read(cls, folder: Path) -> "ModelMeta":
         data = json.loads((folder / META).read_text())
         return cls(
             data["base"], data["task"], data["language"], tuple(data["labels"]), data["max_length"],
-            data.get("frozen_layers", 0),
+            data.get("frozen_layers", 0), Shape(**data.get("shape", {})),
         )  # fmt: skip
 
 
@@ -77,8 +79,9 @@ def hidden_states(folder: Path) -> tuple[int, int]:
     return int(width), int(config.get("num_hidden_layers") or config.get("n_layers") or 12)
 
 
-def network(folder: Path, head: str, classes: Sequence[str]) -> "torch.nn.Module":
-    """The pre-trained encoder with a fresh head of the given classes, float32. The caller seeds torch before."""
+def network(folder: Path, head: str, classes: Sequence[str], shape: Shape | None = None) -> "torch.nn.Module":
+    """The pre-trained encoder with a head of the given classes, float32: the one that the folder brings along where it
+    is meant for these, else a fresh one. The caller seeds torch before. `shape`: None: the folder's."""
     module, _, name = head.partition(":")
     auto = getattr(importlib.import_module(module), name)
     try:
@@ -92,6 +95,24 @@ def network(folder: Path, head: str, classes: Sequence[str]) -> "torch.nn.Module
         raise weights_absent(folder.name, absent)
     loaded = {n for n, _ in model.named_parameters() if not n.startswith(encoder)} - {*lacking}
     fresh_unless_meant(model, auto.from_config, folder, classes, loaded)
+    return _shaped(model, folder, name, classes, shape)
+
+
+def _shaped(model: Any, folder: Path, name: str, classes: Sequence[str], asked: Shape | None) -> Any:
+    """The network as it is asked for, or as its folder says, a head of neighbours with what that one kept."""
+    from safetensors.torch import load_file
+
+    wanted = shape_of(folder) if asked is None else asked
+    meant = asked is not None or classes_of(folder) == tuple(classes)
+    pooling = wanted.pooling if name.endswith("SequenceClassification") else "first"
+    shaped(model, Shape(pooling, wanted.neighbours if meant else 0), len(classes))
+    if asked is None and meant and wanted.neighbours:
+        tensors = {key: t for file in folder.glob("*.safetensors") for key, t in load_file(str(file)).items()}
+        kept_head(
+            model,
+            tensors,
+            [key for key, _ in model.named_parameters() if not key.startswith(f"{model.base_model_prefix}.")],
+        )
     return model
 
 
@@ -161,7 +182,7 @@ def load_trained(folder: Path, base: Path, head: str, classes: Sequence[str]) ->
     """A fine-tuned network: its base with the trained tensors laid over."""
     from safetensors.torch import load_file
 
-    model = network(base, head, classes)
+    model = network(base, head, classes, ModelMeta.read(folder).shape)
     missing = model.load_state_dict(load_file(str(folder / OVERLAY)), strict=False).unexpected_keys
     if missing:
         raise CoreError("model_bad_weights", {"model": folder.parent.name, "part": OVERLAY}, "hint_safetensors")

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from core.models import batching, loading
+from core.models.shapes import PLAIN
 from core.tasks.protocol import Task
 
 _TOKENS = 4096  # sub-tokens of a batch, padding included
@@ -35,7 +36,7 @@ class Encoder:
         self._task, self._tokenizer = task, loading.tokenizer(folder)
         self._pad, self._length = loading.pad_id(folder), loading.longest_input(folder, _LONGEST)
         with torch.random.fork_rng():  # of a head, which is not used
-            network: Any = loading.network(folder, task.head, task.classes(("none",)))
+            network: Any = loading.network(folder, task.head, task.classes(("none",)), PLAIN)
         self._network = loading.reading(network.base_model)
         self._device = self._network.device
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.models.loading import ModelMeta, pad_id, tokenizer
+from core.models.shapes import told
 from core.tasks import task as task_of
 from core.tasks.words import unknown_of
 
@@ -18,6 +19,7 @@ def write(model: Any, meta: ModelMeta, base: Path, folder: Path) -> None:
     """Fill an empty folder. `base`: the installed encoder that the network was tuned from."""
     classes = task_of(meta.task).classes(meta.labels)
     describe(model.config, meta, classes)
+    told(model, model.config)
     model.save_pretrained(str(folder), max_shard_size="1TB", safe_serialization=True)
     write_config(model.config, folder)
     write_tokenizer(base, meta.max_length, folder)

@@ -56,6 +56,19 @@ def loss(objective: Objective, weighted: bool, classes: int, value: float | None
     return Formula(rf"{tex}, \qquad {p}", plain)
 
 
+def contrastive(temperature: float, value: float | None) -> Formula:
+    """Of a batch of n texts, each held against all others by the cosine of their embeddings h, with what it came to."""
+    shown = "" if value is None else f"{value:.4g}"
+    came_tex, came = (f" = {_tex(float(shown))}", f"  # {shown}") if shown else ("", "")
+    tex = (
+        r"L = -\frac{1}{n} \sum_{i=1}^{n} \frac{1}{\lvert P_i \rvert} \sum_{k \in P_i} "
+        r"\log \frac{e^{s_{ik}}}{\sum_{j \neq i} e^{s_{ij}}}"
+        rf"{came_tex}, \qquad s_{{ij}} = \frac{{h_i \cdot h_j}}{{{_tex(temperature)}\,"
+        r"\lVert h_i \rVert \lVert h_j \rVert}"
+    )
+    return Formula(tex, f"s = cosine(h, h) / {figure(temperature)}\nL = -mean(mean(log_softmax(s), alike)){came}")
+
+
 def by_logit(objective: Objective, weighted: bool, classes: int) -> Formula:
     """The gradient of the loss by each logit, of which all others follow by the chain rule."""
     left = r"\frac{\partial L}{\partial z_{ik}} = "

@@ -43,9 +43,9 @@ def learning(
     figure = blank(280, [words["runs"], words["line"], level.title])
     places = [*runs, *(at for at, _, _ in line), *(level.reached_interval or ()), level.reached or max(runs)]
     low, high = min(places) / _EDGE, max(places) * _EDGE
-    _add_band(figure, line, AMBER)
+    add_band(figure, line, AMBER)
     ends = [(at, 0.0, level.interval) for at in (low, high)]
-    _add_band(figure, ends, level.colour)
+    add_band(figure, ends, level.colour)
     last = max(runs)
     for part, dash in (([p for p in line if p[0] <= last], "solid"), ([p for p in line if p[0] >= last], "dash")):
         figure.add_scatter(
@@ -81,7 +81,7 @@ def learning(
     return figure
 
 
-def _add_band(figure: "Figure", line: Sequence[tuple[float, float, Interval]], colour: str) -> None:
+def add_band(figure: "Figure", line: Sequence[tuple[float, float, Interval]], colour: str) -> None:
     """The intervals of a line as a faint area."""
     figure.add_scatter(
         x=[*(at for at, _, _ in line), *(at for at, _, _ in reversed(line))],

@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from core.corpus import Corpus
-from core.mix import draw, rarest
+from core.mix import GOLD, Mix, draw, rarest
 from core.tasks.protocol import Task
+from core.tasks.shots import few
 
 
 def strata(task: Task, corpus: Corpus) -> np.ndarray:
@@ -21,6 +22,14 @@ def drawn_rows(task: Task, pools: Mapping[str, Corpus], rows: Mapping[str, int],
     return {
         name: draw(pools[name].keys(), strata(task, pools[name]), count, seed) for name, count in rows.items() if count
     }
+
+
+def few_of(task: Task, pools: Mapping[str, Corpus], mix: Mix, seed: int) -> Mapping[str, Corpus]:
+    """The pools that a mix is drawn from: of gold the few rows that it asks for, if it does. `seed`: of the draw."""
+    if mix.shots is None:
+        return pools
+    gold = pools[GOLD]
+    return {**pools, GOLD: gold.take(few(task, gold, mix.shots, seed))}
 
 
 def mixed(

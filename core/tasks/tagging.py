@@ -28,6 +28,7 @@ from core.tasks.words import pieces_of_words
 __all__ = ["COLUMNS", "OUTSIDE", "TABLE", "Span", "Tagging", "classes", "content", "flat", "spans", "text_content"]
 
 Rule = Callable[[Flat, Flat, Sequence[str]], Counts]  # gold, predicted, labels
+_RATHER_ON = 1e-6  # that a mention goes on, and no other of its label begins, where a model doesn't tell
 _ROWS_AT_ONCE = 10_000  # of a table whose tags are looked through
 
 
@@ -107,14 +108,22 @@ class Tagging:
         return np.where(tags.known, tags.codes, IGNORED).astype(np.int64)
 
     def decode(self, labels: Sequence[str], seen: np.ndarray, logits: np.ndarray) -> Predicted:
-        """The best valid IOB2 sequence; a word that the model did not see is O, with confidence 0."""
+        """The best valid IOB2 sequence; a word that the model did not see is O, with confidence 0.
+
+        Of a model that doesn't tell B- from I- both together are the word's label, and words of one label beside each
+        other are one mention.
+        """
         names = classes(labels)
         scores = np.full((len(seen), len(names)), -np.inf)
         scores[:, 0] = 0.0
         scores[seen] = logits
-        scores[seen] -= np.logaddexp.reduce(scores[seen], axis=1, keepdims=True)
+        if _untold(logits):
+            scores[seen] -= np.logaddexp.reduce(scores[seen][:, [0, *range(1, len(names), 2)]], axis=1, keepdims=True)
+            scores[:, 2::2] = scores[:, 1::2] + _RATHER_ON
+        else:
+            scores[seen] -= np.logaddexp.reduce(scores[seen], axis=1, keepdims=True)
         path = _viterbi(scores)
-        confidence = np.where(seen, np.exp(scores[np.arange(len(path)), path]), 0.0)
+        confidence = np.where(seen, np.exp(np.minimum(scores[np.arange(len(path)), path], 0.0)), 0.0)
         return Predicted([names[code] for code in path], confidence.tolist())
 
     def counts(self, gold: pa.Table, predicted: Values, labels: Sequence[str], rule: str = "strict") -> Counts:
@@ -205,6 +214,11 @@ def _with_tags(corpus: Corpus, change: Any) -> Corpus:
 def _offsets_from_zero(chunk: pa.ListArray) -> pa.Array:
     offsets = chunk.offsets.to_numpy()
     return pa.array(offsets - offsets[0] if len(offsets) else offsets, pa.int32())
+
+
+def _untold(logits: np.ndarray) -> bool:
+    """Whether B- and I- of each label have the same logits, as nearly as arithmetic gives them."""
+    return logits.shape[1] > 1 and bool(np.allclose(logits[:, 1::2], logits[:, 2::2], rtol=1e-5, atol=1e-5))
 
 
 def _viterbi(scores: np.ndarray) -> list[int]:

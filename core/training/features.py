@@ -10,6 +10,7 @@ from pydantic import Field
 
 from core import corpus as corpora
 from core.models import batching, loading
+from core.models.shapes import PLAIN
 from core.params import CLOSED, build, canonical
 from core.runs import RunContext, RunSpec
 from core.tasks import task as task_of
@@ -72,7 +73,7 @@ def run(ctx: RunContext) -> None:
     pieces = pieces_of(task, data, base, params.max_length, ctx.root / "cache")
     gear = gear_of(ctx.resolved)
     torch.manual_seed(0)  # of the head, which is not used
-    network = loading.network(base, task.head, task.classes(data.schema.labels or ("none",)))
+    network = loading.network(base, task.head, task.classes(data.schema.labels or ("none",)), PLAIN)
     encoder: Any = network.base_model.to(gear.device)
     read = Feed(pieces, loading.pad_id(base))
     layers, width = kept(encoder, params.layers)

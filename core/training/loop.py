@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from core.errors import CoreError
-from core.models import batching
+from core.models import batching, shapes
 from core.models.loading import save_tensors
 from core.runs import RunContext
 from core.tasks.protocol import Encoded, Task
-from core.training import checkpoints, state
+from core.training import checkpoints, contrastive, state
 from core.training.adversarial import away, embedded
 from core.training.feed import Feed, Reader
 from core.training.gear import Gear
@@ -58,6 +58,13 @@ class Job:
     began: float = field(default_factory=time.monotonic)  # when this attempt began, on a clock that nobody sets
     lessons: Sequence[Lesson] = ()
 
+    def batches(self, number: int) -> list[np.ndarray]:
+        """The rows of each step of a pass over the mix."""
+        lengths, budget = self.train.lengths, self.params.batch_tokens
+        if self.params.method != "contrastive":
+            return batching.epoch(lengths, budget, self.seed, number)
+        return contrastive.epoch(self.train.targets, lengths, budget, self.seed, number)
+
     @property
     def seconds(self) -> float:
         """Seconds that this attempt has taken so far."""
@@ -82,19 +89,19 @@ def train(ctx: RunContext, network: Network, job: Job, gear: Gear) -> Progress:
     """
     params = job.params
     network.whole.to(gear.device)
-    put = network.reader(job.task, job.feed)
-    weights = class_weights(params, job.task, job.train.targets, job.classes)
-    loss = _Loss(job.task, None if weights is None else gear.tensor(weights))
+    pairs = params.method == "contrastive"
+    put = network.reader(job.task, job.feed, shapes.headless) if pairs else network.reader(job.task, job.feed)
+    weights = None if pairs else class_weights(params, job.task, job.train.targets, job.classes)
+    loss = _Loss(job.task, None if weights is None else gear.tensor(weights), pairs)
     optimizer = _optimizer(network, params)
     progress = _resume(ctx, network, optimizer, job)
-    lengths = job.train.lengths
-    per_epoch = batching.count(lengths, params.batch_tokens)
+    per_epoch = len(job.batches(0))
     order: list[np.ndarray] = []
     for step in range(progress.step, job.steps):
         ctx.check_cancelled()
         if not order or step % per_epoch == 0:
-            order = batching.epoch(lengths, params.batch_tokens, job.seed, step // per_epoch)
-        rows = order[step % per_epoch]
+            order = job.batches(step // per_epoch)
+        rows = order[step % per_epoch % len(order)]  # passes over pairs differ by a batch: one more is left out
         rate = params.rate(step, job.steps)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["scale"]
@@ -121,6 +128,15 @@ def train(ctx: RunContext, network: Network, job: Job, gear: Gear) -> Progress:
     return progress
 
 
+def at_once(ctx: RunContext, network: Network, job: Job, gear: Gear) -> Progress:
+    """What `train` does of a network in which nothing is learned by steps: one look at dev."""
+    network.whole.to(gear.device)
+    progress = Progress(step=1)
+    ctx.check_cancelled()
+    _look_at_dev(ctx, network, job, progress)
+    return progress
+
+
 def best_of(ctx: RunContext, progress: Progress) -> Path:
     """The folder with the best weights, and dev's predictions by them. Raises CoreError `best_damaged`."""
     best = checkpoints.folder_of(ctx.folder / "best", progress.best_step)
@@ -138,14 +154,18 @@ def _optimizer(network: Network, params: TrainParams) -> "torch.optim.Optimizer"
 
 @dataclass(frozen=True)
 class _Loss:
-    """The sum of the cross-entropy over some items: over the classes of each, or over each class by itself."""
+    """The sum of the cross-entropy over some items: over the classes of each, or over each class by itself; of
+    embeddings in place of logits, by pairs: the contrastive one."""
 
     task: Task
     weights: "torch.Tensor | None"  # of classes. *Shape:* (classes,)
+    pairs: bool = False
 
     def __call__(self, logits: "torch.Tensor", targets: np.ndarray) -> "torch.Tensor":
         import torch
 
+        if self.pairs:
+            return contrastive.loss(logits, targets)
         wanted = torch.from_numpy(targets).to(logits.device)
         functional = torch.nn.functional
         if self.task.objective == "sigmoid":

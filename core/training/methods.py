@@ -2,31 +2,28 @@
 
 Sources: low-rank updates, Hu et al. 2021 (https://arxiv.org/abs/2106.09685), through `peft`, on every linear map of the
 layers that are trained; a head fitted before the rest moves, Kumar et al. 2022 (https://arxiv.org/abs/2202.10054), here
-in closed form (ridge) instead of by steps; rates that fall layer by layer, Howard & Ruder 2018
+in closed form instead of by steps (core.training.heads); rates that fall layer by layer, Howard & Ruder 2018
 (https://arxiv.org/abs/1801.06146); the lowest layers left as they are, Lee et al. 2019
 (https://arxiv.org/abs/1911.03090).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.models import batching, layers
+from core.models import layers
 from core.models.loading import word_embeddings
-from core.models.ridge import ridge
-from core.tasks.protocol import IGNORED, Encoded, Task
+from core.models.shapes import unused
+from core.tasks.protocol import IGNORED, Task
 from core.training.dropout import cheaper
-from core.training.feed import BATCH_TOKENS, Feed, Reader, reader
-from core.training.gear import Gear
+from core.training.feed import Feed, Reader, reader
 from core.training.settings import TrainParams
 
 if TYPE_CHECKING:
     import torch
-
-_MOST_ITEMS = 50_000  # that a head is solved from
 
 
 @dataclass
@@ -42,9 +39,9 @@ class Network:
         """What is trained, by name."""
         return {name: p for name, p in self.whole.named_parameters() if p.requires_grad}
 
-    def reader(self, task: Task, feed: Feed) -> Reader:
-        """How it is put batches of a feed to."""
-        return reader(task, self.whole, 0 if feed.states is None else self.frozen)
+    def reader(self, task: Task, feed: Feed, of: Callable[[Any], Any] = lambda whole: whole) -> Reader:
+        """How it is put batches of a feed to. `of`: what is made of the network first, see shapes.headless."""
+        return reader(task, of(self.whole), 0 if feed.states is None else self.frozen)
 
     def train(self) -> None:
         """Dropout where something is learned, none in what is frozen."""
@@ -86,13 +83,17 @@ def ready(model: Any, params: TrainParams, frozen: int) -> Network:
         word_embeddings(model).requires_grad_(False)
     for module in layers.lowest(model, frozen):
         module.requires_grad_(False)
-    if params.method == "full":
+    for parameter in unused(model):
+        parameter.requires_grad_(False)
+    if params.whole:
         return Network(model, frozen)
     heads = [module for name, module in model.named_children() if name != model.base_model_prefix]
     model.base_model.requires_grad_(False)
     pooler = getattr(model.base_model, "pooler", None)
     for module in (*heads, *([pooler] if pooler is not None else [])):
         module.requires_grad_(True)
+    for parameter in unused(model):
+        parameter.requires_grad_(False)
     return Network(model, frozen) if params.method == "frozen" else _adapted(model, params, frozen)
 
 
@@ -148,46 +149,6 @@ def class_weights(params: TrainParams, task: Task, targets: np.ndarray, classes:
     counts = np.bincount(targets[targets != IGNORED], minlength=classes).astype(float)
     weights = 1 / np.sqrt(np.maximum(counts, 1))
     return (weights * counts.sum() / max(1.0, float((weights * counts).sum()))).astype(np.float32)
-
-
-def solve_head(network: Network, task: Task, train: Encoded, feed: Feed, gear: Gear, seed: int) -> None:
-    """Give the last linear map the ridge solution over what reaches it, before anything is trained.
-
-    Of a large mix, rows drawn by the seed, as many as hold `_MOST_ITEMS` items.
-    """
-    import torch
-
-    network.whole.eval()
-    last = [m for m in network.whole.modules() if isinstance(m, torch.nn.Linear)][-1]
-    seen: list[torch.Tensor] = []
-    hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
-    put, features, wanted = network.reader(task, feed), list[np.ndarray](), list[np.ndarray]()
-    with torch.inference_mode(), gear.autocast():
-        picked = _some(feed, seed)
-        for batch in batching.in_order(train.lengths[picked], BATCH_TOKENS):
-            rows = picked[batch]
-            seen.clear()
-            positions, within, places = feed.items(rows)
-            use = (places >= 0) & scored(train.targets[positions])
-            put(feed.inputs(rows, gear), within[use], places[use])
-            read = seen[0] if task.reads == "row" else seen[0].flatten(0, 1)
-            at = within[use] if task.reads == "row" else within[use] * seen[0].shape[1] + places[use]
-            features.append(read[torch.from_numpy(at).to(read.device)].float().cpu().numpy())
-            wanted.append(train.targets[positions[use]])
-    hook.remove()
-    weights, bias = ridge(np.concatenate(features), np.concatenate(wanted), last.out_features)
-    with torch.no_grad():
-        last.weight.copy_(torch.from_numpy(weights))
-        last.bias.copy_(torch.from_numpy(bias))
-
-
-def _some(feed: Feed, seed: int) -> np.ndarray:
-    """All rows, or so many drawn by a seed that they hold no more items than a head is solved from, in order."""
-    items = np.diff(feed.pieces.items)
-    if items.sum() <= _MOST_ITEMS:
-        return np.arange(len(items))
-    drawn = np.random.default_rng(seed).permutation(len(items))
-    return np.sort(drawn[: max(1, int(np.searchsorted(np.cumsum(items[drawn]), _MOST_ITEMS, "right")))])
 
 
 def scored(targets: np.ndarray) -> np.ndarray:

@@ -45,7 +45,7 @@ def split(found: Layout, train: TrainParams, below: int, classes: int, pooled: b
 
 
 def _portions(found: Layout, train: TrainParams, below: int, classes: int, pooled: bool) -> Iterator[Portion]:
-    full = train.method == "full"
+    full = train.whole
     for name in ("words", "embeddings"):
         size = sum(tensor.size for tensor in found.tensors if tensor.place == name)
         left = below > 0 or (name == "words" and train.freeze_word_embeddings)

@@ -4,27 +4,39 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from core.errors import CoreError
 from core.models import layers
 from core.models.catalogue import BUNDLED
+from core.models.shapes import Pooling, Shape, shape_of
 from core.tasks.protocol import Task
-from core.training.settings import RATES, Method, TrainParams
+from core.training.settings import BY_NEARNESS, RATES, Head, Method, TrainParams
 
-METHODS: tuple[Method, ...] = ("full", "lora", "frozen")
+METHODS: tuple[Method, ...] = ("full", "lora", "frozen", "contrastive")
 _LORA = frozenset({"lora_rank", "lora_alpha"})
 _ENCODER = frozenset({"freeze_word_embeddings", "frozen_layers", "layer_decay", "adversarial"})
 UNUSED: Mapping[Method, frozenset[str]] = {  # settings that a method has no use for; they are left as they are
     "full": _LORA,
     "lora": frozenset({"freeze_word_embeddings", "layer_decay"}),
     "frozen": _LORA | _ENCODER,
+    "contrastive": _LORA | {"class_weights", "adversarial", "consistency", "consistency_weight"},
 }
 REFUSED: Mapping[Method, frozenset[str]] = {  # those of them that promise what would not happen
     "full": frozenset(),
     "lora": frozenset({"layer_decay"}),
     "frozen": frozenset({"layer_decay", "adversarial"}),
+    "contrastive": frozenset({"class_weights", "adversarial", "consistency"}),
 }
+_NO_HEAD: Mapping[Method, frozenset[Head]] = {  # what can't begin a head that is learned, or end one that isn't
+    "full": frozenset({"neighbours"}),
+    "lora": frozenset({"neighbours"}),
+    "frozen": frozenset(),
+    "contrastive": frozenset({"fresh", "described"}),
+}
+_STEPWISE = frozenset(  # what matters where something is learned by steps alone
+    {"learning_rate", "batch_tokens", "warmup", "weight_decay", "clip", "dropout", "class_weights", "consistency"}
+    | {"consistency_weight", "evaluations", "patience", "checkpoint_every"}
+)
 _PLAIN = TrainParams()
 
 
@@ -34,7 +46,11 @@ def applies(train: TrainParams, name: str) -> bool:
         return False  # they are frozen with the layers above them
     if name == "consistency_weight" and train.consistency is None:
         return False
-    return name not in UNUSED[train.method]
+    if name == "pooling":
+        return train.method == "contrastive" or train.head in BY_NEARNESS or train.pooling is not None
+    if name == "descriptions":
+        return train.head == "described"
+    return name not in UNUSED[train.method] and not (train.at_once and name in _STEPWISE)
 
 
 def check(train: TrainParams) -> None:
@@ -44,6 +60,9 @@ def check(train: TrainParams) -> None:
         if value != getattr(_PLAIN, name):
             values = {"where": f"train.{name}", "key": name, "value": value, "method": train.method}
             raise CoreError("setting_without_effect", values, "hint_setting_without_effect")
+    if train.head in _NO_HEAD[train.method]:
+        values = {"where": "train.head", "key": "head", "value": train.head, "method": train.method}
+        raise CoreError("setting_without_effect", values, "hint_setting_without_effect")
 
 
 def check_encoder(train: TrainParams, base: Path) -> None:
@@ -60,16 +79,34 @@ def check_encoder(train: TrainParams, base: Path) -> None:
         raise CoreError("layers_few", {"where": "train.frozen_layers", "layers": known, "asked": asked})
 
 
+def check_task(train: TrainParams, task: Task) -> None:
+    """Refuse what a task has no use for. Raises CoreError `setting_other_task`."""
+    one = task.reads == "row" and task.objective == "softmax"
+    asked = (("method", train.method, train.method != "contrastive" or one),
+             ("head", train.head, train.head not in BY_NEARNESS or task.objective == "softmax"),
+             ("head", train.head, train.head != "described" or one),
+             ("pooling", train.pooling, train.pooling is None or task.reads == "row"))  # fmt: skip
+    for name, value, fits in asked:
+        if not fits:
+            values = {"where": f"train.{name}", "key": name, "value": str(value), "task": task.name}
+            raise CoreError("setting_other_task", values, "hint_setting_other_task")
+
+
 def tidied(train: TrainParams) -> TrainParams:
     """The same with the default of each setting that its method has no use for, and of a rate that is the method's."""
-    plain = {name: getattr(_PLAIN, name) for name in UNUSED[train.method]}
+    unused = UNUSED[train.method] | (_STEPWISE if train.at_once else frozenset())
+    plain = {name: getattr(_PLAIN, name) for name in unused}
+    if train.head != "described":
+        plain["descriptions"] = _PLAIN.descriptions
+    if train.head in _NO_HEAD[train.method]:
+        plain["head"] = _PLAIN.head
     if train.consistency is None:
         plain["consistency_weight"] = _PLAIN.consistency_weight
-    rate = None if train.learning_rate == RATES[train.method] else train.learning_rate
-    return replace(train, learning_rate=rate, **plain)
+    plain.setdefault("learning_rate", None if train.learning_rate == RATES[train.method] else train.learning_rate)
+    return replace(train, **plain)
 
 
-def beginning(train: TrainParams, task: Task) -> Literal["fresh", "solved"]:
+def beginning(train: TrainParams, task: Task) -> Head:
     """How the head of a training begins.
 
     At random only where all weights are trained, every word is an item to learn from, and the encoder's states lie
@@ -82,8 +119,27 @@ def beginning(train: TrainParams, task: Task) -> Literal["fresh", "solved"]:
 
 def settled(train: TrainParams, task: Task) -> TrainParams:
     """One training, one spec: tidied, and how a head begins is written down except for the usual way."""
+    check(train)
+    check_task(train, task)
     begins = beginning(train, task)
-    return replace(tidied(train), head="suited" if begins == "fresh" and _usually_fresh(train, task) else begins)
+    told = "suited" if begins == "fresh" and _usually_fresh(train, task) else begins
+    pooling = None if train.pooling == _pooled(train, task) else train.pooling
+    plain = replace(tidied(train), head=told, pooling=pooling)
+    return replace(plain, epochs=_PLAIN.epochs, steps=None) if train.at_once else plain
+
+
+def shape(train: TrainParams, task: Task, base: Path) -> Shape:
+    """What the network has that its family has not, a head of neighbours aside: that is made of what it is shown.
+
+    Sentence encoders say what a text means by the mean of its states; where nobody says how, and the head doesn't
+    compare texts, it is as in the folder `base`.
+    """
+    return Shape(train.pooling or _pooled(train, task) or shape_of(base).pooling)
+
+
+def _pooled(train: TrainParams, task: Task) -> Pooling | None:
+    compares = train.method == "contrastive" or train.head in BY_NEARNESS
+    return "mean" if compares and task.reads == "row" else None
 
 
 def _usually_fresh(train: TrainParams, task: Task) -> bool:

@@ -2,18 +2,26 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from core.models.catalogue import DEFAULT
+from core.models.shapes import Pooling
 from core.params import CLOSED
 
 Positive = Annotated[float, Field(gt=0)]
-Method = Literal["full", "lora", "frozen"]
-RATES: Mapping[Method, float] = {"full": 2e-4, "lora": 2e-3, "frozen": 5e-3}  # peak learning rates that suit them
+Method = Literal["full", "lora", "frozen", "contrastive"]
+Head = Literal["suited", "fresh", "solved", "prototypes", "neighbours", "described"]
+RATES: Mapping[Method, float] = {  # peak learning rates that suit them
+    "full": 2e-4,
+    "lora": 2e-3,
+    "frozen": 5e-3,
+    "contrastive": 1e-4,
+}
+BY_NEARNESS: frozenset[Head] = frozenset({"prototypes", "neighbours", "described"})  # heads that compare with examples
 MOST_LOOKS, FEWEST_LOOKS = 4, 2  # at dev, where nobody says how many
 _LOOK = 1 / 3  # of what learning from a sub-token takes, predicting one does
 
@@ -24,7 +32,8 @@ class TrainParams:
 
     __pydantic_config__ = CLOSED
     model: Annotated[str, Field(min_length=1)] = DEFAULT
-    method: Method = "full"  # all weights, low-rank updates of them, the head alone
+    method: Method = "full"  # all weights, low-rank updates of them, the head alone; all weights by pairs of texts, the
+    # head in closed form over them, see core.training.contrastive
     epochs: Positive = 4.0  # passes over the mix
     steps: Annotated[int, Field(ge=1)] | None = None  # optimiser steps, instead of epochs
     batch_tokens: Annotated[int, Field(ge=8)] = 1024  # sub-tokens in a batch, padding included
@@ -36,8 +45,12 @@ class TrainParams:
     freeze_word_embeddings: bool = True
     frozen_layers: Annotated[int, Field(ge=0, le=96)] | None = None  # lowest layers that are not trained, embeddings
     # with them; None: a quarter of them, where the encoder's family is known
-    head: Literal["suited", "fresh", "solved"] = "suited"  # solved: begins as the ridge solution over the encoder as it
-    # was; suited: what method and task ask for, see core.training.sense.beginning
+    head: Head = "suited"  # how it begins: at random, in closed form over the encoder as it was (ridge, prototypes,
+    # neighbours), or by descriptions of the labels; suited: what method and task ask for, see core.training.sense
+    pooling: Pooling | None = None  # what the head reads of a text: the pooler over its first state, or the mean of all
+    # states; None: what suits the head, see core.training.sense.pooling
+    # of labels, for head described; of one that has none: its name, made readable
+    descriptions: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # each layer learns at so many times the rate of the next
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # None: what the encoder was made with
     class_weights: Literal["none", "balanced"] = "none"  # balanced: by the inverse root of how often a class occurs
@@ -54,6 +67,8 @@ class TrainParams:
 
     def steps_for(self, batches: int) -> int:
         """Optimiser steps for a mix of so many batches a pass: at least 1, half a step rounds up."""
+        if self.at_once:
+            return 1
         if self.steps is not None:
             return self.steps
         return max(1, math.floor(Fraction(repr(self.epochs)) * batches + Fraction(1, 2)))  # exact in decimal
@@ -71,6 +86,16 @@ class TrainParams:
     def evaluation_steps(self, steps: int, looks: int = MOST_LOOKS) -> frozenset[int]:
         """The steps after which dev is looked at, evenly spaced, the last at the end. `looks`: of `self.looks`."""
         return frozenset(max(1, math.ceil(steps * k / looks)) for k in range(1, looks + 1))
+
+    @property
+    def at_once(self) -> bool:
+        """Whether nothing is learned by steps: the encoder stays, and the head is what comparing gives."""
+        return self.method == "frozen" and self.head in BY_NEARNESS
+
+    @property
+    def whole(self) -> bool:
+        """Whether all weights are trained that aren't left as they are."""
+        return self.method in ("full", "contrastive")
 
     @property
     def peak(self) -> float:

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,18 +15,20 @@ from core.evaluation.scoring import Rates
 from core.mix import GOLD, Mix, plan
 from core.models import batching, loading
 from core.models.fit import UNKNOWN_WARNING
+from core.models.shapes import shape_in
 from core.params import CLOSED, build
 from core.runs import POOL, TEXT, RunContext
 from core.tasks import task as task_of
-from core.tasks.drawing import drawn_rows, mixed
+from core.tasks.drawing import drawn_rows, few_of, mixed
 from core.tasks.protocol import Encoded, Pieces, Task
-from core.training import first_batch, predictions
+from core.training import first_batch, predictions, sense
 from core.training.consistency import Consistency, text_of
-from core.training.feed import Feed, drawn_pieces, feed, joined, pieces_of
+from core.training.feed import drawn_pieces, feed, joined, pieces_of
 from core.training.first_batch import FirstBatch
 from core.training.gear import Gear, gear_of, versions
-from core.training.loop import PREDICTIONS, Job, Progress, best_of, train
-from core.training.methods import Network, counted, frozen_layers, ready, solve_head
+from core.training.heads import Beginning, begin
+from core.training.loop import PREDICTIONS, Job, Progress, at_once, best_of, train
+from core.training.methods import Network, counted, frozen_layers, ready
 from core.training.settings import TrainParams
 from core.training.state import environment_of
 
@@ -65,8 +67,9 @@ def prepare(pools: Mapping[str, Corpus], params: TrainRunParams, model: Path, ca
     where sub-tokens of pools are kept."""
     gold = pools[GOLD]
     task = task_of(gold.schema.task)
-    rows = plan(params.mix, {name: len(pool) for name, pool in pools.items()})
     seed = params.mix.seed + params.seed if params.mix.draw_per_seed else params.mix.seed
+    pools = few_of(task, pools, params.mix, seed)
+    rows = plan(params.mix, {name: len(pool) for name, pool in pools.items()})
     picked = drawn_rows(task, pools, rows, seed)
     drawn = mixed(task, pools, picked, params.mask_outside)
     length = params.train.max_length
@@ -89,39 +92,43 @@ def run(ctx: RunContext) -> None:
     gear = gear_of(ctx.resolved)
     dev_pieces = pieces_of(task, dev, base, settings.max_length, cache)
     classes = task.classes(params.labels)
-    network, train_feed = _network(ctx, task, prepared, params, base, gear)
+    network, made = _network(ctx, task, prepared, params, base, gear)
 
     def evaluate() -> tuple[float, Callable[[Path], None]]:
+        if settings.method == "contrastive":
+            begin(network, made)  # the encoder is another by now
         read = feed(dev_pieces, network.whole, network.frozen, base, gear, ctx.check_cancelled)
         guessed = predictions.predict(network.reader(task, read), params.labels, read, gear)
         return dev_f1(task, dev, guessed.values, params.labels), lambda path: predictions.write(path, dev, guessed)
 
     looks = settings.looks(_learned(prepared, settings), len(dev_pieces.ids))
     job = Job(
-        task, prepared.encoded, train_feed, settings, prepared.steps, settings.evaluation_steps(prepared.steps, looks),
+        task, prepared.encoded, made.feed, settings, prepared.steps, settings.evaluation_steps(prepared.steps, looks),
         params.seed, len(classes), evaluate, environment_of(ctx.resolved), began,
         _lessons(ctx, task, params, prepared.steps, base),
     )  # fmt: skip
     first_batch.keep(ctx.folder, lambda: _first_batch(prepared, params, classes, base))
     _tell_sizes(ctx, job, dev_pieces, looks)
-    best = train(ctx, network, job, gear)
+    best = (at_once if settings.at_once else train)(ctx, network, job, gear)
     _deliver(ctx, network, best, dev, prepared, base, params, dev_pieces.truncated)
 
 
 def _network(
     ctx: RunContext, task: Task, prepared: Prepared, params: TrainRunParams, base: Path, gear: Gear
-) -> tuple[Network, Feed]:
-    """The network as it begins, and the mix as it reads it."""
+) -> tuple[Network, Beginning]:
+    """The network as it begins, and what its head begins from."""
     import torch
 
     torch.manual_seed(params.seed)
     frozen = frozen_layers(params.train, base)
-    network = ready(loading.network(base, task.head, task.classes(params.labels)), params.train, frozen)
+    shape = sense.shape(params.train, task, base)
+    network = ready(loading.network(base, task.head, task.classes(params.labels), shape), params.train, frozen)
     network.whole.to(gear.device)
     found = feed(prepared.encoded.pieces, network.whole, frozen, base, gear, ctx.check_cancelled)
-    if params.train.head == "solved":
-        solve_head(network, task, prepared.encoded, found, gear, params.seed)
-    return network, found
+    made = Beginning(task, params.train, prepared.encoded, found, gear, params.seed, base, params.labels)
+    if params.train.head not in ("suited", "fresh"):
+        begin(network, made)
+    return network, made
 
 
 def _lessons(ctx: RunContext, task: Task, params: TrainRunParams, steps: int, base: Path) -> list[Consistency]:
@@ -151,6 +158,7 @@ def _deliver(
     folder.mkdir()
     length = loading.longest_input(base, params.train.max_length)
     meta = loading.ModelMeta(base.name, dev.schema.task, dev.schema.language, params.labels, length, network.frozen)
+    meta = replace(meta, shape=shape_in(network.whole))
     weights = {"trained": counted([*network.trained().values()]), "all": counted([*network.whole.parameters()])}
     loading.save_trained(network.merged(), meta, folder)
     ctx.finish(

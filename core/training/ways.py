@@ -1,0 +1,34 @@
+"""Ways to train by name, as they are held against each other with few labelled rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.params import build, canonical, unknown_key
+from core.training import sense
+from core.training.settings import TrainParams
+
+SHOTS, DRAWS = (1, 5, 10, 50), 10
+METHODS: Mapping[str, Mapping[str, Any]] = {  # settings of a training by what the method is called
+    "described": {"method": "frozen", "head": "described"},
+    "prototypes": {"method": "frozen", "head": "prototypes"},
+    "neighbours": {"method": "frozen", "head": "neighbours"},
+    "contrastive": {"method": "contrastive"},
+    "frozen": {"method": "frozen"},
+    "lora": {"method": "lora"},
+    "full": {"method": "full"},
+}
+WITHOUT_ROWS = frozenset({"described"})  # methods that look at no labelled row
+
+
+def method_of(train: TrainParams) -> str | None:
+    """What the method of a training is called; None for a mixture that has no name."""
+    named = {(way["method"], way.get("head", TrainParams.head)): name for name, way in METHODS.items()}
+    return named.get((train.method, train.head))
+
+
+def settings_of(train: TrainParams, method: str) -> TrainParams:
+    """A project's settings with another method. Raises CoreError `unknown_key`."""
+    if method not in METHODS:
+        raise unknown_key(method, tuple(METHODS), "--methods")
+    given = {name: value for name, value in canonical(train).items() if name not in ("method", "head", "learning_rate")}
+    return sense.tidied(build(TrainParams, given | dict(METHODS[method]), "train"))
