@@ -18,7 +18,7 @@ from core.jobs.dispatch import look_after
 from core.project import Project
 from core.report.steps import steps_map
 from core.sequence_outcome import PLAIN, Told, enough, outcome
-from core.sequences import Series, look, looked, runs_of, sequences
+from core.sequences import Series, keep_of, look, looked, runs_of, sequences
 from core.workspace import Workspace
 
 
@@ -87,8 +87,20 @@ def _told(space: Workspace, series: Series) -> None:
         _map(series, told)
     with right:
         _labels(series, told)
+    _along(told)
     if len(splits) > 1 and not seen:
         _offer_test(space, series)
+
+
+def _along(told: Sequence[Told]) -> None:
+    """The model after the last step, for text and for other trainings."""
+    there = {one.method: one for one in told if not keep_of(one.method).adapters}
+    with st.expander(t("Use a model of these"), icon=":material/deployed_code:"):
+        name = st.selectbox(t("Way"), [*there], key="kept_way", format_func=lambda name: visible(way(name)))
+        run = there[name].runs[min(there[name].runs)]
+        lines = [f"python -m core predict {run} text.txt", f"python -m core serve {run}"]
+        st.code("\n".join(lines), language="shell", wrap_lines=True)
+        st.caption(t("As the start of other trainings, recipes and the Mix page call it {name}.", name=f"run:{run}"))
 
 
 def _offer_test(space: Workspace, series: Series) -> None:

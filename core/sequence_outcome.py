@@ -37,11 +37,11 @@ class Forgotten:
 
 @dataclass(frozen=True)
 class Told:
-    """What came of one way of keeping. `verdict`: its average against plain fine-tuning's, None of that itself;
-    `seconds`: of one run, the median; `replayed`: rows learned from again, in all steps."""
+    """What came of one way of keeping. `runs`: ids by seed; `verdict`: its average against plain fine-tuning's, None of
+    that itself; `seconds`: of one run, the median; `replayed`: rows learned from again, in all steps."""
 
     method: str
-    seeds: tuple[int, ...]
+    runs: Mapping[int, str]
     course: Course
     labels: tuple[Forgotten, ...]
     seconds: float
@@ -49,6 +49,10 @@ class Told:
     verdict: Verdict | None
     gain: float | None
     interval: tuple[float, float] | None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(self.runs)
 
 
 def outcome(workspace: Workspace, sequence: Series, split: str = "dev") -> list[Told]:
@@ -111,7 +115,7 @@ class _Scored:
         seconds = float(np.median([sum(step["seconds"] for step in one) for one in steps]))
         replayed = sum(step["replayed"] for step in steps[0])
         verdict, gain, ends = judged or (None, None, None)
-        return Told(name, tuple(self.ids), self.course, tuple(self.labels()), seconds, replayed, verdict, gain, ends)
+        return Told(name, dict(self.ids), self.course, tuple(self.labels()), seconds, replayed, verdict, gain, ends)
 
 
 def _judged(plain: _Scored, others: Mapping[str, _Scored]) -> dict[str, _Judged]:

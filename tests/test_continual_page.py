@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 from conftest import HARBOUR
 
+from core import corpus as corpora
 from core import project as projects
 from core.errors import CoreError
 from core.launch import standing, start_import
+from core.models.loading import ModelMeta
+from core.models.started import start_from
 from core.sequence_outcome import enough, outcome
 from core.sequences import keep_of, looked, news, part_of, plan, sequences
 from core.submit import wait
+from core.tasks.letters import marks
 from core.workspace import Workspace
 
 WAYS = "plain,replay@0.5,joint"
@@ -52,6 +56,7 @@ def test_the_command_tells_every_way(place, core):
     plain, replay, joint = told["methods"]
     assert np.array(plain["scores"]).shape == (2, 2) and joint["scores"][0] == [None, None]
     assert (plain["verdict"], replay["verdict"]) == (None, "few_repeats")
+    assert [*plain["runs"]] == ["0", "1"]
     assert replay["replayed"] == 12 and joint["forgetting"]["mean"] is None
     assert {label["label"] for label in plain["labels"]} >= {"LOC"}
     again = core(*place["arguments"], folder=place["folder"])
@@ -72,6 +77,19 @@ def test_it_is_what_the_runs_say_and_grows(place):
     best = replace(found["replay@0.5"], course=replace(lost, scores=np.zeros((2, 2, 2))))
     assert enough([found["plain"], best]).method == "replay@0.5"
     assert enough([found["plain"]]) is None
+
+
+def test_its_model_reads_text_and_begins_other_trainings(place, core):
+    space = place["space"]
+    run = place["told"]["methods"][1]["runs"]["0"]
+    (place["folder"] / "text.txt").write_text("The ship left Oslo\n", encoding="utf-8")
+    done = core("predict", run, "text.txt", "--json", "--workspace", space.root, folder=place["folder"])
+    assert done.status == 0 and done.json["rows"][0]["text"] == "The ship left Oslo"
+    meta = ModelMeta.read(space.run_folder(run) / "model")
+    seen = start_from(run, space.models, meta)
+    parts = [part_of(space, projects.load(space, name)) for name in ("old", "new")]
+    texts = [marks(corpora.read(space.corpus_path(part.corpora["train"])).table) for part in parts]
+    assert set(seen.texts.tolist()) == set(np.concatenate(texts).tolist())  # gold of both, and nothing held out
 
 
 def test_what_is_new_is_told(place):

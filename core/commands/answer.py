@@ -1,6 +1,6 @@
 """What commands are given, what they answer, and what several of them do."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,9 +58,9 @@ def known(run_id: str, at: Setting) -> Run:
     return runs[0]
 
 
-def trained(run_id: str, at: Setting) -> Run:
-    """A run with a model. Raises CoreError `run_ambiguous`, `run_has_no_model`."""
+def trained(run_id: str, at: Setting, kinds: Collection[str] = ("train",)) -> Run:
+    """A run with a model, of one of these kinds. Raises CoreError `run_ambiguous`, `run_has_no_model`."""
     found = known(run_id, at)
-    if found.kind != "train" or found.state != "succeeded":
+    if found.kind not in kinds or found.state != "succeeded":
         raise CoreError("run_has_no_model", {"run": found.id, "kind": found.kind, "state": found.state}, "hint_list")
     return found

@@ -20,6 +20,7 @@ from core.submit import result_of
 
 _LONGEST = 1 << 20  # bytes of one line
 _PORT = 8000
+_PREDICTS = ("train", "sequence")  # kinds of runs whose model finds labels in text
 
 
 def add_delivering(commands: object) -> None:
@@ -81,7 +82,7 @@ def predict(args: Namespace, at: Setting) -> Answer:
 
     if args.json and args.jsonl:
         raise CoreError("usage", {"command": "python -m core predict", "what": "--json or --jsonl"}, "hint_usage")
-    run = trained(args.run, at)
+    run = trained(args.run, at, _PREDICTS)
     name = None if args.file in (None, "-") else args.file
     lines = _lines(name)
     first = [*islice(lines, 1)]  # what can't be read at all is told before the model is loaded
@@ -137,7 +138,7 @@ def serve(args: Namespace, at: Setting) -> Answer:
     from core.serving import Desk, address_of, listen, loopback
     from core.serving import serve as answer_all
 
-    run = trained(args.run, at)
+    run = trained(args.run, at, _PREDICTS)
     inside = loopback(args.host)
     if not inside and not args.allow_network:
         raise CoreError("serve_not_loopback", {"host": args.host}, "hint_serve_not_loopback")

@@ -71,7 +71,7 @@ def _json(one: Told) -> dict[str, Any]:
     course = one.course
     return {
         "method": one.method,
-        "seeds": list(one.seeds),
+        "runs": {str(seed): id for seed, id in one.runs.items()},
         "scores": [[_figure(v) for v in row] for row in course.scores.mean(axis=0)],
         "average": _spread(course.average),
         "newest": _spread(course.newest),

@@ -15,6 +15,7 @@ from core.continual.keep import Keep
 from core.continual.memory import kept
 from core.corpus import Corpus
 from core.models import loading
+from core.models.started import BEGUN
 from core.params import CLOSED, build
 from core.runs import RunContext
 from core.tasks import task as task_of
@@ -25,7 +26,8 @@ from core.training.methods import Network, frozen_layers, ready
 from core.training.settings import TrainParams
 
 KIND = "sequence"
-START, GOLD, DEV, TEST = "start", "gold:", "dev:", "test:"  # roles; the latter three with the number of a step
+START = BEGUN  # the role of a trained run that is the first step
+GOLD, DEV, TEST = "gold:", "dev:", "test:"  # roles, with the number of a step
 WEIGHTS, FISHER = "model", "fisher.safetensors"  # of a step
 
 

@@ -36,6 +36,7 @@ from core.tasks import task as task_of
 from core.tasks.letters import marks
 
 FILE = "start.json"
+BEGUN = "start"  # the role of a trained run that another goes on with
 _NAME = re.compile(r"run:([0-9a-f]{16})")
 _CODE = Path(__file__).resolve().parents[2]  # the folder that holds the package `core`
 RunId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
@@ -243,14 +244,22 @@ def _packed(texts: Sequence[np.ndarray]) -> str:
     return base64.b64encode(found.astype("<u8").tobytes()).decode("ascii")
 
 
+def _held_out(role: str) -> bool:
+    """Whether an input is dev or test, of one step or of the only one."""
+    return role.partition(":")[0] in ("dev", "test")
+
+
 def start_from(run: str, models: Path, meta: ModelMeta) -> Start:
     """What `start.json` of a run says: the corpora among its inputs but dev, and the marks of their texts."""
     folder = models.parent / "runs" / run
     spec = RunSpec.from_json(json.loads((folder / "spec.json").read_text(encoding="utf-8")))
-    read = {role: value for role, value in spec.inputs.items() if value.startswith("corpus:") and role != "dev"}
+    read = {role: value for role, value in spec.inputs.items() if value.startswith("corpus:") and not _held_out(role)}
     ids = {role: value.partition(":")[2] for role, value in sorted(read.items())}
     before = start_of(models / meta.base)
     known = [] if before is None else [before.texts]
+    begun = spec.inputs.get(BEGUN, "").removeprefix("run:")
+    if begun:
+        known.append(start_from(begun, models, ModelMeta.read(_model(begun, models))).texts)
     for id in sorted(set(ids.values())):
         path = models.parent / "corpora" / f"{id}.arrow"
         if not path.is_file():
