@@ -35,6 +35,14 @@ def _wnut17(rows: int) -> dict[str, Any]:
     return {"data": wnut17(rows), "ingredients": {**CHILDREN, "wikigold": WIKIGOLD}, "licences": licences}
 
 
+def _known(_: Path) -> dict[str, Any]:
+    """300 sentences of WNUT-17, over the trainings that forecasts are held against (bench/forecast_runs.py): they are
+    made first, as far as they are not there, and count as known."""
+    script = Path(__file__).parents[1] / "bench" / "forecast_runs.py"
+    subprocess.run([sys.executable, str(script), "wnut17", "--workspace", str(_place)], check=True)
+    return _wnut17(300) | {"project": "forecast-wnut17"}
+
+
 def _crossner(domain: str, *others: str) -> dict[str, Any]:
     licences = dict.fromkeys(("gold", *others), "MIT")
     return {"data": crossner(domain), "ingredients": {**CHILDREN, **neighbours(domain, *others)}, "licences": licences}
@@ -69,6 +77,7 @@ def _write(file: Path, rows: Sequence[Sequence[str]]) -> None:
 
 CASES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "wnut17": lambda _: _wnut17(300),
+    "wnut17-known": _known,
     "wnut17-150": lambda _: _wnut17(150),
     "politics": lambda _: _crossner("politics", "science"),
     "ai": lambda _: _crossner("ai", "politics", "science"),
