@@ -6,6 +6,7 @@ import streamlit as st
 
 from components import facts, progress
 from components.frame import PAGES, telling
+from components.pictures import still
 from components.words import duration, raw, t, visible
 from core import pretraining, traces
 from core import project as projects
@@ -19,8 +20,6 @@ from core.shelf import folder_of
 from core.stage import Stage, unlabelled
 from core.training.pretrain_loop import PretrainParams
 from core.workspace import Workspace
-
-_STILL = {"displayModeBar": False}
 
 
 def pretrain(space: Workspace, project: Project) -> None:
@@ -103,13 +102,7 @@ def curve(space: Workspace, run: Run) -> None:
     if not points or not rates:
         return
     words = {"axis": raw("Step"), "loss": raw("Loss"), "perplexity": raw("Perplexity")}
-    st.plotly_chart(
-        drawn.perplexity(points, rates, words),
-        key=f"pretrain_curve_{run.id}",
-        width="stretch",
-        config=_STILL,
-        alt=raw("Loss and perplexity"),
-    )
+    still(drawn.perplexity(points, rates, words), f"pretrain_curve_{run.id}", raw("Loss and perplexity"))
     st.caption(t("Perplexity: among how many words the model is as good as undecided, in rows it never learns from."))
 
 

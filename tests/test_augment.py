@@ -552,7 +552,8 @@ def test_synonyms_are_single_lower_case_words_of_the_first_senses(resources: Res
 @pytest.mark.parametrize(("name", "files"), [("synonym", "wordnet"), ("neighbours", "neighbours"), ("graph", "graph")])
 def test_words_are_read_without_the_package_once_they_are_kept(name: str, files: str, root: Path, resources: Resources):
     make(name, PARAMS[name], resources)
-    assert {*(path.suffix for path in (root / "cache").glob(f"{files}*"))} == {".arrow", ".lock"}
+    there = {path.suffix for path in (root / "cache").glob(f"{files}*")}
+    assert ".arrow" in there and there <= {".arrow", ".lock"}  # the lock is left by whoever made it
     code = (
         "import sys, pathlib; from core.augment import *; from core.augment.protocol import Resources;"
         f"make({name!r}, params_of({name!r}, {{}}), Resources((), 'en', pathlib.Path({str(root / 'cache')!r})));"

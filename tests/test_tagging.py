@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
@@ -256,6 +256,9 @@ scores = st.lists(st.lists(st.floats(-6, 6, width=32), min_size=5, max_size=5), 
 def test_decoding_finds_the_best_of_all_valid_sequences(rows):
     """Predictions are the most probable valid IOB2 sequence, against every sequence there is."""
     logits = np.array(rows, dtype=np.float32).reshape(len(rows), 5)
+    assume(
+        not rows or not np.allclose(logits[:, 1::2], logits[:, 2::2], rtol=1e-5, atol=1e-5)
+    )  # of those B- and I- are one
     found = TAGGING.decode(LABELS, np.ones(len(rows), dtype=bool), logits)
     path = [TAGS.index(value) for value in found.values]
     logs = logits.astype(np.float64) - np.logaddexp.reduce(logits.astype(np.float64), axis=1, keepdims=True)

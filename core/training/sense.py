@@ -60,6 +60,10 @@ def check(train: TrainParams) -> None:
         if value != getattr(_PLAIN, name):
             values = {"where": f"train.{name}", "key": name, "value": value, "method": train.method}
             raise CoreError("setting_without_effect", values, "hint_setting_without_effect")
+    _check_head(train)
+
+
+def _check_head(train: TrainParams) -> None:
     if train.head in _NO_HEAD[train.method]:
         values = {"where": "train.head", "key": "head", "value": train.head, "method": train.method}
         raise CoreError("setting_without_effect", values, "hint_setting_without_effect")
@@ -119,7 +123,7 @@ def beginning(train: TrainParams, task: Task) -> Head:
 
 def settled(train: TrainParams, task: Task) -> TrainParams:
     """One training, one spec: tidied, and how a head begins is written down except for the usual way."""
-    check(train)
+    _check_head(train)
     check_task(train, task)
     begins = beginning(train, task)
     told = "suited" if begins == "fresh" and _usually_fresh(train, task) else begins
