@@ -275,7 +275,9 @@ def test_words_of_one_label_are_one_mention_where_a_model_tells_no_b_from_i():
 )
 def test_what_a_task_or_method_has_no_use_for_is_refused(settings, of, code):
     with pytest.raises(CoreError) as error:
-        sense.settled(TrainParams(**settings), task(of))
+        asked = TrainParams(**settings)
+        sense.check(asked)  # as a recipe is
+        sense.settled(asked, task(of))
     assert error.value.code == code
 
 
