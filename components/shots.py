@@ -16,7 +16,8 @@ from core.groups import Group, evaluated
 from core.project import Project
 from core.report.shots import Line, by_rows
 from core.shots import Point, best, crossings, launch_shots, plan_shots, point_of, tried
-from core.training.ways import DRAWS, METHODS, SHOTS
+from core.tasks import task
+from core.training.ways import DRAWS, METHODS, SHOTS, fitting
 from core.workspace import Workspace
 
 
@@ -74,7 +75,11 @@ def _offer(space: Workspace, project: Project) -> None:
     if stage is None:
         return
     asked = st.pills(
-        t("Methods"), list(METHODS), selection_mode="multi", key="shots_methods", format_func=names.__getitem__
+        t("Methods"),
+        fitting(task(project.recipe.task)),
+        selection_mode="multi",
+        key="shots_methods",
+        format_func=names.__getitem__,
     )
     if not asked:
         return

@@ -33,6 +33,7 @@ from core.training import contrastive, heads, predictions, sense
 from core.training.heads import described, groups_of
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams, run, with_model
+from core.training.ways import METHODS, fitting
 
 TAGGING, TEXTS = task("tagging"), task("classification")
 SETTINGS = TrainParams(steps=12, batch_tokens=256, evaluations=1, max_length=64, frozen_layers=0)
@@ -279,6 +280,11 @@ def test_what_a_task_or_method_has_no_use_for_is_refused(settings, of, code):
         sense.check(asked)  # as a recipe is
         sense.settled(asked, task(of))
     assert error.value.code == code
+
+
+def test_a_task_is_offered_what_it_has_a_use_for():
+    assert fitting(task("classification")) == [*METHODS]
+    assert fitting(task("tagging")) == ["prototypes", "neighbours", "frozen", "lora", "full"]
 
 
 def test_settings_that_say_the_same_are_one_training():
