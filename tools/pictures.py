@@ -34,6 +34,7 @@ SCENES: Mapping[str, str] = {
     "runs": "/runs?project=newsroom",
     "compare": "/compare?project=newsroom&split=test",
     "report": "/report?project=newsroom",
+    "learn-on": "/continual?project=newsroom",
     "models": "/models?project=newsroom",
     "storage": "/storage?project=newsroom",
 }
