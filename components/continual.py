@@ -25,7 +25,7 @@ _STEPS, _MOST_REPEATS, _MOST_STEPS = 150, 16, 100_000
 
 
 def others(space: Workspace, project: Project) -> list[Project]:
-    """The other projects of the same task whose data have been read."""
+    """The other projects of the same task whose data have been read, those in the same language first."""
     found: list[Project] = []
     for name in projects.names(space):
         try:
@@ -34,7 +34,12 @@ def others(space: Workspace, project: Project) -> list[Project]:
             continue
         if name != project.slug and other.recipe.task == project.recipe.task and standing(space, other).stage:
             found.append(other)
-    return found
+    return sorted(found, key=lambda other: other.recipe.language != project.recipe.language)
+
+
+def likely(project: Project, known: Sequence[Project]) -> list[str]:
+    """What is chosen where nobody has chosen: the first one in the same language, if there is one."""
+    return [other.slug for other in known if other.recipe.language == project.recipe.language][:1]
 
 
 def ask(space: Workspace, project: Project, known: Sequence[Project]) -> None:
@@ -47,7 +52,7 @@ def ask(space: Workspace, project: Project, known: Sequence[Project]) -> None:
             t("Learned before, in this order"),
             [*by_name],
             key="before",
-            default=[known[0].slug],
+            default=likely(project, known),
             show=lambda name: visible(by_name[name].title),
             help=t("The projects whose data the model has learned from. The project of the sidebar comes last."),
         )
@@ -151,8 +156,11 @@ def _launch(space: Workspace, planned: Planned, repeats: int) -> None:
         st.warning(told(CoreError(issue.code, issue.values)), icon=":material/warning:")
     every = sum(map(len, planned.specs.values()))
     values = {"runs": every, "new": planned.new, "time": duration(planned.seconds)}
-    st.caption(t("{runs} runs, {new} of them new: about {time}.", **values))
-    if st.button(t("Start"), key="sequence_start", type="primary", icon=":material/play_arrow:"):
+    if planned.new:
+        st.caption(t("{runs} runs, {new} of them new: about {time}.", **values))
+    else:
+        st.caption(t("All {runs} runs are there, or under way.", runs=every))
+    if planned.new and st.button(t("Start"), key="sequence_start", type="primary", icon=":material/play_arrow:"):
         with telling():
             launch(space, planned, range(repeats))
             st.rerun()

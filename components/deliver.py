@@ -39,6 +39,12 @@ def deliver(space: Workspace, project: Project, run: str) -> None:
             with telling():
                 st.query_params[_START] = start(space, run, "start").id
                 st.rerun()
+    st.page_link(
+        PAGES["continual"],
+        label=t("Update it with new data, and see what it forgets"),
+        icon=":material/update:",
+        help=t("There, choose the project with the new data in the sidebar, and this run as the first step."),
+    )
     _delivered(space, run)
     _begun(space, project, run)
     with st.expander(t("Model card, licences and commands"), icon=":material/description:"):

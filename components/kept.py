@@ -9,12 +9,11 @@ import streamlit as st
 from components.address import choice
 from components.frame import telling
 from components.keeping import way
+from components.many import followed
 from components.pictures import picture
-from components.searches import live
 from components.verdicts import split_words, verdict_words
 from components.words import escape, raw, t, visible
 from core.evaluation.verdicts import ENOUGH_SEEDS
-from core.jobs.dispatch import look_after
 from core.project import Project
 from core.report.steps import steps_map
 from core.sequence_outcome import PLAIN, Told, enough, outcome
@@ -35,37 +34,8 @@ def results(space: Workspace, project: Project) -> None:
             st.selectbox, t("Sequence"), [*found], key="sequence", default=first,
             show=lambda id: visible(" → ".join(part.title for part in found[id].parts)),
         )  # fmt: skip
-    _followed(space, found[id])
+    followed(space, lambda: [*runs_of(space, found[id]).values()], "sequence")
     _told(space, found[id])
-
-
-def _followed(space: Workspace, series: Series) -> None:
-    """How far its runs are, with a way to stop them."""
-
-    def pending() -> list[str]:
-        return [run.id for run in runs_of(space, series).values() if run.pending]
-
-    def draw() -> None:
-        runs = runs_of(space, series)
-        waiting = pending()
-        failed = [run for run in runs.values() if run.state in ("failed", "interrupted")]
-        if waiting:
-            look_after(space.root)
-            left, right = st.columns([5, 1], vertical_alignment="center")
-            done = len(runs) - len(waiting)
-            left.progress(done / len(runs), text=t("{done} of {runs} runs are done.", done=done, runs=len(runs)))
-            if right.button(t("Cancel"), key="sequence_cancel", icon=":material/stop_circle:"):
-                for id in waiting:
-                    space.store.cancel(id)
-        elif failed:
-            st.error(t("{n} runs ended without success.", n=len(failed)), icon=":material/error:")
-            if st.button(t("Try again"), key="sequence_again", icon=":material/refresh:"):
-                with telling():
-                    for run in failed:
-                        space.resubmit(run.id)
-                    st.rerun()
-
-    live(lambda: bool(pending()), draw)
 
 
 def _told(space: Workspace, series: Series) -> None:

@@ -6,9 +6,10 @@ from dataclasses import replace
 import streamlit as st
 
 from components.address import several
-from components.frame import PAGES, telling, watch_link
+from components.continual import likely
+from components.frame import PAGES, telling
+from components.many import followed
 from components.progress import watch
-from components.searches import live
 from components.verdicts import verdict_words
 from components.words import duration, raw, t, visible
 from core import project as projects
@@ -30,6 +31,7 @@ from core.elsewhere import (
 from core.groups import groups
 from core.jobs.folder import Run
 from core.launch import launch, standing, start_import
+from core.pace import seconds_all
 from core.project import Project, with_ingredient
 from core.sequences import REPEATS
 from core.workspace import Workspace
@@ -46,7 +48,7 @@ def sources(space: Workspace, project: Project, known: Sequence[Project]) -> Non
         t("Sources"),
         [*by_name],
         key="sources",
-        default=[known[0].slug],
+        default=likely(project, known),
         show=lambda name: visible(by_name[name].title),
         help=t("Projects whose data may help this one."),
     )
@@ -171,11 +173,13 @@ def _ways(space: Workspace, project: Project, found: Sequence[Source]) -> list[C
     if project.recipe.train.steps is None:
         project = replace(project, recipe=replace(project.recipe, train=replace(project.recipe.train, steps=_STEPS)))
         st.caption(t("Each training takes {steps} steps.", steps=_STEPS))
+    count = len(wanted) * repeats
+    time = duration(seconds_all(space, count, project.recipe.train))
+    st.caption(t("{n} trainings, about {time}; those that are there already are not made again.", n=count, time=time))
     if st.button(t("Train these ways"), key="sources_start", type="primary", icon=":material/play_arrow:"):
         with telling():
             for mine, plan in plans(space, project, stage, wanted, range(repeats)):
                 launch(space, mine, stage, plan)
-                st.toast(t("{n} trainings, about {time}.", n=plan.new, time=duration(plan.seconds)))
             st.rerun()
     return wanted
 
@@ -189,14 +193,7 @@ def _outcome(space: Workspace, project: Project, wanted: Sequence[Case], estimat
     def runs() -> list[Run]:
         return [run for group in groups(space, project.slug) if group.id in mine for run in group.runs.values()]
 
-    def draw() -> None:
-        found = runs()
-        done = sum(not run.pending for run in found)
-        if done < len(found):
-            st.progress(done / len(found), text=t("{done} of {runs} runs are done.", done=done, runs=len(found)))
-            watch_link(project.slug)
-
-    live(lambda: any(run.pending for run in runs()), draw)
+    followed(space, runs, "sources")
     found = outcome(space, project, wanted)
     if not found:
         return
