@@ -33,6 +33,7 @@ from core.jobs.folder import Run
 from core.launch import launch, standing, start_import
 from core.pace import seconds_all
 from core.project import Project, with_ingredient
+from core.recipe import FileIngredient
 from core.sequences import REPEATS
 from core.workspace import Workspace
 
@@ -58,8 +59,7 @@ def sources(space: Workspace, project: Project, known: Sequence[Project]) -> Non
     stage = standing(space, project).stage
     assert stage is not None  # the page has seen to it
     labels = sorted(stage.imported["labels"]["train"])
-    found = [source_of(space, by_name[name], labels) for name in chosen]
-    _labels(found)
+    found = [_mapped(space, project, by_name[name], labels) for name in chosen]
     lacking = [source for source in found if not source.run]
     if lacking:
         _train(space, lacking)
@@ -69,13 +69,31 @@ def sources(space: Workspace, project: Project, known: Sequence[Project]) -> Non
     _outcome(space, project, wanted, estimates)
 
 
-def _labels(found: Sequence[Source]) -> None:
-    for source in found:
-        values = {"source": source.project.title, "labels": ", ".join(source.shared)}
-        if source.shared:
-            st.caption(t("{source} has {labels} under the same name; its other labels are masked.", **values))
-        else:
-            st.caption(t("{source} has no label of the same name: only its encoder can help.", **values))
+def _mapped(space: Workspace, project: Project, source: Project, labels: Sequence[str]) -> Source:
+    """A source with its labels as somebody set them; where it is an ingredient already, that says what they are."""
+    found = source_of(space, source, labels)
+    there = project.ingredients.get(found.name)
+    if isinstance(there, FileIngredient):
+        st.caption(t("{source} is an ingredient of this project, with the labels that it has there.",
+                     source=source.title))  # fmt: skip
+        return found
+    values = {"source": source.title, "labels": ", ".join(found.shared) or "-"}
+    with st.expander(t("Labels of {source}: the same in both are {labels}", **values)):
+        st.caption(t("Which label of this project is each of the source's? What is left empty is masked."))
+        given = found.ingredient.labels or {}
+        column = st.column_config
+        rows = st.data_editor(
+            [{"label": visible(label), "target": target} for label, target in given.items()],
+            key=f"source_labels_{project.slug}_{source.slug}",
+            hide_index=True,
+            disabled=["label"],
+            column_config={
+                "label": column.TextColumn(raw("Label of the source")),
+                "target": column.SelectboxColumn(raw("Label here"), options=[*labels]),
+            },
+        )
+        asked = {label: row["target"] or None for label, row in zip(given, rows, strict=True)}
+    return source_of(space, source, labels, asked)
 
 
 def _train(space: Workspace, lacking: Sequence[Source]) -> None:

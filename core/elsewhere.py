@@ -27,6 +27,7 @@ from core.launch import Plan, launch, plan_launch, standing
 from core.mix import GOLD, Mix, Part
 from core.models.catalogue import install
 from core.models.loading import OVERLAY
+from core.params import unknown_key
 from core.project import Project, ingredient_name
 from core.recipe import FileIngredient
 from core.stage import Stage
@@ -65,14 +66,25 @@ class Case:
     model: str
 
 
-def source_of(workspace: Workspace, project: Project, target: Sequence[str]) -> Source:
+def source_of(
+    workspace: Workspace, project: Project, target: Sequence[str], given: Mapping[str, str | None] | None = None
+) -> Source:
     """A project as a source for labels `target`: those of the same name, whatever their case, are the same; all others
-    are masked. Raises CoreError `step_not_imported`, `source_no_file`."""
+    are masked. `given`: what some of its labels are, in place of that, None masks one.
+
+    Raises CoreError `step_not_imported`, `source_no_file`, `unknown_key` for a label that there isn't.
+    """
     stage = standing(workspace, project).stage
     if stage is None:
         raise CoreError("step_not_imported", {"project": project.slug}, "hint_step_not_imported")
     by_name = {label.casefold(): label for label in target}
     labels = {label: by_name.get(label.casefold()) for label in stage.imported["labels"]["train"]}
+    for label, wanted in (given or {}).items():
+        if label not in labels:
+            raise unknown_key(label, [*labels], "--map")
+        if wanted is not None and wanted not in target:
+            raise unknown_key(wanted, [*target], "--map")
+        labels[label] = wanted
     data = project.recipe.data
     file = data if isinstance(data, str) else data.train or data.file
     if file is None:

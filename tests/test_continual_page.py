@@ -15,7 +15,7 @@ from core.launch import standing, start_import
 from core.models.loading import ModelMeta
 from core.models.started import start_from
 from core.sequence_outcome import enough, outcome
-from core.sequences import keep_of, looked, news, part_of, plan, sequences
+from core.sequences import keep_of, launch, looked, news, part_of, plan, sequences
 from core.submit import wait
 from core.tasks.letters import marks
 from core.workspace import Workspace
@@ -147,7 +147,22 @@ def test_the_page_shows_what_is_new_and_what_came_of_it(place, open_page):
 def test_the_page_of_sources_goes_step_by_step(place, open_page):
     page = open_page(place["space"].root, "continual", project="new", learn="elsewhere", sources="old")
     assert [button.label for button in page.button if button.key == "sources_train"] == ["Train them"]
-    assert any("same name" in one.value for one in page.caption)
+    assert any("Labels of Old" in one.label for one in page.expander)
+
+
+def test_what_was_cancelled_is_told_and_gone_on_with(place, open_page):
+    """The last test that has the sequence whole: a run of it is put back to cancelled."""
+    space = place["space"]
+    old, new = (projects.load(space, name) for name in ("old", "new"))
+    planned = plan(space, [old, new], ["ewc"], [0])
+    [spec] = planned.specs["ewc"]
+    space.queue(spec, {})
+    launch(space, planned, [0])
+    space.store.cancel(spec.id)
+    wait(space, [spec.id], lambda runs: None)
+    page = open_page(space.root, "continual", project="new", before="old")
+    assert any("1 of 7 runs were cancelled" in one.value for one in page.warning)
+    assert [button.label for button in page.button if button.key == "sequence_again"] == ["Go on with it"]
 
 
 def test_alone_a_project_is_told_what_to_do(tmp_path: Path, open_page, core):

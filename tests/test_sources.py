@@ -9,6 +9,7 @@ from conftest import HARBOUR
 
 from core.contrast import gold_only
 from core.elsewhere import ranks_agree, source_of
+from core.errors import CoreError
 from core.evaluation.logme import logme
 from core.groups import groups
 from core.project import Project
@@ -84,11 +85,27 @@ def test_every_way_is_trained_and_told(core, place):
     assert gold_only([*by_model.values()]).name == "gold only"
     asked = source_of(space, Project("far", "far", load(place / "far.yaml")), ["LOC", "PER"])
     assert asked.ingredient.labels["loc"] == "LOC" and asked.ingredient.labels["ORG"] is None
+    far = asked.project
+    given = source_of(space, far, ["LOC", "PER"], {"ORG": "PER", "loc": None})
+    assert given.ingredient.labels["ORG"] == "PER" and given.ingredient.labels["loc"] is None
+    assert "LOC" not in given.shared
+    for wrong in ({"nothing": "PER"}, {"ORG": "nothing"}):
+        with pytest.raises(CoreError) as error:
+            source_of(space, far, ["LOC", "PER"], wrong)
+        assert error.value.code == "unknown_key"
 
 
 def test_a_source_of_another_task_or_the_target_itself_is_refused(core, place):
     done = core("sources", "near.yaml", "near.yaml", "--json", folder=place)
     assert done.status == 2 and done.json["error"]["code"] == "source_same"
+
+
+@pytest.mark.parametrize(
+    ("given", "code"), [("far.ORG", "usage"), ("ORG=PER", "usage"), ("nobody.ORG=PER", "unknown_key")]
+)
+def test_a_map_that_says_nothing_is_refused(core, place, given, code):
+    done = core("sources", "near.yaml", "far.yaml", "--estimate", "--map", given, "--json", folder=place)
+    assert done.status == 2 and done.json["error"]["code"] == code
 
 
 def test_ranks_agree_from_three_sources_up():

@@ -1,7 +1,7 @@
 """`sources`: what other projects bring to one, in each way there is, and what could be known before."""
 
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core import elsewhere
@@ -26,6 +26,7 @@ from core.errors import CoreError, message
 from core.evaluation.verdicts import Judged
 from core.launch import launch
 from core.output import plain, table
+from core.params import unknown_key
 from core.project import Project, with_ingredient
 from core.stage import Stage
 from core.submit import raise_mendable, wait
@@ -44,6 +45,8 @@ def add_sources(commands: object) -> None:
                      "(default all)")  # fmt: skip
     sub.add_argument("--amount", type=_amount, default=1.0, metavar="X", help="of a source's rows, times gold "
                      "(default 1)")  # fmt: skip
+    sub.add_argument("--map", action="append", default=[], metavar="SOURCE.LABEL=TARGET", help="which label of the "
+                     "target a source's is, nothing masks it; repeatable (default: that of the same name)")  # fmt: skip
     sub.add_argument("--repeats", type=count, default=8, metavar="N", help="seeds (default 8)")
     sub.add_argument("--estimate", action="store_true", help="rank the sources and train nothing on the target")
     sub.add_argument("--split", choices=("dev", "test"), default="dev", help="default dev; test never looks anew")
@@ -74,7 +77,10 @@ def sources(args: Namespace, at: Setting) -> Answer:
     """
     project = asked_project(args.target, at)
     target = sorted(stage_of(project, at).imported["labels"]["train"])
-    found = [_source(name, project, target, at) for name in args.sources]
+    maps = _maps(args.map)
+    found = [_source(name, project, target, maps, at) for name in args.sources]
+    for name in {*maps} - {source.project.slug for source in found}:
+        raise unknown_key(name, [source.project.slug for source in found], "--map")
     project = _with(project, found, at) if "joint" in args.ways or "both" in args.ways else project
     stage = stage_of(project, at)
     told = _estimates(project, stage, found, at)
@@ -106,17 +112,31 @@ def _with(project: Project, found: list[Source], at: Setting) -> Project:
     return whole
 
 
-def _source(name: str, target: Project, labels: list[str], at: Setting) -> Source:
+def _maps(texts: Sequence[str]) -> dict[str, dict[str, str | None]]:
+    """SOURCE.LABEL=TARGET by source. Raises CoreError `usage`."""
+    found: dict[str, dict[str, str | None]] = {}
+    for text in texts:
+        place, sign, target = text.partition("=")
+        source, dot, label = place.partition(".")
+        if not (sign and dot and label):
+            what = f"--map: SOURCE.LABEL=TARGET, not {text!r}"
+            raise CoreError("usage", {"command": "python -m core sources", "what": what}, "hint_usage")
+        found.setdefault(source, {})[label] = target or None
+    return found
+
+
+def _source(
+    name: str, target: Project, labels: list[str], maps: Mapping[str, Mapping[str, str | None]], at: Setting
+) -> Source:
     """A source with a run that was trained on it, now or before."""
     project = asked_project(name, at)
     if project.slug == target.slug or project.recipe.task != target.recipe.task:
         raise CoreError("source_same", {"project": project.slug}, "hint_source_same")
     stage_of(project, at)
-    found = source_of(at.workspace, project, labels)
-    if found.run:
-        return found
-    raise_mendable(wait(at.workspace, [elsewhere.train_source(at.workspace, found)], at.watch))
-    return source_of(at.workspace, project, labels)
+    found = source_of(at.workspace, project, labels, maps.get(project.slug))
+    if not found.run:
+        raise_mendable(wait(at.workspace, [elsewhere.train_source(at.workspace, found)], at.watch))
+    return source_of(at.workspace, project, labels, maps.get(project.slug))
 
 
 def _estimates(project: Project, stage: Stage, found: list[Source], at: Setting) -> dict[str, float]:
