@@ -377,6 +377,18 @@ def test_a_solved_head_begins_better_than_a_fresh_one(place):
     assert losses(solved)[0] < 0.8 * losses(fresh)[0]
 
 
+def test_a_head_in_closed_form_leaves_out_what_hardly_varies():
+    """Tuned encoders have states that hardly vary; a large weight on one is the head's undoing when it moves."""
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 3, 200)
+    telling = np.eye(3)[targets] + 0.3 * rng.normal(size=(200, 3))
+    still = 1.5 + 1e-5 * (targets == 1)[:, None] + 1e-7 * rng.normal(size=(200, 1))
+    weights, bias = ridge(np.concatenate([telling, still], axis=1), targets, 3)
+    known = ridge(telling, targets, 3)
+    assert not weights[:, 3].any()
+    assert np.allclose(weights[:, :3], known[0], atol=1e-5) and np.allclose(bias, known[1], atol=1e-5)
+
+
 def test_ridge_separates_what_is_separable():
     rng = np.random.default_rng(0)
     targets = rng.integers(0, 3, 300)

@@ -3,6 +3,7 @@
 import numpy as np
 
 _RIDGE = 10.0  # of standardised features, a scored item each
+_STILL = 0.01  # of what features vary by in the middle: less is none
 _SHARPER = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # the solution is between 0 and 1: what it is multiplied by to be logits
 
 
@@ -15,7 +16,7 @@ def ridge(features: np.ndarray, targets: np.ndarray, classes: int) -> tuple[np.n
     """
     hot = np.eye(classes)[targets] if targets.ndim == 1 else np.nan_to_num(targets.astype(float))
     weight = np.ones(len(hot)) if targets.ndim > 1 else (hot / np.sqrt(np.maximum(hot.sum(axis=0), 1))).sum(axis=1)
-    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
+    mean, spread = features.mean(axis=0), _spread(features)
     x = np.concatenate([(features - mean) / spread, np.ones((len(features), 1))], axis=1)
     weighted = x * (weight / weight.mean())[:, None]
     penalty = np.full(x.shape[1], _RIDGE)
@@ -32,6 +33,14 @@ def ridge(features: np.ndarray, targets: np.ndarray, classes: int) -> tuple[np.n
     weights = sharper * (solved[:-1] / spread[:, None])
     bias = sharper * solved[-1] - mean @ weights - (0.5 * sharper if targets.ndim > 1 else 0.0)
     return weights.T.astype(np.float32), bias.astype(np.float32)
+
+
+def _spread(features: np.ndarray) -> np.ndarray:
+    """How much each feature varies. Infinite where that is next to nothing, so that the feature counts for nothing: it
+    tells no items apart, and the large weight that would make up for it undoes the head as soon as dropout or a
+    training moves the feature."""
+    found = features.std(axis=0)
+    return np.where(found > _STILL * np.median(found), found, np.inf)
 
 
 def _sharpest(values: np.ndarray, targets: np.ndarray) -> float:
