@@ -7,7 +7,7 @@ import streamlit as st
 
 from components.address import choice, several
 from components.frame import telling
-from components.keeping import explained, way
+from components.keeping import explained, kind
 from components.words import duration, escape, t, told, visible
 from core import project as projects
 from core.continual.keep import METHODS
@@ -98,7 +98,7 @@ def _ways() -> list[str]:
         [*METHODS],
         key="ways",
         default=_USUAL,
-        show=lambda name: escape(way(name).rstrip("0123456789 %") if METHODS[name].replay else way(name)),
+        show=lambda name: escape(kind(name)),
         selection_mode="multi",
     )
     left, right = st.columns(2, vertical_alignment="bottom")
@@ -113,7 +113,7 @@ def _ways() -> list[str]:
     )
     with st.expander(t("What these ways do")):
         for name in chosen:
-            st.markdown(f"**{escape(way(name))}**: {escape(explained(name))}")
+            st.markdown(f"**{escape(kind(name))}**: {escape(explained(name))}")
     found = [f"{name}@{share / 100:g}" if METHODS[name].replay else name for name in chosen]
     found += [f"replay@{one:g}" for one in _SHARES] if tried else []
     return [*dict.fromkeys(["plain", *found])]

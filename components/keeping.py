@@ -9,7 +9,14 @@ _JOINED = "@"
 
 
 def way(name: str) -> str:
-    """A way by its name, NAME or NAME@SHARE, as it is."""
+    """A way by its name, NAME or NAME@SHARE, with its share, as it is."""
+    share = keep_of(name).replay
+    words = kind(name.partition(_JOINED)[0])
+    return f"{words} {share:.0%}" if share else words
+
+
+def kind(name: str) -> str:
+    """A way of METHODS, whatever its share, as it is."""
     words: Mapping[str, str] = {
         "plain": raw("Nothing is kept"),
         "mask": raw("Old mentions masked"),
@@ -22,9 +29,7 @@ def way(name: str) -> str:
         "adapters": raw("An adapter for each step"),
         "joint": raw("All at once (what could be reached)"),
     }
-    base = name.partition(_JOINED)[0]
-    share = keep_of(name).replay
-    return f"{words[base]} {share:.0%}" if share else words[base]
+    return words[name]
 
 
 def explained(name: str) -> str:

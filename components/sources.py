@@ -13,7 +13,14 @@ from components.progress import watch
 from components.verdicts import verdict_words
 from components.words import duration, raw, t, visible
 from core import project as projects
-from core.elsewhere import (
+from core.groups import groups
+from core.jobs.folder import Run
+from core.launch import launch, standing, start_import
+from core.pace import seconds_all
+from core.project import Project, with_ingredient
+from core.recipe import FileIngredient
+from core.sequences import REPEATS
+from core.transfer import (
     WAYS,
     Case,
     Source,
@@ -28,13 +35,6 @@ from core.elsewhere import (
     train_source,
     with_sources,
 )
-from core.groups import groups
-from core.jobs.folder import Run
-from core.launch import launch, standing, start_import
-from core.pace import seconds_all
-from core.project import Project, with_ingredient
-from core.recipe import FileIngredient
-from core.sequences import REPEATS
 from core.workspace import Workspace
 
 _READ = "sources_read"  # session key: what encoders make of gold, by name; the ids of those runs

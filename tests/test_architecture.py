@@ -62,7 +62,7 @@ TIERS = (
             "without",
             "label_next",
             "gold_curve",
-            "elsewhere",
+            "transfer",
             "sequences",
             "sequence_outcome",
             "shots",

@@ -15,12 +15,12 @@ from test_training import RESOLVED, SETTINGS, tensors
 
 from core import corpus as corpora
 from core.continual import sequence
-from core.continual.anchor import Anchor, fisher
 from core.continual.chain import SequenceParams, chain_of, folder_of, network_of, rows_of
+from core.continual.distillation import hot, learned
+from core.continual.ewc import Consolidation, fisher
 from core.continual.keep import METHODS, Keep, check
-from core.continual.memory import kept
+from core.continual.replay import kept
 from core.continual.routing import chosen, routes
-from core.continual.teacher import hot, learned
 from core.corpus import Corpus
 from core.errors import CoreError
 from core.evaluation.sequence import Course, difference
@@ -114,7 +114,7 @@ def test_what_can_not_be_had_together_is_refused():
             check(keep, PARAMS)
         assert error.value.code == "keep_alone"
     with pytest.raises(CoreError) as error:
-        check(Keep(anchor=1), replace(PARAMS, method="lora"))
+        check(Keep(ewc=1), replace(PARAMS, method="lora"))
     assert error.value.code == "keep_needs_full"
     with pytest.raises(CoreError) as error:
         check(Keep(), replace(PARAMS, head="prototypes", method="frozen"))
@@ -166,14 +166,14 @@ def test_of_whole_texts_all_are_mixed_and_of_several_labels_the_hidden_ones():
 def test_the_pull_is_the_gradient_of_the_penalty(place):
     import torch
 
-    ctx = context(place, "anchor", Keep())
+    ctx = context(place, "ewc", Keep())
     chain = chain_of(ctx)
     torch.manual_seed(0)
     network = network_of(chain, 0, None)
     trained = network.trained()
     at = {name: p.detach() + 0.1 * torch.randn_like(p) for name, p in trained.items()}
     held = {name: torch.rand_like(p) for name, p in trained.items()}
-    told = Anchor(3.0, at, held).teach(network, 0, chain.gear, 1)["anchor"]
+    told = Consolidation(3.0, at, held).teach(network, 0, chain.gear, 1)["ewc"]
     pulled = {name: p.grad.clone() for name, p in trained.items()}
     network.whole.zero_grad()
     penalty = 1.5 * sum((held[name] * (p - at[name]) ** 2).sum() for name, p in trained.items())

@@ -131,7 +131,7 @@ def test_rows_that_judge_may_not_be_learned(place):
 
 
 def test_shares_are_part_of_the_name():
-    assert keep_of("replay@0.05").replay == 0.05 and keep_of("replay_ewc@0.5").anchor == keep_of("replay_ewc").anchor
+    assert keep_of("replay@0.05").replay == 0.05 and keep_of("replay_ewc@0.5").ewc == keep_of("replay_ewc").ewc
 
 
 def test_the_page_shows_what_is_new_and_what_came_of_it(place, open_page):

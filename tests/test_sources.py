@@ -8,12 +8,12 @@ import pytest
 from conftest import HARBOUR
 
 from core.contrast import gold_only
-from core.elsewhere import ranks_agree, source_of
 from core.errors import CoreError
 from core.evaluation.logme import logme
 from core.groups import groups
 from core.project import Project
 from core.recipe import load
+from core.transfer import ranks_agree, source_of
 from core.workspace import Workspace
 
 

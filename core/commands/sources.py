@@ -4,12 +4,20 @@ from argparse import ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core import elsewhere
 from core import project as projects
+from core import transfer
 from core.commands.answer import Answer, Setting, asked_project
 from core.commands.mix import stage_of
 from core.commands.options import command, count, detach
-from core.elsewhere import (
+from core.errors import CoreError, message
+from core.evaluation.verdicts import Judged
+from core.launch import launch
+from core.output import plain, table
+from core.params import unknown_key
+from core.project import Project, with_ingredient
+from core.stage import Stage
+from core.submit import raise_mendable, wait
+from core.transfer import (
     WAYS,
     Case,
     Source,
@@ -22,14 +30,6 @@ from core.elsewhere import (
     source_of,
     with_sources,
 )
-from core.errors import CoreError, message
-from core.evaluation.verdicts import Judged
-from core.launch import launch
-from core.output import plain, table
-from core.params import unknown_key
-from core.project import Project, with_ingredient
-from core.stage import Stage
-from core.submit import raise_mendable, wait
 
 
 def add_sources(commands: object) -> None:
@@ -135,7 +135,7 @@ def _source(
     stage_of(project, at)
     found = source_of(at.workspace, project, labels, maps.get(project.slug))
     if not found.run:
-        raise_mendable(wait(at.workspace, [elsewhere.train_source(at.workspace, found)], at.watch))
+        raise_mendable(wait(at.workspace, [transfer.train_source(at.workspace, found)], at.watch))
     return source_of(at.workspace, project, labels, maps.get(project.slug))
 
 
@@ -143,7 +143,7 @@ def _estimates(project: Project, stage: Stage, found: list[Source], at: Setting)
     """LogME of the encoder as it is (under its own name) and after each source."""
     names = {project.recipe.train.model: project.recipe.train.model}
     names |= {source.name: f"run:{source.run}" for source in found}
-    runs = elsewhere.start_reading(at.workspace, project, stage, [*names.values()])
+    runs = transfer.start_reading(at.workspace, project, stage, [*names.values()])
     wait(at.workspace, [run.id for run in runs.values()], at.watch)
     return {name: estimate(at.workspace, stage, runs[model].id) for name, model in names.items()}
 

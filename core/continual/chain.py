@@ -10,9 +10,9 @@ from pydantic import Field
 
 from core import corpus as corpora
 from core.continual import routing
-from core.continual.anchor import fisher
+from core.continual.ewc import fisher
 from core.continual.keep import Keep
-from core.continual.memory import kept
+from core.continual.replay import kept
 from core.corpus import Corpus
 from core.models import loading
 from core.models.started import BEGUN

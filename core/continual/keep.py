@@ -28,7 +28,7 @@ class Keep:
     balanced: bool = False  # those are drawn so that every label has its share, instead of by chance
     mask: bool = False  # what new rows leave unlabelled, and the model before is sure of, is not learned from
     distil: Share = 0.0  # of what the model before says of what new rows leave unlabelled
-    anchor: Annotated[float, Field(ge=0)] = 0.0  # how firmly weights are held where they matter to what was learned
+    ewc: Annotated[float, Field(ge=0)] = 0.0  # how firmly weights are held where they matter to what was learned
     adapters: bool = False  # low-rank updates and a head for each step; a row goes to the step whose text is like it
     joint: bool = False  # not one after another but all at once, as long as all steps take: what could be reached
 
@@ -37,11 +37,11 @@ METHODS: Mapping[str, Keep] = {
     "plain": Keep(),
     "mask": Keep(mask=True),
     "distil": Keep(distil=1.0),
-    "ewc": Keep(anchor=1e4),
+    "ewc": Keep(ewc=1e4),
     "replay": Keep(replay=0.1),
     "balanced": Keep(replay=0.1, balanced=True),
     "replay_distil": Keep(replay=0.1, distil=1.0),
-    "replay_ewc": Keep(replay=0.1, anchor=1e4),
+    "replay_ewc": Keep(replay=0.1, ewc=1e4),
     "adapters": Keep(adapters=True),
     "joint": Keep(joint=True),
 }
@@ -55,5 +55,5 @@ def check(keep: Keep, train: TrainParams) -> None:
     others = Keep(adapters=keep.adapters, joint=keep.joint)
     if (keep.joint and keep.adapters) or ((keep.joint or keep.adapters) and keep != others):
         raise CoreError("keep_alone", {"name": "joint" if keep.joint else "adapters"}, "hint_keep_alone")
-    if keep.anchor and train.method == "lora":
+    if keep.ewc and train.method == "lora":
         raise CoreError("keep_needs_full", {"method": train.method}, "hint_keep_needs_full")

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from core.continual import routing
-from core.continual.anchor import Anchor
 from core.continual.chain import (
     DEV,
     FISHER,
@@ -32,8 +31,9 @@ from core.continual.chain import (
     spread,
     weights_before,
 )
+from core.continual.distillation import hot, learned, said
+from core.continual.ewc import Consolidation
 from core.continual.keep import Keep
-from core.continual.teacher import hot, learned, said
 from core.continual.within import Within
 from core.models import batching, loading
 from core.params import canonical, digest
@@ -194,14 +194,14 @@ def _taught(chain: Chain, at: int, rows: Encoded) -> Encoded:
 
 def _lessons(chain: Chain, at: int) -> list[Lesson]:
     """The weights before, held where they matter; outputs of new classes are free."""
-    if not at or not chain.params.keep.anchor:
+    if not at or not chain.params.keep.ewc:
         return []
     begins = network_of(chain, at, weights_before(chain, at)).trained()
     held = {
         name: spread(tensor, chain.classes(at - 1), chain.classes(at), begins[name])
         for name, tensor in fisher_of(chain, at - 1).items()
     }
-    return [Anchor(chain.params.keep.anchor, {name: p.detach() for name, p in begins.items()}, held)]
+    return [Consolidation(chain.params.keep.ewc, {name: p.detach() for name, p in begins.items()}, held)]
 
 
 def _foretell(chain: Chain, at: int) -> None:

@@ -5,7 +5,6 @@ R[t, i] is the score on step i's rows after step t. Average, backward and forwar
 transfer is held against 0: a model that knows none of a step's labels finds none.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,8 +66,3 @@ def difference(baseline: np.ndarray, other: np.ndarray, rows: float = 0.0) -> Di
     square = sum(parts) + rows
     loose = sum(part**2 / (len(side) - 1) for part, side in zip(parts, (baseline, other), strict=True))
     return Difference(value, square**0.5, square**2 / loose if loose else 1e9, rows)
-
-
-def lost(before: Sequence[float], after: Sequence[float]) -> float:
-    """How much of a score is gone, in the mean over seeds."""
-    return float(np.mean(before) - np.mean(after))

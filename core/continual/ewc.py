@@ -27,7 +27,7 @@ Tensors = Mapping[str, "torch.Tensor"]
 
 
 @dataclass(frozen=True)
-class Anchor:
+class Consolidation:
     """The lesson (core.training.loop). `weight`: the method's lambda; `at`: the weights before; `fisher`: what hangs on
     them, by the same names and shapes."""
 
@@ -48,7 +48,7 @@ class Anchor:
                 pull = self.weight * self.fisher[name] * away
                 penalty += 0.5 * float((pull * away).sum())
                 weights.grad = pull if weights.grad is None else weights.grad.add_(pull)
-        return {"anchor": penalty}
+        return {"ewc": penalty}
 
 
 def fisher(network: Network, task: Task, rows: Encoded, feed: Feed, gear: Gear, seed: int) -> dict[str, "torch.Tensor"]:
