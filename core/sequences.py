@@ -173,8 +173,8 @@ class News:
 def news(workspace: Workspace, parts: Sequence[Part]) -> News:
     """What is new in the last of several steps."""
     old = {label for part in parts[:-1] for label in part.labels}
-    texts = np.concatenate([marks(_corpus(workspace, part.corpora["train"]).table) for part in parts[:-1]])
-    mine = marks(_corpus(workspace, parts[-1].corpora["train"]).table)
+    texts = np.concatenate([_texts(workspace.corpus_path(part.corpora["train"])) for part in parts[:-1]])
+    mine = _texts(workspace.corpus_path(parts[-1].corpora["train"]))
     last = parts[-1].labels
     fresh, gone = (tuple(sorted(one)) for one in ({*last} - old, old - {*last}))
     return News(fresh, gone, len(mine), int(np.isin(mine, texts).sum()))
@@ -196,6 +196,12 @@ def looked(workspace: Workspace, series: Series) -> bool:
 def read(path: Path) -> Corpus:
     """A corpus, which never changes."""
     return corpora.read(path)
+
+
+@lru_cache(maxsize=16)
+def _texts(path: Path) -> np.ndarray:
+    """The marks of a corpus's texts (core.tasks.letters): the page asks again and again."""
+    return marks(read(path).table)
 
 
 def _corpus(workspace: Workspace, id: str) -> Corpus:
@@ -225,13 +231,13 @@ def _of_start(workspace: Workspace, run: str) -> str:
 def _seen(workspace: Workspace, parts: Sequence[Part]) -> list[Issue]:
     """Rows of one step that stand among the held-out rows of another. Raises CoreError `sequence_saw` where they are
     more than a hundredth of these."""
-    learned = {part.project: marks(_corpus(workspace, part.corpora["train"]).table) for part in parts}
+    learned = {part.project: _texts(workspace.corpus_path(part.corpora["train"])) for part in parts}
     issues: list[Issue] = []
     for part in parts:
         for split in HELD_OUT:
             if split not in part.corpora:
                 continue
-            mine = marks(_corpus(workspace, part.corpora[split]).table)
+            mine = _texts(workspace.corpus_path(part.corpora[split]))
             for project, texts in learned.items():
                 rows = int(np.isin(mine, texts).sum()) if project != part.project else 0
                 values: dict[str, Value] = {
