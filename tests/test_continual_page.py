@@ -19,6 +19,7 @@ from core.sequences import keep_of, launch, looked, news, part_of, plan, sequenc
 from core.submit import wait
 from core.tasks.letters import marks
 from core.workspace import Workspace
+from tests.browser import browsing, needs_chromium, served
 
 WAYS = "plain,replay@0.5,joint"
 
@@ -169,3 +170,32 @@ def test_alone_a_project_is_told_what_to_do(tmp_path: Path, open_page, core):
     core("sample", "bikes", "--workspace", tmp_path / "w", folder=tmp_path)
     page = open_page(tmp_path / "w", "continual", project="bikes")
     assert "no other project" in page.info[0].value
+
+
+@needs_chromium()
+@pytest.mark.whole
+def test_from_another_project_to_what_it_forgets(place):
+    """A journey: ways are chosen and trained, their figures read, and the other project tried as a source."""
+    with served(place["space"].root) as address, browsing(address) as visitor:
+        visitor.goto("/continual?project=new&before=old&ways=plain&ways=balanced")
+        visitor.see("New labels: HARBOUR")
+        field = visitor.page.get_by_role("spinbutton").nth(1)
+        field.fill("2")
+        field.press("Enter")
+        visitor.settle()
+        visitor.press("Start", exact=True)
+        visitor.see("Replay, every label alike")
+        visitor.see("Where nothing is kept")
+        assert visitor.page.locator(".js-plotly-plot").count() == 1
+        visitor.page.get_by_text("Help from elsewhere").first.click()
+        visitor.settle()
+        visitor.press("Train them")
+        visitor.see("Estimate which helps")
+        visitor.press("Add them")
+        visitor.see("Train these ways")
+        visitor.page.get_by_role("spinbutton").nth(0).fill("1")
+        visitor.page.get_by_role("spinbutton").nth(0).press("Enter")
+        visitor.settle()
+        visitor.press("Train these ways")
+        visitor.see("Compare")
+        assert visitor.errors() == []
