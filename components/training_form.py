@@ -1,6 +1,10 @@
-"""The settings of a training: the method and the few that matter most, the rest folded; those alone that apply."""
+"""The settings of a training: the method and the few that matter most, the rest folded; those alone that apply.
+
+What is offered is what method and task have a use for (core.training.sense).
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -8,15 +12,17 @@ from components.frame import workspace
 from components.params_form import FieldWords, fill, params_form
 from components.starts import known_models
 from components.words import raw, t, visible
-from core.params import build, canonical, canonical_json
+from core.params import canonical, canonical_json
+from core.tasks.protocol import Task
 from core.training import sense
-from core.training.settings import TrainParams
+from core.training.settings import Method, TrainParams
 
 _MORE = (  # in the order in which they are shown
     *("head", "pooling", "frozen_layers", "freeze_word_embeddings", "lora_rank", "lora_alpha", "layer_decay"),
     *("dropout", "weight_decay", "class_weights", "adversarial", "warmup", "clip"),
     *("evaluations", "patience", "max_length", "checkpoint_every", "consistency", "consistency_weight", "descriptions"),
 )
+_CHOSEN = ("method", "head", "pooling")  # of which a task has no use for every option
 _OF_TEXT = ("consistency", "consistency_weight")
 
 
@@ -40,9 +46,10 @@ def take_in(slug: str, train: TrainParams) -> None:
             st.session_state[steps_key(slug)] = train.steps
 
 
-def method(slug: str) -> str:
+def method(slug: str, task: Task) -> Method:
     """What is trained: everything, low-rank updates, or the head."""
-    return str(params_form(TrainParams, key_of(slug), _words(), ["method"]).get("method", TrainParams.method))
+    words = _offered(TrainParams.method, task)
+    return params_form(TrainParams, key_of(slug), words, ["method"]).get("method", TrainParams.method)
 
 
 def essential(slug: str) -> dict[str, object]:
@@ -54,14 +61,16 @@ def essential(slug: str) -> dict[str, object]:
     return found
 
 
-def more(slug: str, method: str, texts: Sequence[str]) -> dict[str, object]:
-    """All else that the method has a use for. `texts`: ingredients without labels. -> what differs from its default"""
-    key, words = key_of(slug), _words()
+def more(slug: str, method: Method, texts: Sequence[str], task: Task) -> dict[str, object]:
+    """All else that method and task have a use for. `texts`: ingredients without labels. -> what differs from its
+    default"""
+    key, words = key_of(slug), _offered(method, task)
     model = _model(slug)
     frozen = st.session_state.get(f"{key}_frozen_layers")
-    head = st.session_state.get(f"{key}_head") or TrainParams.head
-    likely = build(TrainParams, {"method": method, "frozen_layers": frozen, "head": head}, "train")
-    shown = [name for name in _MORE if name not in _OF_TEXT and sense.applies(likely, name)]
+    head = st.session_state.get(f"{key}_head")
+    begins = head if head in sense.choices("head", method, task) else TrainParams.head
+    likely = TrainParams(method=method, frozen_layers=frozen, head=begins)
+    shown = [name for name in _MORE if name not in _OF_TEXT and sense.applies(likely, name) and _left(words[name])]
     asked = params_form(TrainParams, key, words, shown)
     given = {name: value for name, value in asked.items() if name != "descriptions" or value}
     return given | model | _consistency(slug, texts)
@@ -113,6 +122,17 @@ def _model(slug: str) -> dict[str, object]:
     )
     name = str(chosen or now).strip()
     return {} if name == TrainParams.model else {"model": name}
+
+
+def _offered(method: Method, task: Task) -> Mapping[str, FieldWords]:
+    """The words, with the options that method and task have a use for."""
+    words = _words()
+    return {**words, **{name: replace(words[name], offered=sense.choices(name, method, task)) for name in _CHOSEN}}
+
+
+def _left(words: FieldWords) -> bool:
+    """Whether there is anything to choose."""
+    return words.offered is None or len(words.offered) > 0
 
 
 def _words() -> Mapping[str, FieldWords]:

@@ -38,13 +38,45 @@ def drawn(page: AppTest) -> set[str]:
 def test_those_settings_alone_are_shown_that_the_method_has_a_use_for(space, open_page):
     page = open_page(space.root, "mix", project=SLUG)
     rest = {"epochs", "steps", "consistency"}  # there is no text without labels
-    for method in sense.METHODS:
+    for method in ("lora", "frozen", "full"):
         page.segmented_control(f"mix_train_{SLUG}_method").set_value(method).run()
         wanted = {n for n in field_names(TrainParams) if sense.applies(TrainParams(method=method), n)}
         assert drawn(page) == wanted - rest, method
     page.segmented_control(f"mix_train_{SLUG}_method").set_value("full").run()
     page.number_input(f"mix_train_{SLUG}_frozen_layers").set_value(2).run()
     assert "freeze_word_embeddings" not in drawn(page)
+
+
+def test_what_the_task_has_no_use_for_is_not_offered(space, open_page):
+    other = TrainParams(method="contrastive", head="solved", pooling="mean", steps=9)
+    projects.edit(space, SLUG, lambda p: replace(p, recipe=replace(p.recipe, train=other)), {"event": "settings"})
+    page = open_page(space.root, "mix", project=SLUG)
+    chosen = page.segmented_control(f"mix_train_{SLUG}_method")
+    assert not page.exception and chosen.options == ["All weights", "Low-rank", "Head only"]
+    assert chosen.value == "full" and page.selectbox(f"mix_train_{SLUG}_head").value == "solved"
+    chosen.set_value("frozen").run()
+    page.selectbox(f"mix_train_{SLUG}_head").set_value("neighbours").run()
+    heads = page.selectbox(f"mix_train_{SLUG}_head").options
+    assert "Nearest example" in heads and "Descriptions" not in heads and "pooling" not in drawn(page)
+    page.segmented_control(f"mix_train_{SLUG}_method").set_value("full").run()
+    assert not page.exception and page.selectbox(f"mix_train_{SLUG}_head").value == "suited"
+    assert "Nearest example" not in page.selectbox(f"mix_train_{SLUG}_head").options
+
+
+@pytest.mark.parametrize(
+    ("of", "method", "methods", "heads"),
+    [
+        ("tagging", "frozen", ["full", "lora", "frozen"], ["suited", "fresh", "solved", "prototypes", "neighbours"]),
+        ("tagging", "full", ["full", "lora", "frozen"], ["suited", "fresh", "solved", "prototypes"]),
+        ("multilabel", "full", ["full", "lora", "frozen"], ["suited", "fresh", "solved"]),
+        ("classification", "contrastive", [*sense.METHODS], ["suited", "solved", "prototypes", "neighbours"]),
+    ],
+)
+def test_every_choice_that_is_offered_is_taken(of, method, methods, heads):
+    assert sense.choices("method", method, task(of)) == methods and sense.choices("head", method, task(of)) == heads
+    assert sense.choices("pooling", method, task(of)) == ([] if of == "tagging" else ["first", "mean"])
+    for head in heads:
+        sense.settled(TrainParams(method=method, head=head), task(of))
 
 
 def test_what_is_set_is_launched_and_what_the_method_has_no_use_for_is_not(space, open_page):

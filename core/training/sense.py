@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from core.errors import CoreError
 from core.models import layers
@@ -12,7 +13,7 @@ from core.models.shapes import Pooling, Shape, shape_of
 from core.tasks.protocol import Task
 from core.training.settings import BY_NEARNESS, RATES, Head, Method, TrainParams
 
-METHODS: tuple[Method, ...] = ("full", "lora", "frozen", "contrastive")
+METHODS: tuple[Method, ...] = get_args(Method)
 _LORA = frozenset({"lora_rank", "lora_alpha"})
 _ENCODER = frozenset({"freeze_word_embeddings", "frozen_layers", "layer_decay", "adversarial"})
 UNUSED: Mapping[Method, frozenset[str]] = {  # settings that a method has no use for; they are left as they are
@@ -83,17 +84,33 @@ def check_encoder(train: TrainParams, base: Path) -> None:
         raise CoreError("layers_few", {"where": "train.frozen_layers", "layers": known, "asked": asked})
 
 
+def unfit(train: TrainParams, task: Task) -> str | None:
+    """The first setting that says what a task has no use for; None where there is none."""
+    one = task.reads == "row" and task.objective == "softmax"
+    fits = {
+        "method": train.method != "contrastive" or one,
+        "head": one if train.head == "described" else train.head not in BY_NEARNESS or task.objective == "softmax",
+        "pooling": train.pooling is None or task.reads == "row",
+    }
+    return next((name for name, fit in fits.items() if not fit), None)
+
+
 def check_task(train: TrainParams, task: Task) -> None:
     """Refuse what a task has no use for. Raises CoreError `setting_other_task`."""
-    one = task.reads == "row" and task.objective == "softmax"
-    asked = (("method", train.method, train.method != "contrastive" or one),
-             ("head", train.head, train.head not in BY_NEARNESS or task.objective == "softmax"),
-             ("head", train.head, train.head != "described" or one),
-             ("pooling", train.pooling, train.pooling is None or task.reads == "row"))  # fmt: skip
-    for name, value, fits in asked:
-        if not fits:
-            values = {"where": f"train.{name}", "key": name, "value": str(value), "task": task.name}
-            raise CoreError("setting_other_task", values, "hint_setting_other_task")
+    name = unfit(train, task)
+    if name is not None:
+        values = {"where": f"train.{name}", "key": name, "value": str(getattr(train, name)), "task": task.name}
+        raise CoreError("setting_other_task", values, "hint_setting_other_task")
+
+
+def choices(name: str, method: Method, task: Task) -> list[str]:
+    """The values of `method`, `head` or `pooling` that a task, and a method, have a use for, in order."""
+    known: Mapping[str, tuple[str, ...]] = {
+        "method": METHODS,
+        "head": tuple(one for one in get_args(Head) if one not in _NO_HEAD[method]),
+        "pooling": get_args(Pooling),
+    }
+    return [value for value in known[name] if unfit(replace(_PLAIN, **{name: value}), task) is None]
 
 
 def tidied(train: TrainParams) -> TrainParams:
