@@ -8,9 +8,14 @@ from streamlit.testing.v1 import AppTest
 
 from core import project as projects
 from core.errors import CoreError
+from core.formats import ReadOptions, read
+from core.models.catalogue import BUNDLED, MULTILINGUAL
+from core.models.language import WEIGHTS
+from core.models.started import Pretraining, write_pretrained
 from core.params import field_names
 from core.recipe import check
 from core.sample import open_sample
+from core.stage import imported, settle
 from core.tasks import task
 from core.training import sense
 from core.training.settings import TrainParams
@@ -150,6 +155,34 @@ def test_one_training_has_one_spec_whatever_other_methods_would_do():
 )
 def test_how_a_head_begins_is_written_down_except_for_the_usual_way(name, train, head):
     assert sense.settled(TrainParams(**train), task(name)).head == head
+
+
+def test_what_went_on_pre_training_begins_as_the_model_that_it_was(tmp_path):
+    """By `run:ID`, once and again, kept as a run or as an installed model alone; not what has learned from labels."""
+    space = Workspace.open(tmp_path / "ws")
+    gold = read(HARBOUR, name="harbour.conll", options=ReadOptions()).corpus
+
+    def written(run: str, base: str, where: str, told: Pretraining | None) -> None:
+        folder = space.root / where
+        folder.mkdir(parents=True)
+        (folder / WEIGHTS).write_bytes(run.encode())
+        write_pretrained(run, space.models / base, {"gold": gold}, told, folder)
+
+    def head(model: str) -> str:
+        data = {"version": 1, "data": {"train": "a.conll", "dev": "b.conll"}, "train": {"model": model}}
+        known = {"labels": {"train": list(gold.schema.labels), "dev": []}, "corpora": {}, "issues": [], "covered": {}}
+        stage = imported(space, known)
+        stage.pools["gold"] = gold
+        return settle(check(data, Path(), "r.yaml"), stage)[0].train.head
+
+    told = Pretraining("masked", 1, 1, 0, 2.0, 1.0)
+    written("a" * 16, BUNDLED[MULTILINGUAL].identity, f"runs/{'a' * 16}/model", told)
+    written("a" * 16, BUNDLED[MULTILINGUAL].identity, f"models/{'1' * 64}", told)
+    written("b" * 16, "1" * 64, f"models/{'2' * 64}", told)
+    written("c" * 16, BUNDLED[MULTILINGUAL].identity, f"models/{'3' * 64}", None)
+    written("d" * 16, "4" * 64, f"runs/{'d' * 16}/model", told)
+    models = (MULTILINGUAL, f"run:{'a' * 16}", "run:aaaa", f"run:{'b' * 16}", f"run:{'c' * 16}", f"run:{'d' * 16}")
+    assert [head(model) for model in models] == ["solved"] * 4 + ["suited"] * 2
 
 
 def test_what_is_refused_is_of_no_use():

@@ -127,23 +127,26 @@ def tidied(train: TrainParams) -> TrainParams:
     return replace(train, **plain)
 
 
-def beginning(train: TrainParams, task: Task) -> Head:
-    """How the head of a training begins.
+def usual_head(train: TrainParams, task: Task, origin: str) -> Head:
+    """How a head begins where nobody says. `origin`: as `settled` takes it.
 
     At random only where all weights are trained, every word is an item to learn from, and the encoder's states lie
     apart: otherwise too little of what is to be learned has begun when the steps are over (docs/training.md).
     """
-    if train.head != "suited":
-        return train.head
-    return "fresh" if _usually_fresh(train, task) else "solved"
+    close = origin in BUNDLED and BUNDLED[origin].close
+    return "fresh" if train.method == "full" and task.reads != "row" and not close else "solved"
 
 
-def settled(train: TrainParams, task: Task) -> TrainParams:
-    """One training, one spec: tidied, and how a head begins is written down except for the usual way."""
+def settled(train: TrainParams, task: Task, origin: str | None = None) -> TrainParams:
+    """One training, one spec: tidied, and how a head begins is written down except for the usual way.
+
+    `origin`: of its model, see core.models.catalogue.origin_of; None: that is its own.
+    """
     _check_head(train)
     check_task(train, task)
-    begins = beginning(train, task)
-    told = "suited" if begins == "fresh" and _usually_fresh(train, task) else begins
+    usual = usual_head(train, task, train.model if origin is None else origin)
+    begins = usual if train.head == "suited" else train.head
+    told = "suited" if begins == usual == "fresh" else begins
     pooling = None if train.pooling == _pooled(train, task) else train.pooling
     plain = replace(tidied(train), head=told, pooling=pooling)
     return replace(plain, epochs=_PLAIN.epochs, steps=None) if train.at_once else plain
@@ -161,8 +164,3 @@ def shape(train: TrainParams, task: Task, base: Path) -> Shape:
 def _pooled(train: TrainParams, task: Task) -> Pooling | None:
     compares = train.method == "contrastive" or train.head in BY_NEARNESS
     return "mean" if compares and task.reads == "row" else None
-
-
-def _usually_fresh(train: TrainParams, task: Task) -> bool:
-    close = train.model in BUNDLED and BUNDLED[train.model].close
-    return train.method == "full" and task.reads != "row" and not close
