@@ -8,7 +8,8 @@ from components.address import choice
 from components.told import one_of
 from components.words import raw, said, said_raw, t
 from core.board import Repeat
-from core.explain import Subject, choices, explained, subject
+from core.explain import explained
+from core.subject import Subject, choices, subject
 from core.training.portions import Portion
 from core.workspace import Workspace
 

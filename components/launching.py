@@ -22,6 +22,7 @@ from core.params import build
 from core.project import Project
 from core.recipe_text import GOLD_ONLY, mix_name, recipe_text
 from core.report.composition import Composition, compose, gold_passes
+from core.tasks import task
 from core.training import sense
 from core.training.settings import TrainParams
 
@@ -42,11 +43,12 @@ def budget(bench: Bench, found: Composition | None) -> TrainParams:
     """How each training goes: what is trained, for how many steps, learning rate and batch; the rest is folded."""
     slug, before = bench.project.slug, bench.project.recipe.train
     training_form.take_in(slug, before)
-    method = training_form.method(slug)
+    of = task(bench.project.recipe.task)
+    method = training_form.method(slug, of)
     shown = st.container()
     asked = training_form.essential(slug)
     with st.expander(t("More training settings"), key="mix_experts"):
-        asked |= training_form.more(slug, method, bench.texts)
+        asked |= training_form.more(slug, method, bench.texts, of)
     train = sense.tidied(build(TrainParams, asked | {"method": method}, "train"))
     with shown:
         steps = _steps(bench, found, train)

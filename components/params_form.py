@@ -29,6 +29,7 @@ class FieldWords:
     step: float | None = None  # a field that counts in such steps, even where a slider would do
     format: str | None = None  # of the number in such a field, as printf has it
     unset: str | None = None  # shown in a field that may be left empty
+    offered: Sequence[str] | None = None  # of the options; None: all
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _widget(kind: Kind, words: FieldWords, key: str, default: Any) -> Any:
         show, options = words.options, _choices(kind)
         return st.multiselect(words.label, options, format_func=lambda one: show.get(one, escape(one)), **common)
     if get_origin(kind.type) is Literal:
-        return _one_of(kind, words, common)
+        return _one_of(kind, words, default, common)
     if kind.type in (int, float):
         return _number(kind, words, common)
     if kind.type is str and "\n" not in str(default):
@@ -149,11 +150,14 @@ def _widget(kind: Kind, words: FieldWords, key: str, default: Any) -> Any:
     return st.text_area(words.label, height=_TALL if kind.type is str else 100, **common)
 
 
-def _one_of(kind: Kind, words: FieldWords, common: Mapping[str, Any]) -> Any:
-    """Options beside each other, or in a list where they are many."""
-    show, options = words.options, list(get_args(kind.type))
+def _one_of(kind: Kind, words: FieldWords, default: Any, common: Mapping[str, Any]) -> Any:
+    """Options beside each other, or in a list where they are many; the default in place of one that isn't offered."""
+    show, known = words.options, get_args(kind.type)
+    options = list(known if words.offered is None else words.offered)
+    if st.session_state[common["key"]] not in options:
+        st.session_state[common["key"]] = default
     look: dict[str, Any] = {"format_func": lambda option: show.get(option, escape(option)), **common}
-    if len(options) > _SIDE_BY_SIDE:
+    if len(known) > _SIDE_BY_SIDE:  # a form doesn't change its widgets with what is offered
         return st.selectbox(words.label, options, **look)
     return st.segmented_control(words.label, options, required=not kind.optional, **look)
 

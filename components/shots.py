@@ -17,7 +17,7 @@ from core.project import Project
 from core.report.shots import Line, by_rows
 from core.shots import Point, best, crossings, launch_shots, plan_shots, point_of, tried
 from core.tasks import task
-from core.training.ways import DRAWS, METHODS, SHOTS, fitting
+from core.training.ways import DRAWS, METHODS, SHOTS, WITHOUT_ROWS, fitting
 from core.workspace import Workspace
 
 
@@ -35,9 +35,9 @@ def shots(space: Workspace, project: Project, chosen: Chosen) -> None:
         st.info(t("{n} trainings for this are not done yet.", n=active))
         watch_link(project.slug)
     points = [
-        _point(space.root, tuple(evaluated(space, group, chosen.split)), chosen.split, method, size, group)
+        _point(space.root, tuple(runs), chosen.split, method, size, group)
         for (method, size), group in found.items()
-        if evaluated(space, group, chosen.split)
+        if (runs := evaluated(space, group, chosen.split))
     ]
     if points:
         _answer(points, chosen.split)
@@ -83,7 +83,7 @@ def _offer(space: Workspace, project: Project) -> None:
     )
     if not asked:
         return
-    runs = sum(1 if name == "described" else DRAWS * len(SHOTS) for name in asked)
+    runs = sum(1 if name in WITHOUT_ROWS else DRAWS * len(SHOTS) for name in asked)
     if st.button(t("Train {n} draws", n=runs), key="shots_launch", icon=":material/rocket_launch:"):
         with telling(), st.spinner(t("Starting the runs ...")):
             ids = launch_shots(space, project, stage, plan_shots(space, project, stage, asked, SHOTS, DRAWS))

@@ -220,7 +220,7 @@ class Frame:
         names = {GOLD: GOLD} | {role: role.partition(":")[2] for role in pools}
         ids = {name: self.inputs[role].removeprefix("corpus:") for role, name in names.items()}
         pools = {name: corpora.read(self.workspace.corpus_path(id)) for name, id in ids.items()}
-        return Stage(self.params.imported, pools)
+        return Stage(self.params.imported, pools, models=self.workspace.models)
 
     @cached_property
     def search(self) -> MixSearch:

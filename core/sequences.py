@@ -19,7 +19,7 @@ from core.errors import CoreError, Issue, Value
 from core.jobs.folder import Run
 from core.launch import standing
 from core.models import loading
-from core.models.catalogue import DEFAULT, install
+from core.models.catalogue import DEFAULT, install, origin_of
 from core.pace import seconds_all
 from core.params import build, canonical, digest
 from core.project import Project, record
@@ -111,7 +111,7 @@ def plan(
     parts = tuple(part_of(workspace, project) for project in projects)
     issues = _seen(workspace, parts)
     task = task_of(_corpus(workspace, parts[0].corpora["train"]).schema.task)
-    train = sense.settled(last.recipe.train, task)
+    train = sense.settled(last.recipe.train, task, origin_of(last.recipe.train.model, workspace.models))
     folder = workspace.root / "projects" / last.slug
     model = _of_start(workspace, start) if start else install(train.model, workspace.models, folder).identity
     specs: dict[str, tuple[RunSpec, ...]] = {}

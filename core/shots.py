@@ -130,23 +130,16 @@ def _line(points: Sequence[Point], method: str) -> dict[int, Point]:
 
 
 def _between(by: Mapping[str, Mapping[int, Point]], pair: tuple[str, str], sizes: Sequence[int]) -> Iterator[Crossing]:
-    one, other = ({size: by[m].get(size) or by[m].get(0) for size in sizes} for m in pair)
-    there = [size for size in sizes if one[size] and other[size]]
-    for low, high in pairwise(there):
-        before, after = (_ahead(one[size], other[size]) for size in (low, high))
+    one, other = ({size: p for size in sizes if (p := by[m].get(size) or by[m].get(0))} for m in pair)
+    for low, high in pairwise(size for size in sizes if size in one and size in other):
+        before, after = (one[size].f1 - other[size].f1 for size in (low, high))
         if before * after < 0:
             clear = all(_apart(one[size], other[size]) for size in (low, high))
             better, worse = pair if after > 0 else pair[::-1]
             yield Crossing(better, worse, low, high, clear)
 
 
-def _ahead(one: Point | None, other: Point | None) -> float:
-    assert one is not None and other is not None
-    return one.f1 - other.f1
-
-
-def _apart(one: Point | None, other: Point | None) -> bool:
-    assert one is not None and other is not None
+def _apart(one: Point, other: Point) -> bool:
     return one.interval[0] > other.interval[1] or other.interval[0] > one.interval[1]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from core import corpus as corpora
@@ -12,7 +13,7 @@ from core.corpus import Corpus
 from core.errors import Action, CoreError, Issue
 from core.formats.importing import used_labels
 from core.mix import GOLD, Mix, Part, plan
-from core.models.catalogue import DEFAULT
+from core.models.catalogue import DEFAULT, origin_of
 from core.params import canonical
 from core.recipe import AugmentedIngredient, Recipe
 from core.runs import POOL, TEXT, RunSpec
@@ -25,17 +26,19 @@ from core.workspace import Workspace
 
 @dataclass
 class Stage:
-    """What the stages before training hand on. `spent`: what language models took for ingredients that they wrote."""
+    """What the stages before training hand on. `spent`: what language models took for ingredients that they wrote;
+    `models`: the workspace's, None where nobody asks what a start goes back to."""
 
     imported: Mapping[str, Any]
     pools: dict[str, Corpus] = field(default_factory=dict[str, Corpus])  # gold and every ingredient
     issues: list[Issue] = field(default_factory=list[Issue])
     spent: dict[str, Spent] = field(default_factory=dict[str, Spent])
+    models: Path | None = None
 
 
 def imported(workspace: Workspace, result: Mapping[str, Any]) -> Stage:
     """The stage after an import: gold, the file ingredients, and the issues found."""
-    stage = Stage(result, issues=[issue_of(data) for data in result["issues"]])
+    stage = Stage(result, issues=[issue_of(data) for data in result["issues"]], models=workspace.models)
     for role, corpus_id in result["corpora"].items():
         if role == "train" or role.startswith(POOL):
             name = GOLD if role == "train" else role[len(POOL) :]
@@ -89,7 +92,8 @@ def settle(recipe: Recipe, stage: Stage) -> tuple[TrainRunParams, list[str]]:
         if labelled_by(recipe, n) in roots and set(target) - set(stage.imported["covered"][POOL + root_of(recipe, n)])
     ]
     _check_text(recipe, stage)
-    settled = sense.settled(recipe.train, task_of(recipe.task))
+    origin = recipe.train.model if stage.models is None else origin_of(recipe.train.model, stage.models)
+    settled = sense.settled(recipe.train, task_of(recipe.task), origin)
     train = replace(settled, model=DEFAULT)  # which model it is stands among the inputs
     return TrainRunParams(0, tuple(target), _in_rows(mix, stage.pools), train, tuple(sorted(masked))), names
 

@@ -99,6 +99,7 @@ TIERS = (
             "expected",
             "estimate",
             "explain",
+            "subject",
             "dry_run",
             "recent",
             "care",

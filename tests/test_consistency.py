@@ -331,11 +331,12 @@ def form(root: str, texts: list[str], known: str | None) -> None:
     import streamlit as st
 
     from components import training_form
+    from core.tasks import task
     from core.training.settings import TrainParams
 
     os.environ["PEIBI_HOME"] = root
     training_form.take_in("texts", TrainParams(consistency=known, consistency_weight=2.0 if known else 1.0))
-    st.session_state["asked"] = training_form.more("texts", "full", texts)
+    st.session_state["asked"] = training_form.more("texts", "full", texts, task("tagging"))
 
 
 def test_the_form_offers_it_where_there_is_such_text(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import corpus as corpora
-from core.explain import MOST, RIDGE, Subject, choices, eta_of, explained, frozen_in, subject
+from core.explain import RIDGE, eta_of, explained
 from core.formats import ReadOptions, read
 from core.jobs.folder import append_line, metrics_file, write_json
 from core.models.catalogue import install
@@ -22,6 +22,7 @@ from core.report import formulas
 from core.report.formulas import BETAS, TINY, Formula
 from core.runs import RunSpec
 from core.sample import open_sample
+from core.subject import MOST, Subject, choices, frozen_in, subject
 from core.tasks import task
 from core.training import methods
 from core.training.portions import split

@@ -190,7 +190,7 @@ def test_a_resumed_run_of_another_environment_is_refused(place, monkeypatch):
     params = TrainRunParams(0, place["labels"], Mix(), SETTINGS)
     inputs = {role: str(path) for role, path in place["paths"].items()}
     folder = place["root"] / "runs" / "moved"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     spec = RunSpec("train", dict.fromkeys(inputs, ""), canonical(params))
 
     class Killed(BaseException):

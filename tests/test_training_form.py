@@ -8,9 +8,14 @@ from streamlit.testing.v1 import AppTest
 
 from core import project as projects
 from core.errors import CoreError
+from core.formats import ReadOptions, read
+from core.models.catalogue import BUNDLED, MULTILINGUAL
+from core.models.language import WEIGHTS
+from core.models.started import Pretraining, write_pretrained
 from core.params import field_names
 from core.recipe import check
 from core.sample import open_sample
+from core.stage import imported, settle
 from core.tasks import task
 from core.training import sense
 from core.training.settings import TrainParams
@@ -38,13 +43,45 @@ def drawn(page: AppTest) -> set[str]:
 def test_those_settings_alone_are_shown_that_the_method_has_a_use_for(space, open_page):
     page = open_page(space.root, "mix", project=SLUG)
     rest = {"epochs", "steps", "consistency"}  # there is no text without labels
-    for method in sense.METHODS:
+    for method in ("lora", "frozen", "full"):
         page.segmented_control(f"mix_train_{SLUG}_method").set_value(method).run()
         wanted = {n for n in field_names(TrainParams) if sense.applies(TrainParams(method=method), n)}
         assert drawn(page) == wanted - rest, method
     page.segmented_control(f"mix_train_{SLUG}_method").set_value("full").run()
     page.number_input(f"mix_train_{SLUG}_frozen_layers").set_value(2).run()
     assert "freeze_word_embeddings" not in drawn(page)
+
+
+def test_what_the_task_has_no_use_for_is_not_offered(space, open_page):
+    other = TrainParams(method="contrastive", head="solved", pooling="mean", steps=9)
+    projects.edit(space, SLUG, lambda p: replace(p, recipe=replace(p.recipe, train=other)), {"event": "settings"})
+    page = open_page(space.root, "mix", project=SLUG)
+    chosen = page.segmented_control(f"mix_train_{SLUG}_method")
+    assert not page.exception and chosen.options == ["All weights", "Low-rank", "Head only"]
+    assert chosen.value == "full" and page.selectbox(f"mix_train_{SLUG}_head").value == "solved"
+    chosen.set_value("frozen").run()
+    page.selectbox(f"mix_train_{SLUG}_head").set_value("neighbours").run()
+    heads = page.selectbox(f"mix_train_{SLUG}_head").options
+    assert "Nearest example" in heads and "Descriptions" not in heads and "pooling" not in drawn(page)
+    page.segmented_control(f"mix_train_{SLUG}_method").set_value("full").run()
+    assert not page.exception and page.selectbox(f"mix_train_{SLUG}_head").value == "suited"
+    assert "Nearest example" not in page.selectbox(f"mix_train_{SLUG}_head").options
+
+
+@pytest.mark.parametrize(
+    ("of", "method", "methods", "heads"),
+    [
+        ("tagging", "frozen", ["full", "lora", "frozen"], ["suited", "fresh", "solved", "prototypes", "neighbours"]),
+        ("tagging", "full", ["full", "lora", "frozen"], ["suited", "fresh", "solved", "prototypes"]),
+        ("multilabel", "full", ["full", "lora", "frozen"], ["suited", "fresh", "solved"]),
+        ("classification", "contrastive", [*sense.METHODS], ["suited", "solved", "prototypes", "neighbours"]),
+    ],
+)
+def test_every_choice_that_is_offered_is_taken(of, method, methods, heads):
+    assert sense.choices("method", method, task(of)) == methods and sense.choices("head", method, task(of)) == heads
+    assert sense.choices("pooling", method, task(of)) == ([] if of == "tagging" else ["first", "mean"])
+    for head in heads:
+        sense.settled(TrainParams(method=method, head=head), task(of))
 
 
 def test_what_is_set_is_launched_and_what_the_method_has_no_use_for_is_not(space, open_page):
@@ -118,6 +155,34 @@ def test_one_training_has_one_spec_whatever_other_methods_would_do():
 )
 def test_how_a_head_begins_is_written_down_except_for_the_usual_way(name, train, head):
     assert sense.settled(TrainParams(**train), task(name)).head == head
+
+
+def test_what_went_on_pre_training_begins_as_the_model_that_it_was(tmp_path):
+    """By `run:ID`, once and again, kept as a run or as an installed model alone; not what has learned from labels."""
+    space = Workspace.open(tmp_path / "ws")
+    gold = read(HARBOUR, name="harbour.conll", options=ReadOptions()).corpus
+
+    def written(run: str, base: str, where: str, told: Pretraining | None) -> None:
+        folder = space.root / where
+        folder.mkdir(parents=True)
+        (folder / WEIGHTS).write_bytes(run.encode())
+        write_pretrained(run, space.models / base, {"gold": gold}, told, folder)
+
+    def head(model: str) -> str:
+        data = {"version": 1, "data": {"train": "a.conll", "dev": "b.conll"}, "train": {"model": model}}
+        known = {"labels": {"train": list(gold.schema.labels), "dev": []}, "corpora": {}, "issues": [], "covered": {}}
+        stage = imported(space, known)
+        stage.pools["gold"] = gold
+        return settle(check(data, Path(), "r.yaml"), stage)[0].train.head
+
+    told = Pretraining("masked", 1, 1, 0, 2.0, 1.0)
+    written("a" * 16, BUNDLED[MULTILINGUAL].identity, f"runs/{'a' * 16}/model", told)
+    written("a" * 16, BUNDLED[MULTILINGUAL].identity, f"models/{'1' * 64}", told)
+    written("b" * 16, "1" * 64, f"models/{'2' * 64}", told)
+    written("c" * 16, BUNDLED[MULTILINGUAL].identity, f"models/{'3' * 64}", None)
+    written("d" * 16, "4" * 64, f"runs/{'d' * 16}/model", told)
+    models = (MULTILINGUAL, f"run:{'a' * 16}", "run:aaaa", f"run:{'b' * 16}", f"run:{'c' * 16}", f"run:{'d' * 16}")
+    assert [head(model) for model in models] == ["solved"] * 4 + ["suited"] * 2
 
 
 def test_what_is_refused_is_of_no_use():

@@ -4,9 +4,10 @@ from dataclasses import asdict
 
 from core.commands.answer import Answer, Setting
 from core.errors import CoreError, message
-from core.explain import Subject, Told, explained, subject
+from core.explain import Told, explained
 from core.jobs.folder import Run
 from core.output import plain, table
+from core.subject import Subject, subject
 
 
 def explain(run: Run, step: int | None, at: Setting) -> Answer:

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,15 @@ BUNDLED: Mapping[str, Bundled] = {
 def default_for(language: str) -> str:
     """The model of a recipe that names none. It hangs on the language alone: a recipe means the same everywhere."""
     return DEFAULT if language in BUNDLED[DEFAULT].languages else MULTILINGUAL
+
+
+def origin_of(name: str, models: Path) -> str:
+    """The bundled model that is converted and went on pre-training until it was `run:ID`; any other name as it is."""
+    with suppress(CoreError):  # whoever installs it says what is wrong
+        run = started.run_of(started.whole_name(name, models.parent / "runs"))
+        base = None if run is None else started.pretrained_from(run, models)
+        return next((known for known, one in BUNDLED.items() if base and one.identity == base), name)
+    return name
 
 
 def knows_more(name: str) -> str | None:

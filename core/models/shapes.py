@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.errors import CoreError
+from core.models.nearness import NEVER
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 Pooling = Literal["first", "mean"]
 FAMILIES = ("bert",)  # whose texts can be read as a mean
 _KEY = "peibi_shape"  # in a configuration
-_NEVER = -1e4  # the logit of a class of which nothing was shown
 _LOUD = 1e9  # times which a mean is added to a state, so that nothing is left of the state
 _TINY = 1e-12  # beside a variance, as in BERT
 _QUIET = 1e-5  # times which values go through tanh, which is straight there
@@ -194,7 +194,7 @@ def neighbours(items: int, width: int, classes: int) -> Any:
                     for part, size in zip(near.split(sizes, dim=-1), sizes, strict=True)
                 ]
                 logits = -self.scale * torch.stack(found, dim=-1).clamp(min=0)
-                return logits.clamp(min=_NEVER).index_select(-1, groups)
+                return logits.clamp(min=NEVER).index_select(-1, groups)
 
     return Neighbours()
 

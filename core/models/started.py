@@ -125,6 +125,17 @@ def starts(models: Path) -> Iterator[tuple[Path, Start]]:
                 yield path.parent, found
 
 
+def pretrained_from(run: str, models: Path) -> str | None:
+    """The identity of the model that went on pre-training until it was this run's, however often; None of a run that
+    learned from labels, or that nothing is known of."""
+    found = start_of(_model(run, models)) or next((start for _, start in starts(models) if start.run == run), None)
+    base = None
+    while found is not None and found.pretraining is not None:
+        base = found.base
+        found = start_of(models / base)
+    return base
+
+
 def installed(run: str, models: Path) -> Path | None:
     """The folder of a run that is installed already: with the weights it has now, or any where these are gone."""
     folders = {start.weights: folder for folder, start in starts(models) if start.run == run}

@@ -34,10 +34,17 @@ def _tex(value: float) -> str:
     return (r"" if digits == "1" else digits + r" \times ") + f"10^{{{int(power)}}}"
 
 
+def _came(value: float | None) -> tuple[str, str]:
+    """What a loss came to, as LaTeX and as a remark; nothing where that isn't known."""
+    if value is None:
+        return "", ""
+    shown = f"{value:.4g}"
+    return f" = {_tex(float(shown))}", f"  # {shown}"
+
+
 def loss(objective: Objective, weighted: bool, classes: int, value: float | None) -> Formula:
     """Of a batch of n scored items, with what it came to."""
-    shown = "" if value is None else f"{value:.4g}"
-    came_tex, came = (f" = {_tex(float(shown))}", f"  # {shown}") if shown else ("", "")
+    came_tex, came = _came(value)
     if objective == "sigmoid":
         tex = (
             rf"L = -\frac{{1}}{{{classes}\,n}} \sum_{{i=1}}^{{n}} \sum_{{k=1}}^{{{classes}}} "
@@ -58,8 +65,7 @@ def loss(objective: Objective, weighted: bool, classes: int, value: float | None
 
 def contrastive(temperature: float, value: float | None) -> Formula:
     """Of a batch of n texts, each held against all others by the cosine of their embeddings h, with what it came to."""
-    shown = "" if value is None else f"{value:.4g}"
-    came_tex, came = (f" = {_tex(float(shown))}", f"  # {shown}") if shown else ("", "")
+    came_tex, came = _came(value)
     tex = (
         r"L = -\frac{1}{n} \sum_{i=1}^{n} \frac{1}{\lvert P_i \rvert} \sum_{k \in P_i} "
         r"\log \frac{e^{s_{ik}}}{\sum_{j \neq i} e^{s_{ij}}}"
@@ -148,8 +154,7 @@ def consistency(weight: float, temperature: float, sure: float, value: float | N
 
     z, p: of a row as it is; z2, p': of the changed row; w: 0 where no p is `sure`, else 1 on average; n: choices.
     """
-    shown = "" if value is None else f"{weight * value:.4g}"
-    came_tex, came = (f" = {_tex(float(shown))}", f"  # {shown}") if shown else ("", "")
+    came_tex, came = _came(None if value is None else weight * value)
     tex = (
         rf"L' = \frac{{{_tex(weight)}}}{{n}} \sum_{{i=1}}^{{n}} w_i \sum_k q_{{ik}} \log \frac{{q_{{ik}}}}{{p'_{{ik}}}}"
         rf"{came_tex}, \qquad q_{{ik}} = \frac{{e^{{z_{{ik}} / {_tex(temperature)}}}}}"

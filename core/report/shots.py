@@ -1,6 +1,5 @@
 """Scores over numbers of labelled rows, a line with its band for each method."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 from core.report.canvas import blank
 from core.report.figures import PALETTE
 from core.report.lettering import escape, shown
-from core.report.worth import add_band
+from core.report.worth import add_band, scores_over_rows
 from core.scores import Interval
 
 if TYPE_CHECKING:
@@ -46,15 +45,7 @@ def by_rows(lines: Sequence[Line], words: Mapping[str, str]) -> "Figure":
             hovertext=[_hover(line.title, *point, words) for point in points],
             hoverinfo="text",
         )
-    ticks = sorted({round(at) for at in places})
-    figure.update_xaxes(
-        type="log",
-        range=[math.log10(low), math.log10(high)],
-        title_text=escape(words["axis"]),
-        tickvals=ticks,
-        ticktext=[f"{tick:,}" for tick in ticks],
-    )
-    figure.update_yaxes(title_text=escape(words["score"]), range=[0, 100], dtick=25, ticksuffix="%")
+    scores_over_rows(figure, (low, high), sorted({round(at) for at in places}), words)
     return figure
 
 

@@ -69,16 +69,20 @@ def learning(
         hovertext=[_hover(words["runs"], size, score, words) for size, score in dots],
         hoverinfo="text",
     )
-    ticks = _ticks([*runs], low, high)
+    scores_over_rows(figure, (low, high), _ticks([*runs], low, high), words)
+    return figure
+
+
+def scores_over_rows(figure: "Figure", ends: Interval, ticks: Sequence[int], words: Mapping[str, str]) -> None:
+    """The axes: rows on a logarithmic one, scores from 0 to 100 %. `words`: axis, score."""
     figure.update_xaxes(
         type="log",
-        range=[math.log10(low), math.log10(high)],
+        range=[math.log10(end) for end in ends],
         title_text=escape(words["axis"]),
-        tickvals=ticks,
+        tickvals=[*ticks],
         ticktext=[f"{tick:,}" for tick in ticks],
     )
     figure.update_yaxes(title_text=escape(words["score"]), range=[0, 100], dtick=25, ticksuffix="%")
-    return figure
 
 
 def add_band(figure: "Figure", line: Sequence[tuple[float, float, Interval]], colour: str) -> None:

@@ -75,7 +75,7 @@ def frozen_of(params: TrainParams, known: int) -> int:
 
 
 def ready(model: Any, params: TrainParams, frozen: int) -> Network:
-    """Freeze, adapt and set dropout as the settings say. `model`: with a fresh head."""
+    """Freeze, adapt and set dropout as the settings say. `model`: with the head that it begins with."""
     if params.dropout is not None:
         _drop(model, params.dropout)
     cheaper(model)
@@ -83,18 +83,20 @@ def ready(model: Any, params: TrainParams, frozen: int) -> Network:
         word_embeddings(model).requires_grad_(False)
     for module in layers.lowest(model, frozen):
         module.requires_grad_(False)
+    if not params.whole:
+        _head_alone(model)
     for parameter in unused(model):
         parameter.requires_grad_(False)
-    if params.whole:
-        return Network(model, frozen)
+    return _adapted(model, params, frozen) if params.method == "lora" else Network(model, frozen)
+
+
+def _head_alone(model: Any) -> None:
+    """Train the head and the pooler, which stands above the layers, and nothing else."""
     heads = [module for name, module in model.named_children() if name != model.base_model_prefix]
     model.base_model.requires_grad_(False)
     pooler = getattr(model.base_model, "pooler", None)
     for module in (*heads, *([pooler] if pooler is not None else [])):
         module.requires_grad_(True)
-    for parameter in unused(model):
-        parameter.requires_grad_(False)
-    return Network(model, frozen) if params.method == "frozen" else _adapted(model, params, frozen)
 
 
 def _adapted(model: Any, params: TrainParams, frozen: int) -> Network:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from core.errors import CoreError
 from core.models import layers
@@ -12,7 +13,7 @@ from core.models.shapes import Pooling, Shape, shape_of
 from core.tasks.protocol import Task
 from core.training.settings import BY_NEARNESS, RATES, Head, Method, TrainParams
 
-METHODS: tuple[Method, ...] = ("full", "lora", "frozen", "contrastive")
+METHODS: tuple[Method, ...] = get_args(Method)
 _LORA = frozenset({"lora_rank", "lora_alpha"})
 _ENCODER = frozenset({"freeze_word_embeddings", "frozen_layers", "layer_decay", "adversarial"})
 UNUSED: Mapping[Method, frozenset[str]] = {  # settings that a method has no use for; they are left as they are
@@ -83,17 +84,33 @@ def check_encoder(train: TrainParams, base: Path) -> None:
         raise CoreError("layers_few", {"where": "train.frozen_layers", "layers": known, "asked": asked})
 
 
+def unfit(train: TrainParams, task: Task) -> str | None:
+    """The first setting that says what a task has no use for; None where there is none."""
+    one = task.reads == "row" and task.objective == "softmax"
+    fits = {
+        "method": train.method != "contrastive" or one,
+        "head": one if train.head == "described" else train.head not in BY_NEARNESS or task.objective == "softmax",
+        "pooling": train.pooling is None or task.reads == "row",
+    }
+    return next((name for name, fit in fits.items() if not fit), None)
+
+
 def check_task(train: TrainParams, task: Task) -> None:
     """Refuse what a task has no use for. Raises CoreError `setting_other_task`."""
-    one = task.reads == "row" and task.objective == "softmax"
-    asked = (("method", train.method, train.method != "contrastive" or one),
-             ("head", train.head, train.head not in BY_NEARNESS or task.objective == "softmax"),
-             ("head", train.head, train.head != "described" or one),
-             ("pooling", train.pooling, train.pooling is None or task.reads == "row"))  # fmt: skip
-    for name, value, fits in asked:
-        if not fits:
-            values = {"where": f"train.{name}", "key": name, "value": str(value), "task": task.name}
-            raise CoreError("setting_other_task", values, "hint_setting_other_task")
+    name = unfit(train, task)
+    if name is not None:
+        values = {"where": f"train.{name}", "key": name, "value": str(getattr(train, name)), "task": task.name}
+        raise CoreError("setting_other_task", values, "hint_setting_other_task")
+
+
+def choices(name: str, method: Method, task: Task) -> list[str]:
+    """The values of `method`, `head` or `pooling` that a task, and a method, have a use for, in order."""
+    known: Mapping[str, tuple[str, ...]] = {
+        "method": METHODS,
+        "head": tuple(one for one in get_args(Head) if one not in _NO_HEAD[method]),
+        "pooling": get_args(Pooling),
+    }
+    return [value for value in known[name] if unfit(replace(_PLAIN, **{name: value}), task) is None]
 
 
 def tidied(train: TrainParams) -> TrainParams:
@@ -110,23 +127,26 @@ def tidied(train: TrainParams) -> TrainParams:
     return replace(train, **plain)
 
 
-def beginning(train: TrainParams, task: Task) -> Head:
-    """How the head of a training begins.
+def usual_head(train: TrainParams, task: Task, origin: str) -> Head:
+    """How a head begins where nobody says. `origin`: as `settled` takes it.
 
     At random only where all weights are trained, every word is an item to learn from, and the encoder's states lie
     apart: otherwise too little of what is to be learned has begun when the steps are over (docs/training.md).
     """
-    if train.head != "suited":
-        return train.head
-    return "fresh" if _usually_fresh(train, task) else "solved"
+    close = origin in BUNDLED and BUNDLED[origin].close
+    return "fresh" if train.method == "full" and task.reads != "row" and not close else "solved"
 
 
-def settled(train: TrainParams, task: Task) -> TrainParams:
-    """One training, one spec: tidied, and how a head begins is written down except for the usual way."""
+def settled(train: TrainParams, task: Task, origin: str | None = None) -> TrainParams:
+    """One training, one spec: tidied, and how a head begins is written down except for the usual way.
+
+    `origin`: of its model, see core.models.catalogue.origin_of; None: that is its own.
+    """
     _check_head(train)
     check_task(train, task)
-    begins = beginning(train, task)
-    told = "suited" if begins == "fresh" and _usually_fresh(train, task) else begins
+    usual = usual_head(train, task, train.model if origin is None else origin)
+    begins = usual if train.head == "suited" else train.head
+    told = "suited" if begins == usual == "fresh" else begins
     pooling = None if train.pooling == _pooled(train, task) else train.pooling
     plain = replace(tidied(train), head=told, pooling=pooling)
     return replace(plain, epochs=_PLAIN.epochs, steps=None) if train.at_once else plain
@@ -144,8 +164,3 @@ def shape(train: TrainParams, task: Task, base: Path) -> Shape:
 def _pooled(train: TrainParams, task: Task) -> Pooling | None:
     compares = train.method == "contrastive" or train.head in BY_NEARNESS
     return "mean" if compares and task.reads == "row" else None
-
-
-def _usually_fresh(train: TrainParams, task: Task) -> bool:
-    close = train.model in BUNDLED and BUNDLED[train.model].close
-    return train.method == "full" and task.reads != "row" and not close

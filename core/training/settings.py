@@ -48,7 +48,7 @@ class TrainParams:
     head: Head = "suited"  # how it begins: at random, in closed form over the encoder as it was (ridge, prototypes,
     # neighbours), or by descriptions of the labels; suited: what method and task ask for, see core.training.sense
     pooling: Pooling | None = None  # what the head reads of a text: the pooler over its first state, or the mean of all
-    # states; None: what suits the head, see core.training.sense.pooling
+    # states; None: what suits the head, see core.training.sense.shape
     # of labels, for head described; of one that has none: its name, made readable
     descriptions: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # each layer learns at so many times the rate of the next

@@ -1,10 +1,8 @@
 """Ways to train by name, as they are held against each other with few labelled rows."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
-from core.errors import CoreError
 from core.params import build, canonical, unknown_key
 from core.tasks.protocol import Task
 from core.training import sense
@@ -25,12 +23,7 @@ WITHOUT_ROWS = frozenset({"described"})  # methods that look at no labelled row
 
 def fitting(task: Task) -> list[str]:
     """The methods that a task has a use for."""
-    found: list[str] = []
-    for name in METHODS:
-        with suppress(CoreError):
-            sense.check_task(settings_of(TrainParams(), name), task)
-            found.append(name)
-    return found
+    return [name for name in METHODS if sense.unfit(settings_of(TrainParams(), name), task) is None]
 
 
 def method_of(train: TrainParams) -> str | None:
