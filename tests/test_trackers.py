@@ -35,9 +35,9 @@ from core.sample import open_sample
 from core.submit import cancel_all
 from core.table_files import FORMATS, packed
 from core.tables import tables
-from core.trackers import sending
+from core.trackers import sending, tensorboard
 from core.trackers.asked import asked
-from core.trackers.described import label_names, told, told_report
+from core.trackers.described import Told, names_of, told, told_report
 from core.trackers.mlflow import check_address, send
 from core.trackers.sending import TrackParams
 from core.workspace import Workspace
@@ -331,8 +331,27 @@ def test_tensorboard_reads_what_is_written(space, tmp_path, capsys):
     assert (report / "report.html").read_text().startswith("<!")
 
 
-def test_labels_become_names_that_trackers_take():
-    found = label_names(["PER", "a+b", "a/b", "..", "组织", "a_b"])
+def test_what_was_told_before_is_replaced_and_nothing_else(tmp_path):
+    mine, other, own = (tmp_path / "T" / name for name in ("Report--a-a", "Report--old-a-old-a", "photos-of-a"))
+    own.mkdir(parents=True)
+    (own / "one.jpg").write_bytes(b"")
+    for name in ("old-a", "a", "a"):
+        told = Told(f"report:{name}", f"Report: {name}", "T", {"report": name}, files={"report.html": name})
+        tensorboard.send([told], str(tmp_path), "", lambda done: None)
+    assert sorted((tmp_path / "T").iterdir()) == sorted([mine, other, own])
+    assert [*own.iterdir()] and len([*mine.iterdir()]) == 2
+    renamed = replace(told, name="Now called b")
+    [path] = tensorboard.send([renamed], str(tmp_path), "", lambda done: None)
+    assert sorted((tmp_path / "T").iterdir()) == sorted([Path(path), other, own])
+
+
+def test_labels_and_ingredients_become_names_that_trackers_take(space):
+    [of] = asked(space, ["newsroom"], space.store.get)
+    group = next(group for group in of.groups if group.mix.parts)
+    [part, *_] = group.mix.parts.values()
+    odd = replace(group, mix=replace(group.mix, parts={"swaps+typos": part}))
+    assert "mix.swaps_typos" in told(space, replace(of, groups=[odd]))[0].params
+    found = names_of(["PER", "a+b", "a/b", "..", "组织", "a_b"])
     assert found == {"PER": "PER", "a+b": "a_b", "a/b": "a_b-2", "..": "_", "组织": "组织", "a_b": "a_b-3"}
 
 
