@@ -5,18 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core import contrast
-from core.brief.document import document
-from core.brief.gathering import brief
-from core.brief.words import page
+from core.brief.document import report_of
 from core.card import card
-from core.card_text import text
+from core.card_text import papers
 from core.errors import CoreError
 from core.evaluation.scoring import METRICS
 from core.groups import Group
 from core.jobs.folder import Run
 from core.params import Json, canonical_json
 from core.project import Project, numbered
-from core.recipe_text import mix_data, recipe_text
+from core.recipe_text import mix_data
 from core.runs import State
 from core.tables import drawn_of, purpose_of, settings_of
 from core.tallies import Tally, counts_by_run, splits_of, tallies
@@ -151,17 +149,7 @@ def _papers(workspace: Workspace, run: str, project: str) -> dict[str, str]:
         if error.code != "run_without_weights":
             raise
         return {}
-    return {"README.md": text(found, "safetensors"), "recipe.yaml": recipe_text(found.recipe())}
-
-
-def report_of(workspace: Workspace, project: Project, language: str, sentences: int = 0) -> str | None:
-    """The report of a project as HTML; None where there is nothing to report yet. `sentences`: of the data, quoted."""
-    try:
-        return document(page(brief(workspace, project, examples=sentences), language))
-    except CoreError as error:
-        if error.code not in ("nothing_to_compare", "nothing_evaluated", "sides_rows_differ"):
-            raise
-        return None
+    return papers(found, "safetensors")
 
 
 def told_report(workspace: Workspace, project: Project, language: str) -> list[Told]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from core.errors import CoreError
 from core.models.endpoints import is_web
 from core.runs import State
+from core.trackers import Progress
 from core.trackers.described import Told, text_of
 from core.workspace import suggest
 
@@ -43,7 +44,7 @@ def check_address(address: str) -> None:
         raise CoreError("tracker_address", {"address": shown}, "hint_tracker_mlflow")
 
 
-def send(told: Sequence[Told], address: str, experiment: str, progress: Any) -> list[str]:
+def send(told: Sequence[Told], address: str, experiment: str, progress: Progress) -> list[str]:
     """Tell an MLflow server, or its SQLite file. -> ids of MLflow's runs
 
     Raises CoreError `tracker_missing`, `tracker_address`, `tracker_unreachable`, `tracker_refused`.

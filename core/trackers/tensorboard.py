@@ -14,6 +14,7 @@ from typing import Any
 from core.errors import CoreError
 from core.jobs.folder import DRAFT
 from core.params import slug
+from core.trackers import Progress
 from core.trackers.described import Told, text_of
 
 _VERSION = "brain.Event:2"  # of the format of event files
@@ -25,7 +26,7 @@ def check_address(address: str) -> None:
         raise CoreError("tracker_address", {"address": address}, "hint_tracker_tensorboard")
 
 
-def send(told: Sequence[Told], address: str, experiment: str, progress: Any) -> list[str]:
+def send(told: Sequence[Told], address: str, experiment: str, progress: Progress) -> list[str]:
     """Write a folder for each training below `address`/EXPERIMENT, else the project's name. -> their paths
 
     Raises CoreError `tracker_missing`, `tracker_address`, `file_unwritable`.
