@@ -1,4 +1,4 @@
-"""A project's results for other programs: its tables as files, and an MLflow server that is told of it."""
+"""A project's results for other programs: its tables as files, and a tracker that is told of it."""
 
 import streamlit as st
 
@@ -34,21 +34,33 @@ def offer_tables(space: Workspace, project: Project) -> None:
 
 
 def offer_tracker(space: Workspace, project: Project) -> None:
-    """The address of an MLflow server, and a button that sends."""
-    with st.popover("MLflow", icon=":material/monitoring:"):
+    """A button that sends to the MLflow server that Peibi was started for, and the commands that go anywhere."""
+    with st.popover(t("Trackers"), icon=":material/monitoring:"):
         st.caption(
             t(
-                "Settings, curves, scores, model cards and this report go to an MLflow server; what is there already "
-                "is brought up to date. A user name or a token is read from the variables of the machine that Peibi "
-                "runs on."
+                "Settings, curves, scores, model cards and this report go to a tracker of experiments; what is there "
+                "already is brought up to date."
             )
         )
-        address = st.text_input(t("Address"), key="report_tracker", placeholder="http://127.0.0.1:5000")
-        if st.button(t("Send"), key="report_track", icon=":material/send:"):
-            with telling():
-                params = TrackParams(project.slug, address.strip(), language=language())
-                st.query_params[_SENT] = sending.start(space, params).id
-                st.rerun()
+        address = ""
+        with telling():
+            address = sending.server()
+            _offer_server(space, project, address)
+        st.caption(t("On the command line, to any MLflow server or for TensorBoard:"))
+        lines = (f"mlflow --address {address or 'http://HOST:PORT'}", "tensorboard --address FOLDER")
+        commands = [f"python -m core track {project.slug} --to {line}" for line in lines]
+        st.code("\n".join(commands), language="shell", wrap_lines=True)
+
+
+def _offer_server(space: Workspace, project: Project, address: str) -> None:
+    if not address:
+        words = t("For a button here, start Peibi with `MLFLOW_TRACKING_URI=http://HOST:PORT`: it sends to that MLflow "
+                  "server alone.")  # fmt: skip
+        st.caption(words)
+    elif st.button(t("Send to {address}", address=visible(address)), key="report_track", icon=":material/send:"):
+        params = TrackParams(project.slug, address, language=language())
+        st.query_params[_SENT] = sending.start(space, params).id
+        st.rerun()
 
 
 def sent(space: Workspace) -> None:

@@ -20,7 +20,7 @@ from core.origins import Origin, licence_of
 from core.output import plain
 from core.params import field_names
 from core.params import plain as value_of
-from core.recipe_text import yaml_text
+from core.recipe_text import recipe_text, yaml_text
 from core.scores import FEW, Interval, LabelScores, Scores
 from core.tasks import task as task_of
 from core.training.sense import applies
@@ -29,6 +29,11 @@ _MARKS = re.compile(r"([\\`*_{}\[\]()<>#!|~$&@:]|(?i:(?<=www)\.))")
 _PIPELINES = {"tokens": "token-classification", "row": "text-classification"}
 _NOT_STATED = "not stated"
 _METRICS = ("precision", "recall", "f1")
+
+
+def papers(card: Card, format: str) -> dict[str, str]:
+    """What goes with a model, by file: its card, and the recipe that repeats it."""
+    return {"README.md": text(card, format), "recipe.yaml": recipe_text(card.recipe())}
 
 
 def text(card: Card, format: str) -> str:

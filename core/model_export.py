@@ -28,7 +28,6 @@ from core.jobs.folder import DRAFT, Run
 from core.models import batching, loading, onnx, shapes, started, whole
 from core.models.loading import ModelMeta
 from core.params import CLOSED, build, canonical
-from core.recipe_text import recipe_text
 from core.runs import RunContext, RunSpec
 from core.tasks import task as task_of
 from core.tasks.protocol import Pieces
@@ -175,8 +174,8 @@ def _fill(ctx: RunContext, told: Card, format: Format, folder: Path) -> dict[str
     model: Any = loading.load_trained(ctx.input("model") / "model", base, task.head, task.classes(meta.labels))
     model.eval()
     feed = _rows(ctx.root, told, base, SENTENCES if format == "onnx" else _FEW)
-    (folder / "README.md").write_text(card_text.text(told, format), encoding="utf-8")
-    (folder / "recipe.yaml").write_text(recipe_text(told.recipe()), encoding="utf-8")
+    for name, words in card_text.papers(told, format).items():
+        (folder / name).write_text(words, encoding="utf-8")
     _step(ctx, 1)
     if format == "onnx":
         theirs, most, code = _as_graph(model, meta, base, folder, threads), NEAR, "onnx_differs"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core import project as projects
 from core.errors import CoreError
 from core.expected import expected, speed_for
+from core.formats.guard import HELD_OUT
 from core.jobs.folder import Run, json_lines, metrics_file, read_object
 from core.jobs.trash import delete
 from core.known import FILLED, STARTING, Asked, layout_of, pace_of, references
@@ -25,7 +26,6 @@ from core.training.settings import TrainParams
 from core.workspace import Workspace
 
 KIND = "pretrain"
-_HELD_OUT = ("dev", "test")
 _PASSES = 3  # forward, back to what came in, back to the weights
 
 
@@ -78,7 +78,7 @@ def spec_of(stage: Stage, reads: Reads, model: str, params: PretrainParams) -> R
     ids = stage.imported["corpora"]
     inputs = {"model": f"model:{model}"} | ({GOLD: f"corpus:{ids['train']}"} if reads.gold else {})
     inputs |= {TEXT + name: f"corpus:{stage.pools[name].id}" for name in reads.texts}
-    inputs |= {split: f"corpus:{ids[split]}" for split in _HELD_OUT if split in ids}
+    inputs |= {split: f"corpus:{ids[split]}" for split in HELD_OUT if split in ids}
     return RunSpec(KIND, inputs, canonical(params))
 
 

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from core import model_export
+from core.brief.document import report_of
 from core.brief.gathering import EXAMPLES
 from core.card import card, launched_by
-from core.card_text import text
+from core.card_text import papers
 from core.errors import CoreError
 from core.models.catalogue import reach_hub
-from core.recipe_text import recipe_text
 from core.submit import Watch, result_of
-from core.trackers.described import report_of
 from core.workspace import Workspace
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -63,10 +62,9 @@ def push(workspace: Workspace, run_id: str, wanted: Push, language: str, watch: 
 def _fill(workspace: Workspace, run_id: str, wanted: Push, language: str, watch: Watch, folder: Path) -> None:
     launch = launched_by(workspace, run_id)
     if wanted.card_only:
-        told = card(workspace, run_id)
         folder.mkdir()
-        (folder / "README.md").write_text(text(told, "safetensors"), encoding="utf-8")
-        (folder / "recipe.yaml").write_text(recipe_text(told.recipe()), encoding="utf-8")
+        for name, words in papers(card(workspace, run_id), "safetensors").items():
+            (folder / name).write_text(words, encoding="utf-8")
     else:
         export = model_export.start(workspace, run_id, "safetensors")
         result_of(workspace, export, watch)

@@ -14,12 +14,12 @@ import pyarrow as pa
 
 from core import corpus as corpora
 from core.errors import CoreError, Issue, Value
+from core.formats.guard import HELD_OUT
 from core.models.started import start_of
 from core.tasks.letters import marks
 from core.workspace import Workspace
 
 MOST = 0.01  # share of the rows of a split that a start may have learned from
-HELD_OUT = ("dev", "test")
 
 
 @dataclass(frozen=True)

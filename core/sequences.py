@@ -16,6 +16,7 @@ from core.continual.chain import DEV, GOLD, KIND, START, TEST, SequenceParams
 from core.continual.keep import METHODS, Keep, check
 from core.corpus import Corpus
 from core.errors import CoreError, Issue, Value
+from core.formats.guard import HELD_OUT
 from core.jobs.folder import Run
 from core.launch import standing
 from core.models import loading
@@ -25,7 +26,7 @@ from core.params import build, canonical, digest
 from core.project import Project, record
 from core.repeats import told
 from core.runs import RunSpec
-from core.seen import HELD_OUT, MOST
+from core.seen import MOST
 from core.tasks import task as task_of
 from core.tasks.letters import marks
 from core.training import sense

@@ -34,6 +34,11 @@ def show_only() -> str:
     return os.environ.get("PEIBI_SHOW", "")
 
 
+def tracking_server() -> str:
+    """What $MLFLOW_TRACKING_URI says, as MLflow's own programs read it; else ""."""
+    return os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+
+
 def suggest(settings: Mapping[str, str]) -> None:
     """Set variables of the environment that a library reads, where nobody has set them; before it is imported."""
     for name, value in settings.items():

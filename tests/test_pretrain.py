@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
+from itertools import pairwise, permutations
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -164,6 +164,12 @@ def test_what_a_row_holds_is_found_whatever_cut_it_into_words():
     assert containing(pa.table({"text": rows}), held).tolist() == [True, False, True, False]
 
 
+def test_what_nearly_stands_in_dev_is_left_out(tmp_path: Path):
+    longest = max(lines_of(DEV), key=len)
+    rows = choose({"text:more": text_corpus(tmp_path, [*plain(), longest[:-4] + " too"])}, [DEV])
+    assert (rows.near, rows.left_out, rows.read + rows.kept_apart) == (1, 0, len(plain()))
+
+
 def test_too_little_text_is_refused(text: Corpus):
     with pytest.raises(CoreError) as caught:
         choose({"text:more": text.take(np.arange(9))}, [DEV])
@@ -285,16 +291,24 @@ def test_the_head_is_kept_for_words_that_it_expects(space: Workspace, done: Aske
 
 
 def test_a_decoder_learns_the_next_sub_token(space: Workspace, tmp_path: Path, text: Corpus):
+    import torch
     from transformers import AutoModelForCausalLM
 
-    found = asked(space, decoder(tmp_path / "tiny-gpt"), {"text:more": text}, replace(PARAMS, max_length=32))
+    base = decoder(tmp_path / "tiny-gpt")
+    found = asked(space, base, {"text:more": text}, replace(PARAMS, max_length=32))
     pretrain.run(found.context())
     result = space.result(found.spec.id)
     assert (result["objective"], result["head_made"]) == ("causal", False)
     assert result["after"] < 0.8 * result["before"]
     folder = install(f"run:{found.spec.id}", space.models, space.root).folder
-    _, told = AutoModelForCausalLM.from_pretrained(str(folder), output_loading_info=True)
+    model, told = AutoModelForCausalLM.from_pretrained(str(folder), output_loading_info=True)
     assert not told["missing_keys"]
+    rows = choose({"text:more": text}, [DEV, TEST])
+    apart = packed({"text:more": text}, rows.held_out, loading.running_tokenizer(base), 256, 32)
+    blocks = [torch.from_numpy(apart.ids[begin:end][None]).long() for begin, end in pairwise(apart.ends)]
+    sums = [float(model(ids, labels=ids).loss.detach()) * (ids.numel() - 1) for ids in blocks]
+    mean = sum(sums) / sum(ids.numel() - 1 for ids in blocks)
+    assert np.exp(mean) == pytest.approx(result["after"], rel=1e-3)  # transformers asks for the next one
 
 
 def decoder(folder: Path) -> Path:

@@ -8,14 +8,16 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from conftest import environment
@@ -30,11 +32,12 @@ from core.jobs.trainer import Context
 from core.params import canonical
 from core.runs import RunSpec
 from core.sample import open_sample
+from core.submit import cancel_all
 from core.table_files import FORMATS, packed
 from core.tables import tables
-from core.trackers import sending
+from core.trackers import sending, tensorboard
 from core.trackers.asked import asked
-from core.trackers.described import label_names, told, told_report
+from core.trackers.described import Told, names_of, told, told_report
 from core.trackers.mlflow import check_address, send
 from core.trackers.sending import TrackParams
 from core.workspace import Workspace
@@ -203,10 +206,11 @@ def test_a_server_of_mlflow_is_told_once_and_brought_up_to_date(space, runs, ser
         assert len(client.get_metric_history(one.info.run_id, "test/overall/f1")) == 1
 
 
-def test_the_app_sends_a_project_as_a_run(space, server, tmp_path):
+def test_the_app_sends_a_project_as_a_run(space, server, tmp_path, monkeypatch):
     from mlflow.tracking import MlflowClient
 
     address, _ = server
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     small = space.root / "projects" / "small"
     shutil.copytree(space.root / "projects" / "newsroom", small)
     events = json_lines(small / "events.jsonl")
@@ -225,10 +229,53 @@ def test_the_app_sends_a_project_as_a_run(space, server, tmp_path):
 
 
 @pytest.mark.parametrize("address", ["sqlite:////etc/x.db", "/tmp/x", "http://"])
-def test_a_run_sends_to_servers_alone(space, address):
+def test_a_run_sends_to_servers_alone(space, address, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     with pytest.raises(CoreError) as caught:
         sending.start(space, TrackParams("newsroom", address))
     assert caught.value.code == "tracker_address" and not space.store.list(kind=sending.KIND)
+
+
+@pytest.mark.parametrize("named", ["", "http://127.0.0.1:5000"])
+@pytest.mark.parametrize("address", ["", "http://169.254.169.254", "http://127.0.0.1:5000/x", "http://127.0.0.1:5001"])
+def test_a_run_sends_to_the_server_that_was_named_alone(space, tmp_path, address, named, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", named)
+    params = TrackParams("newsroom", address)
+    with pytest.raises(CoreError) as caught:
+        sending.start(space, params)
+    assert caught.value.code == "tracker_other" and not space.store.list(kind=sending.KIND)
+    with pytest.raises(CoreError) as caught:  # another was named when it was asked for
+        sending.run(Context(space.root, tmp_path, RunSpec(sending.KIND, {}, canonical(params)), {}, 1))
+    assert caught.value.code == "tracker_other"
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Sends whoever asks to another path, and keeps which paths were asked for."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(302)
+        self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_no_redirect_is_followed(space, runs, capsys):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        at = ("--to", "mlflow", "--address", address, "--workspace", str(space.root))
+        status = main(["track", runs[0], *at, "--json"])
+        server.shutdown()
+    assert status == 2 and json.loads(capsys.readouterr().out)["error"]["code"].startswith("tracker_")
+    assert Elsewhere.asked and "/elsewhere" not in Elsewhere.asked
 
 
 def test_a_server_that_is_not_there_is_given_up_soon(space, runs, capsys):
@@ -240,11 +287,17 @@ def test_a_server_that_is_not_there_is_given_up_soon(space, runs, capsys):
     assert status == 2 and time.monotonic() - began < 20 and address in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("address", ["", "m.db", "http://", "ftp://h", "sqlite:///", "https://me:secret@h:5000/x"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", "m.db", "http://", "ftp://h", "sqlite:///", "http://h:x", "http://["),
+        *("https://me:secret@h:5000/x", "https://secret@[", "https://me:a/secret?@h", "https://h/?token=secret"),
+    ],
+)
 def test_what_is_no_address_of_mlflow(address):
     with pytest.raises(CoreError) as caught:
         check_address(address)
-    assert caught.value.code == "tracker_address" and "secret" not in str(caught.value)
+    assert caught.value.code == "tracker_address" and "secret" not in json.dumps(caught.value.to_json())
 
 
 def scalars(folder: Path) -> Any:
@@ -278,8 +331,27 @@ def test_tensorboard_reads_what_is_written(space, tmp_path, capsys):
     assert (report / "report.html").read_text().startswith("<!")
 
 
-def test_labels_become_names_that_trackers_take():
-    found = label_names(["PER", "a+b", "a/b", "..", "组织", "a_b"])
+def test_what_was_told_before_is_replaced_and_nothing_else(tmp_path):
+    mine, other, own = (tmp_path / "T" / name for name in ("Report--a-a", "Report--old-a-old-a", "photos-of-a"))
+    own.mkdir(parents=True)
+    (own / "one.jpg").write_bytes(b"")
+    for name in ("old-a", "a", "a"):
+        told = Told(f"report:{name}", f"Report: {name}", "T", {"report": name}, files={"report.html": name})
+        tensorboard.send([told], str(tmp_path), "", lambda done: None)
+    assert sorted((tmp_path / "T").iterdir()) == sorted([mine, other, own])
+    assert [*own.iterdir()] and len([*mine.iterdir()]) == 2
+    renamed = replace(told, name="Now called b")
+    [path] = tensorboard.send([renamed], str(tmp_path), "", lambda done: None)
+    assert sorted((tmp_path / "T").iterdir()) == sorted([Path(path), other, own])
+
+
+def test_labels_and_ingredients_become_names_that_trackers_take(space):
+    [of] = asked(space, ["newsroom"], space.store.get)
+    group = next(group for group in of.groups if group.mix.parts)
+    [part, *_] = group.mix.parts.values()
+    odd = replace(group, mix=replace(group.mix, parts={"swaps+typos": part}))
+    assert "mix.swaps_typos" in told(space, replace(of, groups=[odd]))[0].params
+    found = names_of(["PER", "a+b", "a/b", "..", "组织", "a_b"])
     assert found == {"PER": "PER", "a+b": "a_b", "a/b": "a_b-2", "..": "_", "组织": "组织", "a_b": "a_b-3"}
 
 
@@ -295,10 +367,20 @@ def test_writing_for_tensorboard_loads_no_torch(tmp_path):
     assert done.stdout.strip() == "set()", done.stdout + done.stderr
 
 
-def test_the_page_refuses_what_is_no_server(space, open_page):
+def test_the_page_offers_the_server_that_was_named_alone(space, open_page, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     page = open_page(space.root, "report", project="newsroom")
+    assert "report_track" not in {button.key for button in page.button}
+    [commands] = [code.value for code in page.code if "--to tensorboard" in code.value]
+    assert "track newsroom --to mlflow" in commands and not page.error
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////etc/x.db")
+    assert any("sqlite" in error.value for error in page.run().error)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert "127" in page.run().button(key="report_track").label and not page.error
     assert [button.label for button in page.get("download_button")] == ["Download as one file", "Download the tables"]
-    page.text_input(key="report_tracker").set_value("sqlite:////etc/x.db").run()
-    page.button(key="report_track").click().run()
     assert not page.exception and not space.store.list(kind=sending.KIND)
-    assert any("sqlite" in error.value for error in page.error)
+    page.button(key="report_track").click().run()
+    [run] = space.store.list(kind=sending.KIND)
+    cancel_all(space, [run.id])
+    spec = json.loads((space.run_folder(run.id) / "spec.json").read_text())
+    assert not page.exception and spec["params"]["address"] == "http://127.0.0.1:9"

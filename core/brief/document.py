@@ -11,13 +11,28 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from core.brief.gathering import brief
 from core.brief.page import Figure, Page
+from core.brief.words import page as page_of
+from core.errors import CoreError
 from core.output import plain
+from core.project import Project
 from core.report.figures import label_colours
 from core.report.vector import KINDS, icon, icons, strip
+from core.workspace import Workspace
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _FOLDER = Path(__file__).parent / "template"
+
+
+def report_of(workspace: Workspace, project: Project, language: str, sentences: int = 0) -> str | None:
+    """The report of a project as HTML; None where there is nothing to report yet. `sentences`: of the data, quoted."""
+    try:
+        return document(page_of(brief(workspace, project, examples=sentences), language))
+    except CoreError as error:
+        if error.code not in ("nothing_to_compare", "nothing_evaluated", "sides_rows_differ"):
+            raise
+        return None
 
 
 def document(page: Page) -> str:

@@ -66,6 +66,16 @@ def name_of(value: str) -> str | None:
     return found[1] if found else None
 
 
+def is_web(url: str) -> bool:
+    """Whether it is an http(s) address, and says where and nothing else: no user, password, query or fragment."""
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        return False
+    return sound and parts.username is None and not parts.query and not parts.fragment and url.isprintable()
+
+
 def read(path: Path) -> Mapping[str, Endpoint]:
     """The endpoints of a file, by name; none where it isn't there.
 
@@ -100,17 +110,12 @@ def _endpoint(data: Any, where: str, folder: Path) -> Endpoint:
     if not isinstance(data.get("key", ""), str):
         raise CoreError("endpoint_bad_key", {"where": where}, "hint_endpoint")
     found = build(Endpoint, data, where)
-    parts = found.parts
-    try:
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number
-        sound = False
-    if not sound or parts.username is not None or parts.query or parts.fragment or not found.url.isprintable():
+    if not is_web(found.url):
         raise CoreError("endpoint_bad_url", {"where": where}, "hint_endpoint_bad_url")
     key = found.key if found.key_file is None else _key(folder / Path(found.key_file).expanduser(), where)
     if key is not None and not re.fullmatch(r"[\x21-\x7e]{1,4000}", key):
         raise CoreError("endpoint_bad_key", {"where": where}, "hint_endpoint")
-    if key is not None and parts.scheme == "http" and not found.private:
+    if key is not None and found.parts.scheme == "http" and not found.private:
         raise CoreError("endpoint_key_in_clear", {"where": where}, "hint_endpoint_key_in_clear")
     return replace(found, key=key)
 

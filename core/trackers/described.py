@@ -5,18 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core import contrast
-from core.brief.document import document
-from core.brief.gathering import brief
-from core.brief.words import page
+from core.brief.document import report_of
 from core.card import card
-from core.card_text import text
+from core.card_text import papers
 from core.errors import CoreError
 from core.evaluation.scoring import METRICS
 from core.groups import Group
 from core.jobs.folder import Run
 from core.params import Json, canonical_json
 from core.project import Project, numbered
-from core.recipe_text import mix_data, recipe_text
+from core.recipe_text import mix_data
 from core.runs import State
 from core.tables import drawn_of, purpose_of, settings_of
 from core.tallies import Tally, counts_by_run, splits_of, tallies
@@ -25,7 +23,7 @@ from core.traces import trace
 from core.trackers.asked import Asked
 from core.workspace import Workspace
 
-_LONGEST = 100  # characters of a label
+_LONGEST = 100  # characters of a name
 
 
 @dataclass(frozen=True)
@@ -105,8 +103,10 @@ def _tags(of: Asked, group: Group, title: str, run: Run, seed: int) -> dict[str,
 def _params(group: Group, seed: int, drawn: Mapping[str, int]) -> dict[str, Json]:
     """Settings as `train.NAME`, amounts as `mix.INGREDIENT` in the unit that they were asked for, rows as drawn."""
     settings = {f"train.{name}": value for name, value in settings_of(group.train).items()}
-    asked = {f"mix.{name}": f"{amount:g} {unit}" for name, (amount, unit) in group.mix.requested().items()}
-    rows = {f"rows.{name}": count for name, count in drawn.items()}
+    amounts = group.mix.requested()
+    names = names_of([*dict.fromkeys([*amounts, *drawn])])
+    asked = {f"mix.{names[name]}": f"{amount:g} {unit}" for name, (amount, unit) in amounts.items()}
+    rows = {f"rows.{names[name]}": count for name, count in drawn.items()}
     rest = {f"mix.{name}": value for name, value in mix_data(group.mix).items() if name not in ("parts", "unit")}
     return {"seed": seed, **settings, **asked, **rest, **rows}
 
@@ -122,7 +122,7 @@ def _points(workspace: Workspace, task: str, run: Run) -> Iterator[Point]:
 
 def _finals(scores: Mapping[str, Sequence[Tally]]) -> Iterator[tuple[str, float]]:
     for split, found in scores.items():
-        places = label_names([one.label for one in found if one.label is not None])
+        places = names_of([one.label for one in found if one.label is not None])
         for one in found:
             place = "overall" if one.label is None else f"label/{places[one.label]}"
             for metric in METRICS:
@@ -131,12 +131,13 @@ def _finals(scores: Mapping[str, Sequence[Tally]]) -> Iterator[tuple[str, float]
                     yield f"{split}/{place}/{metric}", value
 
 
-def label_names(labels: Sequence[str]) -> dict[str, str]:
-    """Labels as they may stand in a metric's name: letters, digits, `_-.: ` and blanks, each another, none a path."""
+def names_of(parts: Sequence[str]) -> dict[str, str]:
+    """Labels or ingredients as they may stand in the name of a metric or a param: letters, digits, `_-.: ` and blanks,
+    each another, none a path."""
     out: dict[str, str] = {}
-    for label in labels:
-        safe = re.sub(r"[^\w.\- :]", "_", label)[:_LONGEST].strip(". ") or "_"
-        out[label] = next(name for name in numbered(safe) if name not in out.values())
+    for part in parts:
+        safe = re.sub(r"[^\w.\- :]", "_", part)[:_LONGEST].strip(". ") or "_"
+        out[part] = next(name for name in numbered(safe) if name not in out.values())
     return out
 
 
@@ -148,17 +149,7 @@ def _papers(workspace: Workspace, run: str, project: str) -> dict[str, str]:
         if error.code != "run_without_weights":
             raise
         return {}
-    return {"README.md": text(found, "safetensors"), "recipe.yaml": recipe_text(found.recipe())}
-
-
-def report_of(workspace: Workspace, project: Project, language: str, sentences: int = 0) -> str | None:
-    """The report of a project as HTML; None where there is nothing to report yet. `sentences`: of the data, quoted."""
-    try:
-        return document(page(brief(workspace, project, examples=sentences), language))
-    except CoreError as error:
-        if error.code not in ("nothing_to_compare", "nothing_evaluated", "sides_rows_differ"):
-            raise
-        return None
+    return papers(found, "safetensors")
 
 
 def told_report(workspace: Workspace, project: Project, language: str) -> list[Told]:

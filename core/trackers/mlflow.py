@@ -6,13 +6,15 @@ credentials from its own variables (MLFLOW_TRACKING_USERNAME, ..._PASSWORD, ..._
 
 import importlib.util
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from core.errors import CoreError
+from core.models.endpoints import is_web
 from core.runs import State
+from core.trackers import Progress
 from core.trackers.described import Told, text_of
 from core.workspace import suggest
 
@@ -20,6 +22,7 @@ T = TypeVar("T")
 
 _SETTINGS: Mapping[str, str] = {  # for whoever has not said otherwise
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_HTTP_REDIRECTS": "false",  # to where nobody said that credentials may go
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -34,15 +37,14 @@ _SQLITE = "sqlite:///"
 
 
 def check_address(address: str) -> None:
-    """Raises CoreError `tracker_address` for what is no http(s) address or SQLite file, or holds credentials."""
-    parts = urlsplit(address)
-    web = parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.username or parts.password)
-    if not web and not (address.startswith(_SQLITE) and len(address) > len(_SQLITE)):
-        shown = address.replace(parts.netloc, parts.hostname or "") if parts.netloc else address
+    """Raises CoreError `tracker_address` for what is no http(s) address or SQLite file, or holds more than
+    that."""
+    if not is_web(address) and not (address.startswith(_SQLITE) and len(address) > len(_SQLITE)):
+        shown = re.sub(r"//.*@|[?#].*", lambda found: "//" if found[0].startswith("//") else "", address)
         raise CoreError("tracker_address", {"address": shown}, "hint_tracker_mlflow")
 
 
-def send(told: Sequence[Told], address: str, experiment: str, progress: Any) -> list[str]:
+def send(told: Sequence[Told], address: str, experiment: str, progress: Progress) -> list[str]:
     """Tell an MLflow server, or its SQLite file. -> ids of MLflow's runs
 
     Raises CoreError `tracker_missing`, `tracker_address`, `tracker_unreachable`, `tracker_refused`.

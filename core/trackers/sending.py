@@ -1,7 +1,8 @@
 """The run kind `track`: a project told to an MLflow server in the background, for the app.
 
-Credentials are those of the environment in which the app runs. On the command line `track` does the same in its own
-process, with its own; there it also writes files wherever it is told to, as no run may.
+The server is the one that whoever started the app named in MLFLOW_TRACKING_URI, with the credentials beside it: who
+uses the app must not choose whom the machine calls, nor who is shown these. On the command line `track` does the same
+in its own process, with its own; there it goes wherever it is told to, files included, as no run may.
 """
 
 import itertools
@@ -15,14 +16,14 @@ from core.runs import RunContext, RunSpec
 from core.trackers.asked import asked
 from core.trackers.described import told, told_report
 from core.trackers.mlflow import check_address, send
-from core.workspace import Workspace
+from core.workspace import Workspace, tracking_server
 
 KIND = "track"
 
 
 @dataclass(frozen=True)
 class TrackParams:
-    """What `python -m core track` takes; `address`: http(s); `language`: of the report."""
+    """What `python -m core track` takes; `address`: that of `server`; `language`: of the report."""
 
     __pydantic_config__ = CLOSED
     project: str
@@ -31,12 +32,26 @@ class TrackParams:
     language: str = "en"
 
 
+def server() -> str:
+    """The address of the one server that the app tells; "" where none is named. Raises CoreError `tracker_address`."""
+    address = tracking_server()
+    if address:
+        check_address(address)
+        if not address.startswith("http"):
+            raise CoreError("tracker_address", {"address": address}, "hint_tracker_server")
+    return address
+
+
+def _check_server(address: str) -> None:
+    """Whether a run may send there. Raises CoreError `tracker_other`, those of `server`."""
+    if not address or address != server():
+        raise CoreError("tracker_other", {"address": address}, "hint_tracker_server")
+
+
 def start(workspace: Workspace, params: TrackParams) -> Run:
-    """Submit it; what was told before and is told again is a run of its own. Raises CoreError `tracker_address`."""
+    """Submit it; what was told before and is told again is a run of its own. Raises CoreError `tracker_other`."""
     projects.load(workspace, params.project)
-    check_address(params.address)
-    if not params.address.startswith("http"):
-        raise CoreError("tracker_address", {"address": params.address}, "hint_tracker_mlflow")
+    _check_server(params.address)
     spec = RunSpec(KIND, {}, canonical(params))
     for number in itertools.count():
         spec = replace(spec, repeat=number)
@@ -46,8 +61,9 @@ def start(workspace: Workspace, params: TrackParams) -> Run:
 
 
 def run(ctx: RunContext) -> None:
-    """Raises CoreError as the tracker's `send` does."""
+    """Raises CoreError `tracker_other`, where another server is named by now, and as the tracker's `send` does."""
     params = build(TrackParams, ctx.spec.params, KIND)
+    _check_server(params.address)
     workspace = Workspace(ctx.root)
     [of] = asked(workspace, [params.project], workspace.store.get)
     found = told(workspace, of)

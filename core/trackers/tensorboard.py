@@ -14,6 +14,7 @@ from typing import Any
 from core.errors import CoreError
 from core.jobs.folder import DRAFT
 from core.params import slug
+from core.trackers import Progress
 from core.trackers.described import Told, text_of
 
 _VERSION = "brain.Event:2"  # of the format of event files
@@ -25,7 +26,7 @@ def check_address(address: str) -> None:
         raise CoreError("tracker_address", {"address": address}, "hint_tracker_tensorboard")
 
 
-def send(told: Sequence[Told], address: str, experiment: str, progress: Any) -> list[str]:
+def send(told: Sequence[Told], address: str, experiment: str, progress: Progress) -> list[str]:
     """Write a folder for each training below `address`/EXPERIMENT, else the project's name. -> their paths
 
     Raises CoreError `tracker_missing`, `tracker_address`, `file_unwritable`.
@@ -45,16 +46,16 @@ def send(told: Sequence[Told], address: str, experiment: str, progress: Any) -> 
 
 
 def _write(one: Told, top: Path) -> Path:
-    """Fill a draft, then let it take the place of what was told before."""
+    """Fill a draft, then let it take the place of what was told before: folders with event files of the same id."""
     from tensorboard.summary.writer.record_writer import RecordWriter
 
-    name = one.id.rpartition(":")[2]
-    for old in top.glob(f"*-{name}"):  # under the name that the mix had then
-        shutil.rmtree(old)
+    name, mine = one.id.rpartition(":")[2], f"peibi-{one.id.replace(':', '-')}"
+    for old in [*top.glob(f"*/events.out.tfevents.*.{mine}")]:  # under the name that the mix had then
+        shutil.rmtree(old.parent)
     folder, draft = top / f"{slug(one.name)}-{name}", top / f"{DRAFT}{name}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    with (draft / f"events.out.tfevents.{round(one.started)}.peibi").open("wb") as file:
+    with (draft / f"events.out.tfevents.{round(one.started)}.{mine}").open("wb") as file:
         records = RecordWriter(file)
         for event in _events(one):
             records.write(event.SerializeToString())

@@ -17,6 +17,7 @@ import numpy as np
 from core import corpus as corpora
 from core.corpus import Corpus
 from core.errors import CoreError
+from core.formats.guard import HELD_OUT
 from core.mix import GOLD
 from core.models import language, loading, started
 from core.models.language import LanguageModel
@@ -29,8 +30,6 @@ from core.training.masking import Masking
 from core.training.pretrain_loop import HEAD_ALONE, Job, PretrainParams, learn
 from core.training.pretrain_text import Rows, choose, packed, rows_as_read
 
-_HELD_OUT = ("dev", "test")
-
 
 def run(ctx: RunContext) -> None:
     """Inputs: `model`; `text:NAME` and, where gold's words are read too, `gold`; `dev` and `test`, whose text is left
@@ -41,7 +40,7 @@ def run(ctx: RunContext) -> None:
     params = build(PretrainParams, ctx.spec.params, "pretrain")
     roles = [role for role in ctx.spec.inputs if role == GOLD or role.startswith(TEXT)]
     texts = {role: corpora.read(ctx.input(role)) for role in roles}
-    rows = choose(texts, [corpora.read(ctx.input(role)) for role in _HELD_OUT if role in ctx.spec.inputs])
+    rows = choose(texts, [corpora.read(ctx.input(role)) for role in HELD_OUT if role in ctx.spec.inputs])
     ctx.note(f"{rows.read} rows are read, {rows.kept_apart} kept apart; {rows.left_out + rows.near} left out")
     base, gear = ctx.input("model"), gear_of(ctx.resolved)
     model = language.language_model(base, base.name, params.seed)
