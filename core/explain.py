@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from core.errors import Value
+from core.models.ridge import RIDGE
 from core.report import formulas
 from core.report.formulas import Formula
 from core.subject import Moment, Subject
@@ -15,7 +16,6 @@ _BY_NEARNESS = {  # what is said of a head that compares
     "neighbours": "explain_neighbours",
     "described": "explain_described",
 }
-RIDGE = 10.0  # of a solved head, see core.models.ridge
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import corpus as corpora
-from core.explain import RIDGE, eta_of, explained
+from core.explain import eta_of, explained
 from core.formats import ReadOptions, read
 from core.jobs.folder import append_line, metrics_file, write_json
 from core.models.catalogue import install
+from core.models.ridge import RIDGE
 from core.models.weights import layout
 from core.report import formulas
 from core.report.formulas import BETAS, TINY, Formula

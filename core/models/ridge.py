@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_RIDGE = 10.0  # of standardised features, a scored item each
+RIDGE = 10.0  # of standardised features, a scored item each
 _STILL = 0.01  # of what features vary by in the middle: less is none
 _SHARPER = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # the solution is between 0 and 1: what it is multiplied by to be logits
 
@@ -19,7 +19,7 @@ def ridge(features: np.ndarray, targets: np.ndarray, classes: int) -> tuple[np.n
     mean, spread = features.mean(axis=0), _spread(features)
     x = np.concatenate([(features - mean) / spread, np.ones((len(features), 1))], axis=1)
     weighted = x * (weight / weight.mean())[:, None]
-    penalty = np.full(x.shape[1], _RIDGE)
+    penalty = np.full(x.shape[1], RIDGE)
     penalty[-1] = 1e-6  # the bias is free
     known = np.ones(hot.shape, bool) if targets.ndim == 1 else ~np.isnan(targets)
     if known.all():
