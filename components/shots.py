@@ -15,9 +15,9 @@ from components.words import raw, said, t
 from core.groups import Group, evaluated
 from core.project import Project
 from core.report.shots import Line, by_rows
-from core.shots import Point, best, crossings, launch_shots, plan_shots, point_of, tried
+from core.shots import Point, best, crossings, launch_shots, mix_fits, plan_shots, point_of, tried
 from core.tasks import task
-from core.training.ways import DRAWS, METHODS, SHOTS, WITHOUT_ROWS, fitting
+from core.training.ways import DRAWS, METHODS, MIX, SHOTS, WITHOUT_ROWS, fitting
 from core.workspace import Workspace
 
 
@@ -51,7 +51,7 @@ def _point(root: Path, runs: tuple[str, ...], split: str, method: str, size: int
 
 def _answer(points: list[Point], split: str) -> None:
     names = _names()
-    kept = {name: [p for p in points if p.method == name] for name in METHODS}
+    kept = {name: [p for p in points if p.method == name] for name in (*METHODS, MIX)}
     lines = [
         Line(names[name], [(p.rows, p.f1, p.interval) for p in sorted(mine, key=lambda p: p.shots)])
         for name, mine in kept.items()
@@ -76,7 +76,7 @@ def _offer(space: Workspace, project: Project) -> None:
         return
     asked = st.pills(
         t("Methods"),
-        fitting(task(project.recipe.task)),
+        [*fitting(task(project.recipe.task)), *([MIX] if mix_fits(project) else [])],
         selection_mode="multi",
         key="shots_methods",
         format_func=names.__getitem__,
@@ -101,4 +101,5 @@ def _names() -> Mapping[str, str]:
         "frozen": raw("The head alone"),
         "lora": raw("Low-rank updates"),
         "full": raw("All weights"),
+        MIX: raw("The project's mix"),
     }

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 
+from core.augment import asks_a_run, reads_others
 from core.errors import CoreError
 from core.evaluation.scoring import interval
 from core.evaluation.worth import Resampled
@@ -17,10 +18,12 @@ from core.gold_curve import missing, resampled
 from core.groups import Group, evaluated, group_id, groups
 from core.launch import Plan, launch, plan_launch
 from core.mix import GOLD, Mix
+from core.mixing import added
 from core.project import Project
+from core.recipe import AugmentedIngredient
 from core.scores import Interval
 from core.stage import Stage
-from core.training.ways import WITHOUT_ROWS, method_of, settings_of
+from core.training.ways import MIX, WITHOUT_ROWS, method_of, settings_of
 from core.workspace import Workspace
 
 
@@ -64,19 +67,60 @@ class Crossing:
 def plan_shots(
     workspace: Workspace, project: Project, stage: Stage, methods: Sequence[str], shots: Sequence[int], draws: int
 ) -> list[Wanted]:
-    """The trainings of each method. Raises what core.launch.plan_launch does, CoreError `setting_other_task`."""
+    """The trainings of each method. Raises what core.launch.plan_launch does, CoreError `setting_other_task`,
+    `shots_mix_empty`, `shots_mix_knows`."""
     found: list[Wanted] = []
     for method in dict.fromkeys(methods):
-        with_it = replace(project, recipe=replace(project.recipe, train=settings_of(project.recipe.train, method)))
+        mix = _own_mix(project) if method == MIX else Mix()
+        train = settings_of(project.recipe.train, method)
+        with_it = replace(project, recipe=replace(project.recipe, train=train))
         none = method in WITHOUT_ROWS
         sizes = [0] if none else sorted({*shots})
-        mixes = {_name(method, size): Mix(shots=size or 1, draw_per_seed=True) for size in sizes}
+        mixes = {_name(method, size): replace(mix, shots=size or 1, draw_per_seed=True) for size in sizes}
         plan = plan_launch(workspace, with_it, stage, mixes, range(1 if none else draws))
         ids = {size: group_id(one.specs[0]) for size, one in zip(sizes, plan.mixes, strict=True)}
         left, points = missing(workspace, project, plan)
         runs = sum(len(one.specs) for one in plan.mixes)
         found.append(Wanted(method, ids, replace(plan, mixes=tuple(left)), frozenset(points), runs))
     return found
+
+
+def _own_mix(project: Project) -> Mix:
+    """The mix that a project is at, if what joins gold there knows no other labelled row than those drawn. Raises
+    CoreError `shots_mix_empty`, `shots_mix_knows`."""
+    mix = project.recipe.mix
+    if not added(mix):
+        raise CoreError("shots_mix_empty", {"project": project.slug}, "hint_shots_mix_empty")
+    for name in added(mix):
+        if _knows_all_gold(project, name):
+            raise CoreError("shots_mix_knows", {"name": name}, "hint_shots_mix_knows")
+    return mix
+
+
+def mix_fits(project: Project) -> bool:
+    """Whether the mix that a project is at can be held against methods with few rows."""
+    names = added(project.recipe.mix)
+    return bool(names) and not any(_knows_all_gold(project, name) for name in names)
+
+
+def _knows_all_gold(project: Project, name: str) -> bool:
+    """Whether an ingredient takes something from gold rows that a draw of few leaves out. What was made of such a row
+    is left out with it (core.tasks.drawing), so that is no such thing."""
+    entry = project.recipe.ingredients[name]
+    reads = False
+    while isinstance(entry, AugmentedIngredient):
+        reads = reads or reads_others(entry.augmenter, entry.params)
+        if asks_a_run(entry.augmenter, entry.params):
+            return True
+        if entry.of == GOLD:
+            return reads
+        entry = project.recipe.ingredients[entry.of]
+    return False
+
+
+def _method_of(group: Group) -> str | None:
+    """What the method of a group is called, as `shots` launches them."""
+    return MIX if added(group.mix) and group.train.method == "full" else method_of(group.train)
 
 
 def _name(method: str, shots: int) -> str:
@@ -103,7 +147,7 @@ def tried(workspace: Workspace, project: str, like: Group) -> dict[tuple[str, in
     """What was launched for this on the splits of a group, by method and shots, 0 for a method that takes no rows."""
     found: dict[tuple[str, int], Group] = {}
     for group in groups(workspace, project):
-        method = method_of(group.train)
+        method = _method_of(group)
         if group.curve and group.mix.shots is not None and group.corpora == like.corpora and method is not None:
             found[method, 0 if method in WITHOUT_ROWS else group.mix.shots] = group
     return dict(sorted(found.items()))

@@ -20,14 +20,17 @@ from core.errors import CoreError
 from core.formats import ReadOptions, read
 from core.jobs.folder import last_metrics
 from core.jobs.trainer import Context
-from core.mix import Mix
+from core.mix import GOLD, Mix
 from core.models import loading, nearness, shapes, whole
 from core.models.catalogue import install
 from core.models.trained import TrainedModel
 from core.params import canonical
+from core.project import Project
+from core.recipe import load
 from core.runs import RunSpec
-from core.shots import Crossing, Point, best, crossings
+from core.shots import Crossing, Point, best, crossings, mix_fits
 from core.tasks import task
+from core.tasks.drawing import few_of
 from core.tasks.shots import few, sampled
 from core.training import contrastive, heads, predictions, sense
 from core.training.heads import described, groups_of
@@ -373,6 +376,40 @@ def _point(method: str, shots: int, f1: float, half: float = 0.02) -> Point:
     return Point(method, shots, 2.0 * shots, 10, f1, half, (f1 - half, f1 + half))
 
 
+def test_a_draw_of_few_takes_along_only_what_was_made_of_its_rows(place):
+    gold = place["tagging"]["gold"]
+    children = Corpus(gold.schema, pa.concat_tables([gold.table, gold.table]))
+    other = place["tagging"]["dev"]
+    pools = few_of(TAGGING, {GOLD: gold, "children": children, "other": other}, Mix(shots=1), 0)
+    kept = pools[GOLD].table.column("id").to_pylist()
+    assert 0 < len(kept) < len(gold) and len(pools["other"]) == len(other)
+    assert {*pools["children"].table.column("origin").to_pylist()} == {*kept}
+    assert len(pools["children"]) == 2 * len(kept)
+    whole = {GOLD: gold, "children": children}
+    assert few_of(TAGGING, whole, Mix(), 0) is whole
+
+
+@pytest.mark.parametrize(
+    ("entry", "knows"),
+    [
+        ({"augmenter": "spelling"}, False),
+        ({"augmenter": "mention_replacement"}, True),
+        ({"augmenter": "chain", "params": {"methods": ["swap", "token_replacement"]}}, True),
+        ({"augmenter": "attack", "params": {"model": "run:0123456789abcdef"}}, True),
+        ({"augmenter": "mention_replacement", "of": "file"}, False),
+        ({"augmenter": "pseudo_labels", "of": "file", "params": {"model": "run:0123456789abcdef"}}, True),
+    ],
+)
+def test_a_mix_is_held_against_few_rows_only_if_it_knows_no_others(tmp_path, entry, knows):
+    (tmp_path / "other.conll").write_text(HARBOUR.read_text())
+    recipe = {"data": {"file": str(HARBOUR)}, "ingredients": {"file": {"file": "other.conll"}, "made": entry}}
+    (tmp_path / "r.yaml").write_text(
+        json.dumps({"version": 1, "project": "p", **recipe, "mix": {"parts": {"made": 1}}})
+    )
+    project = Project("p", "p", load(tmp_path / "r.yaml"))
+    assert mix_fits(project) is not knows
+
+
 def test_where_two_methods_change_places():
     points = [
         *(_point("prototypes", shots, f1) for shots, f1 in ((1, 0.5), (5, 0.6), (10, 0.62))),
@@ -394,6 +431,8 @@ def test_one_command_trains_draws_of_few_rows_by_several_methods(tiny_model, tmp
     recipe += f"train: {{model: {json.dumps(str(tiny_model))}, steps: 2, batch_tokens: 128}}\n"
     (tmp_path / "few.yaml").write_text(recipe, encoding="utf-8")
     asked = ("--shots", "1,3", "--draws", "2", "--methods", "described,prototypes")
+    refused = core("shots", "few.yaml", "--methods", "mix", "--json", folder=tmp_path)
+    assert refused.status == 2 and refused.json["error"]["code"] == "shots_mix_empty"
     done = core("shots", "few.yaml", *asked, "--json", folder=tmp_path)
     assert done.status == 0, done.stderr
     points = {(one["method"], one["shots"]): one for one in done.json["points"]}

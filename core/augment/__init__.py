@@ -29,6 +29,7 @@ class Entry:
     draws_on: str = ""  # whose words its children may take beside the corpus's, with the licence
     control: bool = False  # no method but something to hold methods against: its children need be neither new nor true
     labels: bool = False  # its children are its rows with labels that these lack
+    reads_others: bool = False  # what it puts into a child stands in other rows of the corpus, too
 
 
 _WORDNET = "WordNet 3.0, Princeton University (WordNet License)"
@@ -42,6 +43,7 @@ AUGMENTERS: Mapping[str, Entry] = {
         1,
         keeps_mentions=False,
         needs="mentions",
+        reads_others=True,
     ),
     "token_replacement": Entry(
         "core.augment.token_replacement:TokenReplacement",
@@ -49,6 +51,7 @@ AUGMENTERS: Mapping[str, Entry] = {
         1,
         keeps_mentions=False,
         needs="mentions",
+        reads_others=True,
     ),
     "shuffle_segments": Entry(
         "core.augment.shuffle_segments:ShuffleSegments",
@@ -77,6 +80,7 @@ AUGMENTERS: Mapping[str, Entry] = {
         keeps_mentions=False,
         adds_mentions=True,
         draws_on=_WORDNET,
+        reads_others=True,
     ),
     "insertion": Entry(
         "core.augment.insertion:Insertion",
@@ -94,6 +98,7 @@ AUGMENTERS: Mapping[str, Entry] = {
         1,
         keeps_mentions=False,
         adds_mentions=True,
+        reads_others=True,
     ),
     "swap": Entry("core.augment.swap:Swap", "core.augment.swap:SwapParams", 1, keeps_mentions=True),
     "deletion": Entry("core.augment.deletion:Deletion", "core.augment.deletion:DeletionParams", 1, keeps_mentions=True),
@@ -149,6 +154,7 @@ AUGMENTERS: Mapping[str, Entry] = {
         1,
         keeps_mentions=True,
         control=True,
+        reads_others=True,
     ),
 }
 
@@ -172,6 +178,17 @@ def check_suits(name: str, task: Task) -> None:
     if augmenter(name).needs is not None and name not in available(task):
         values = {"name": name, "needs": augmenter(name).needs, "task": task.name, "known": ", ".join(available(task))}
         raise CoreError("augmenter_needs", values, "hint_known")
+
+
+def reads_others(name: str, params: Mapping[str, Any]) -> bool:
+    """Whether what stands in a child may come from other rows of the corpus than its own."""
+    links = getattr(params_of(name, params), "methods", ())  # of a chain
+    return augmenter(name).reads_others or any(reads_others(link, {}) for link in links)
+
+
+def asks_a_run(name: str, params: Mapping[str, Any]) -> bool:
+    """Whether children hang on what a trained model has learned."""
+    return any(mark.trained and params.get(param) is not None for param, mark in named_by(name).items())
 
 
 def params_for(name: str, task: Task) -> list[str]:

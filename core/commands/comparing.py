@@ -7,7 +7,7 @@ from core.commands.attack import add_attack
 from core.commands.options import command, count, detach, numbers, rule, share
 from core.commands.sequence import add_sequence
 from core.commands.sources import add_sources
-from core.training.ways import DRAWS, METHODS, SHOTS
+from core.training.ways import DRAWS, METHODS, MIX, SHOTS
 
 
 def add_comparing(commands: object) -> None:
@@ -170,7 +170,7 @@ def _add_shots(commands: object) -> None:
                      "rows hold at least (default 1,5,10,50)")  # fmt: skip
     sub.add_argument("--draws", type=count, default=DRAWS, metavar="N", help="of rows, for each number (default 10)")
     sub.add_argument("--methods", type=_names, default=["prototypes", "frozen", "full"], metavar="NAME,NAME",
-                     help=f"some of {', '.join(METHODS)} (default prototypes,frozen,full)")  # fmt: skip
+                     help=f"some of {', '.join((*METHODS, MIX))} (default prototypes,frozen,full)")  # fmt: skip
     sub.add_argument("--split", choices=("dev", "test"), default="dev", help="default dev; test never looks anew")
     detach(sub)
 

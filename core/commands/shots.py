@@ -6,22 +6,28 @@ from dataclasses import asdict
 from typing import Any
 
 from core.commands.answer import Answer, Setting, asked_project, delivered
+from core.commands.mix import stage_of
 from core.errors import message
 from core.output import plain, table
 from core.shots import Point, best, crossings, launch_shots, plan_shots, points_of
 from core.sources import import_spec
 from core.stage import imported
 from core.submit import raise_mendable, wait
+from core.training.ways import MIX
 
 
 def shots(args: Namespace, at: Setting) -> Answer:
     """Train what is missing, wait, and tell each method's score by number of shots. Exit 1 where a training did not end
     well.
 
-    Raises CoreError `project_unknown`, `unknown_key`, `setting_other_task`, `steps_missing`, and those of models.
+    Raises CoreError `project_unknown`, `unknown_key`, `setting_other_task`, `steps_missing`, `shots_mix_empty`,
+    `shots_mix_knows`, and those of models.
     """
     project = asked_project(args.project, at)
-    stage = imported(at.workspace, delivered(import_spec(at.workspace, project.recipe), at))
+    if MIX in args.methods:
+        stage = stage_of(project, at)
+    else:
+        stage = imported(at.workspace, delivered(import_spec(at.workspace, project.recipe), at))
     wanted = plan_shots(at.workspace, project, stage, args.methods, args.shots, args.draws)
     ids = launch_shots(at.workspace, project, stage, wanted)
     runs, new = sum(one.runs for one in wanted), sum(one.plan.new for one in wanted)

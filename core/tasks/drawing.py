@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.corpus import Corpus
 from core.mix import GOLD, Mix, draw, rarest
@@ -25,11 +26,21 @@ def drawn_rows(task: Task, pools: Mapping[str, Corpus], rows: Mapping[str, int],
 
 
 def few_of(task: Task, pools: Mapping[str, Corpus], mix: Mix, seed: int) -> Mapping[str, Corpus]:
-    """The pools that a mix is drawn from: of gold the few rows that it asks for, if it does. `seed`: of the draw."""
+    """The pools that a mix is drawn from: of gold the few rows that it asks for, if it does, and of what was made of
+    gold what was made of these. `seed`: of the draw."""
     if mix.shots is None:
         return pools
     gold = pools[GOLD]
-    return {**pools, GOLD: gold.take(few(task, gold, mix.shots, seed))}
+    kept = few(task, gold, mix.shots, seed)
+    left_out = pc.filter(gold.table.column("id"), pa.array(~np.isin(np.arange(len(gold)), kept)))  # pyright: ignore[reportUnknownMemberType]
+    found = {name: pool.take(_not_from(pool, left_out)) for name, pool in pools.items() if name != GOLD}
+    return {GOLD: gold.take(kept), **found}
+
+
+def _not_from(pool: Corpus, roots: pa.ChunkedArray) -> np.ndarray:
+    """Positions of the rows that do not go back to one of `roots`."""
+    theirs = pc.is_in(pool.table.column("origin"), value_set=roots.combine_chunks())  # pyright: ignore[reportUnknownMemberType]
+    return np.flatnonzero(~theirs.to_numpy())
 
 
 def mixed(

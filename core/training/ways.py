@@ -18,6 +18,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {  # settings of a training by what t
     "lora": {"method": "lora"},
     "full": {"method": "full"},
 }
+MIX = "mix"  # all weights, on the mix that a project is at in place of gold alone
 WITHOUT_ROWS = frozenset({"described"})  # methods that look at no labelled row
 
 
@@ -34,7 +35,9 @@ def method_of(train: TrainParams) -> str | None:
 
 def settings_of(train: TrainParams, method: str) -> TrainParams:
     """A project's settings with another method. Raises CoreError `unknown_key`."""
+    if method == MIX:
+        method = "full"
     if method not in METHODS:
-        raise unknown_key(method, tuple(METHODS), "--methods")
+        raise unknown_key(method, (*METHODS, MIX), "--methods")
     given = {name: value for name, value in canonical(train).items() if name not in ("method", "head", "learning_rate")}
     return sense.tidied(build(TrainParams, given | dict(METHODS[method]), "train"))
