@@ -18,7 +18,7 @@ from typing import Any
 from tools.public import DATA, SHORT, WIKIGOLD, crossner, wnut17
 
 SOURCE = {"steps": 300, "batch_tokens": 512, "evaluations": 1, "seeds": [0]}
-PRETRAIN = ("--steps", "300", "--batch-tokens", "1024")
+PRETRAIN = ("--steps", "150", "--batch-tokens", "1024")
 WIKIGOLD_DATA = {"file": WIKIGOLD["file"], "split": {"dev": 0.1, "seed": 0}}
 
 
