@@ -2,6 +2,7 @@
 
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from core import project as projects
@@ -39,7 +40,8 @@ def add_sources(commands: object) -> None:
         "Each way against the target alone, with a verdict, and beside it what an estimate said before. See "
         "docs/transfer.md.",
     )  # fmt: skip
-    sub.add_argument("target", metavar="TARGET", help="a project, as `projects` lists it, or a YAML file")
+    sub.add_argument("target", metavar="TARGET", help="a project, as `projects` lists it, or a YAML file; "
+                     "several projects with commas between")  # fmt: skip
     sub.add_argument("sources", nargs="+", metavar="SOURCE", help="the same; trained on its gold where it was not yet")
     sub.add_argument("--ways", type=_ways, default=[*WAYS], metavar="NAME,NAME", help=f"of {', '.join(WAYS)} "
                      "(default all)")  # fmt: skip
@@ -71,11 +73,21 @@ def _amount(text: str) -> float:
 
 
 def sources(args: Namespace, at: Setting) -> Answer:
-    """Train what is missing, wait, and compare. Exit 1 where a training did not end well.
+    """Train what is missing, wait, and compare, one target after the other. Exit 1 where a training did not end well.
 
     Raises CoreError `step_not_imported`, `source_no_file`, `source_same`, `steps_missing`, and those of models.
     """
-    project = asked_project(args.target, at)
+    names = [args.target] if Path(args.target).is_file() else [one.strip() for one in args.target.split(",")]
+    told = [_for(name, args, at) for name in names]
+    if len(told) == 1:
+        return told[0]
+    text = "\n\n".join(f"{name}\n\n{one.text}" for name, one in zip(names, told, strict=True))
+    return Answer({"targets": [one.data for one in told]}, text, max(one.status for one in told))
+
+
+def _for(name: str, args: Namespace, at: Setting) -> Answer:
+    """What the sources bring to one target."""
+    project = asked_project(name, at)
     target = sorted(stage_of(project, at).imported["labels"]["train"])
     maps = _maps(args.map)
     found = [_source(name, project, target, maps, at) for name in args.sources]
