@@ -91,8 +91,8 @@ def _for(name: str, args: Namespace, at: Setting) -> Answer:
     target = sorted(stage_of(project, at).imported["labels"]["train"])
     maps = _maps(args.map)
     found = [_source(name, project, target, maps, at) for name in args.sources]
-    for name in {*maps} - {source.project.slug for source in found}:
-        raise unknown_key(name, [source.project.slug for source in found], "--map")
+    for strange in {*maps} - {source.project.slug for source in found}:
+        raise unknown_key(strange, [source.project.slug for source in found], "--map")
     project = _with(project, found, at) if "joint" in args.ways or "both" in args.ways else project
     stage = stage_of(project, at)
     told = _estimates(project, stage, found, at)
