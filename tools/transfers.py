@@ -58,7 +58,7 @@ def main() -> int:
     args = parser.parse_args()
     study, place = TRANSFERS[args.name], Path(args.workspace)
     place.mkdir(parents=True, exist_ok=True)
-    texts = {name: {"file": str(file), "options": {"unlabelled": True}} for name, file in study.texts.items()}
+    texts = {f"{name}-text": {"file": str(file), "options": {"unlabelled": True}} for name, file in study.texts.items()}
 
     def write(name: str, project: str, data: Mapping[str, Any], train: Mapping[str, Any], more: Any = None) -> str:
         recipe = {"version": 1, "project": project, "data": data, "train": train, "ingredients": more or {}}
