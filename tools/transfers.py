@@ -3,7 +3,8 @@
   python tools/transfers.py NAME [--workspace DIR] [--repeats N]     NAME: one of those in TRANSFERS; needs PEIBI_DATA
 
 Each source as a start, as an ingredient and not at all, from the encoder as it is and from one that went on
-pre-training first (target and sources alike). Dev alone is read.
+pre-training first (target and sources alike), on dev. Then the best start is trained on fresh seeds beside gold only,
+and test is looked at once.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from typing import Any
 from tools.public import DATA, SHORT, WIKIGOLD, crossner, wnut17
 
 SOURCE = {"steps": 300, "batch_tokens": 512, "evaluations": 1, "seeds": [0]}
+FRESH = [*range(100, 108)]
 PRETRAIN = ("--steps", "150", "--batch-tokens", "1024")
 WIKIGOLD_DATA = {"file": WIKIGOLD["file"], "split": {"dev": 0.1, "seed": 0}}
 
@@ -73,6 +75,7 @@ def main() -> int:
 
     plain = write(args.name, args.name, study.target, SHORT, texts)
     tried = (*("--repeats", str(args.repeats)), "--ways", args.ways)
+    found: list[dict[str, Any]] = []
     for start in ("as it is", "pre-trained"):
         model, mark = {}, ""
         if start == "pre-trained":
@@ -84,8 +87,18 @@ def main() -> int:
         maps = [part for one in study.maps for part in ("--map", one.replace(".", f"{mark}.", 1))]
         print(f"\nThe encoder {start}:\n", flush=True)
         core("sources", target, *sources, *tried, *maps)
+        found += core("sources", target, *sources, *tried, *maps, said=True)["ways"]
     print("\nGold only, pre-trained against as it is:\n", flush=True)
     core("compare", plain, str(place / f"{args.name}-mlm.yaml"))
+    best = max((one for one in found if one["way"] in ("target", "sequential")), key=lambda one: one["f1"])
+    print(f"\nFresh seeds, test: {best['source'] or 'gold only'}, {best['way']}:\n", flush=True)
+    fresh = [
+        write(f"{args.name}-{name}", args.name, study.target, SHORT | {"seeds": FRESH} | model, texts)
+        for name, model in (("fresh", {}), ("best", {"model": best["model"]}))
+    ]
+    for path in fresh:
+        core("run", path, said=True)
+    core("compare", *fresh, "--split", "test")
     return 0
 
 

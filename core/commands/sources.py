@@ -180,6 +180,7 @@ def _told(
         {
             "way": one.case.way,
             "source": one.case.source,
+            "model": one.case.model,
             "f1": float(one.scores.mean()),
             "sd": _sd(one),
             "repeats": len(one.scores),
