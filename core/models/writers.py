@@ -9,14 +9,28 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from core.augment.protocol import Resources, Spent
-from core.augment.remembered import Remembered
 from core.models import chat
 from core.models.causal import CausalModel
 from core.models.chat import Reply
 from core.models.endpoints import Endpoint, name_of, named
+from core.models.remembered import Remembered
 
 Keep = Callable[["Question", Reply], None]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What was had from language models. `answers`: different ones; `remembered`: those of them that were on disk
+    already; tokens and cost are of all of them. `cost`: in `currency`; None: not known."""
+
+    answers: int
+    remembered: int
+    tokens_in: int
+    tokens_out: int
+    cost: float | None = None
+    currency: str = ""
+    writer: str = ""  # the model, and the endpoint that it answers at
+    prompt: str = ""  # the first digits of the sha256 of what all questions have in common
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,15 @@ class Writer(Protocol):
         """In a currency; None where it isn't known."""
         ...
 
+    def tokens(self, prompt: str) -> int:
+        """Of a prompt, with all that is put around it; a guess where only the other side can count them."""
+        ...
+
+    @property
+    def longest(self) -> int | None:
+        """The most tokens that a prompt and its answer may have together; None: not known."""
+        ...
+
 
 class OfEndpoint:
     """Several questions at once, as many as the endpoint's file says."""
@@ -78,6 +101,13 @@ class OfEndpoint:
     def cost(self, tokens_in: int, tokens_out: int) -> tuple[float | None, str]:
         return self._endpoint.cost(tokens_in, tokens_out), self._endpoint.currency
 
+    def tokens(self, prompt: str) -> int:
+        return chat.guess(prompt)
+
+    @property
+    def longest(self) -> None:
+        return None
+
 
 class OfModel:
     """One question after the other, so that an answer is the same whatever else is asked."""
@@ -96,6 +126,13 @@ class OfModel:
     def cost(self, tokens_in: int, tokens_out: int) -> tuple[float | None, str]:
         return None, ""
 
+    def tokens(self, prompt: str) -> int:
+        return _loaded(self._folder).tokens(prompt)
+
+    @property
+    def longest(self) -> int:
+        return _loaded(self._folder).longest
+
 
 @lru_cache(maxsize=1)
 def _loaded(folder: Path) -> CausalModel:
@@ -103,13 +140,14 @@ def _loaded(folder: Path) -> CausalModel:
     return CausalModel(folder, folder.name[:16])
 
 
-def writer(param: str, value: str, resources: Resources, temperature: float) -> Writer:
-    """Who answers for a param that names a model or `endpoint:NAME`. Raises CoreError of the endpoints' file, and of
-    models."""
+def writer(value: str, folder: Path | None, endpoints: Path | None, temperature: float) -> Writer:
+    """Who answers for a setting that names a model or `endpoint:NAME`. `folder`: of the installed model, where it names
+    one; `endpoints`: the file that says what endpoints are. Raises CoreError of that file, and of models."""
     called = name_of(value)
-    if called is None:
-        return OfModel(resources.named[param], temperature)
-    return OfEndpoint(named(resources.endpoints, called), called, temperature)
+    if called is not None:
+        return OfEndpoint(named(endpoints, called), called, temperature)
+    assert folder is not None
+    return OfModel(folder, temperature)
 
 
 class Answers:
@@ -120,14 +158,22 @@ class Answers:
         self._kept = Remembered(folder, "answers")
         self._used: dict[bytes, tuple[Reply, bool]] = {}  # and whether it was there before
 
-    def of(self, questions: Iterable[Question]) -> Mapping[Question, Reply]:
-        """The answer to each. What is known isn't asked. Raises CoreError of the writer."""
+    def of(self, questions: Iterable[Question], check: Callable[[], None] = lambda: None) -> Mapping[Question, Reply]:
+        """The answer to each. What is known isn't asked. `check` is called after each answer that comes, when it is
+        kept, and may raise. Raises CoreError of the writer."""
         keys = {one: self._key(one) for one in questions}
         for key, text in self._kept.find(key for key in keys.values() if key not in self._used).items():
             self._used[key] = Reply(**json.loads(text)), True
         missing = [one for one, key in keys.items() if key not in self._used]
+
+        def keep(question: Question, reply: Reply) -> None:
+            key = keys[question]
+            self._used[key] = reply, False
+            self._kept.keep({key: json.dumps(asdict(reply))})
+            check()
+
         if missing:
-            self._writer.answer(missing, self._keep)
+            self._writer.answer(missing, keep)
         return {one: self._used[key][0] for one, key in keys.items()}
 
     def spent(self, prompt: str) -> Spent:
@@ -138,11 +184,6 @@ class Answers:
         before = sum(there for _, there in self._used.values())
         mark = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         return Spent(len(replies), before, *tokens, cost, currency, self._writer.told, mark)
-
-    def _keep(self, question: Question, reply: Reply) -> None:
-        key = self._key(question)
-        self._used[key] = reply, False
-        self._kept.keep({key: json.dumps(asdict(reply))})
 
     def _key(self, one: Question) -> bytes:
         about = f"{self._writer.name}\0{one.most}\0{one.seed}\0{one.prompt}"
