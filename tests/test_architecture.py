@@ -14,6 +14,7 @@ TIERS = (
     SPINE,
     ("tasks", "evaluation", "yaml_text"),
     ("formats", "models"),
+    ("prompting",),
     ("augment", "training"),
     ("forecast", "continual"),
     ("search",),

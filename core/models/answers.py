@@ -65,7 +65,9 @@ def placed(text: str, bounds: Sequence[tuple[int, int]], asked: Sequence[tuple[s
     return sorted(taken, key=lambda span: span.start)
 
 
-def placed_in_order(text: str, bounds: Sequence[tuple[int, int]], asked: Sequence[tuple[str, str]]) -> list[Span] | None:
+def placed_in_order(
+    text: str, bounds: Sequence[tuple[int, int]], asked: Sequence[tuple[str, str]]
+) -> list[Span] | None:
     """Each mention at its first place behind the mention before it, at the edges of words; None where one has none.
 
     `bounds`: where the words of the text stand, as `placed` takes them.

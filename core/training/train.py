@@ -12,16 +12,17 @@ from pydantic import Field
 from core import corpus as corpora
 from core.corpus import Corpus
 from core.evaluation.scoring import Rates
-from core.mix import GOLD, Mix, plan
+from core.mix import GOLD, Mix
 from core.models import batching, loading
 from core.models.fit import UNKNOWN_WARNING
 from core.models.shapes import shape_in
 from core.params import CLOSED, build
+from core.prompting.prompted import Made, opened
 from core.runs import POOL, TEXT, RunContext
 from core.tasks import task as task_of
-from core.tasks.drawing import drawn_rows, few_of, mixed
+from core.tasks.drawing import drawn_of, mixed
 from core.tasks.protocol import Encoded, Pieces, Task
-from core.training import first_batch, predictions, sense
+from core.training import first_batch, predictions, prompting, sense
 from core.training.consistency import Consistency, text_of
 from core.training.feed import drawn_pieces, feed, joined, pieces_of
 from core.training.first_batch import FirstBatch
@@ -67,16 +68,13 @@ def prepare(pools: Mapping[str, Corpus], params: TrainRunParams, model: Path, ca
     where sub-tokens of pools are kept."""
     gold = pools[GOLD]
     task = task_of(gold.schema.task)
-    seed = params.mix.seed + params.seed if params.mix.draw_per_seed else params.mix.seed
-    pools = few_of(task, pools, params.mix, seed)
-    rows = plan(params.mix, {name: len(pool) for name, pool in pools.items()})
-    picked = drawn_rows(task, pools, rows, seed)
-    drawn = mixed(task, pools, picked, params.mask_outside)
+    found = drawn_of(task, pools, params.mix, params.seed)
+    drawn = mixed(task, found.pools, found.picked, params.mask_outside)
     length = params.train.max_length
-    parts = [drawn_pieces(task, pools[name], where, model, length, cache) for name, where in picked.items()]
+    parts = [drawn_pieces(task, found.pools[name], at, model, length, cache) for name, at in found.picked.items()]
     encoded = Encoded(joined(parts), task.targets(drawn.table, params.labels))
     batches = batching.count(encoded.lengths, params.train.batch_tokens)
-    return Prepared(drawn, rows, encoded, params.train.steps_for(batches))
+    return Prepared(drawn, found.rows, encoded, params.train.steps_for(batches))
 
 
 def run(ctx: RunContext) -> None:
@@ -86,6 +84,9 @@ def run(ctx: RunContext) -> None:
     pools = {GOLD: corpora.read(ctx.input(GOLD))}
     pools |= {r[len(POOL) :]: corpora.read(ctx.input(r)) for r in ctx.spec.inputs if r.startswith(POOL)}
     dev, base = corpora.read(ctx.input("dev")), ctx.input("model")
+    if params.train.method == "prompt":
+        _prompted(ctx, params, pools, dev)
+        return
     task, cache, settings = task_of(dev.schema.task), ctx.root / "cache", params.train
     prepared = prepare(pools, params, base, cache)
     _warn(ctx, prepared.encoded.pieces)
@@ -111,6 +112,25 @@ def run(ctx: RunContext) -> None:
     _tell_sizes(ctx, job, dev_pieces, looks)
     best = (at_once if settings.at_once else train)(ctx, network, job, gear)
     _deliver(ctx, network, best, dev, prepared, base, params, dev_pieces.truncated)
+
+
+def _prompted(ctx: RunContext, params: TrainRunParams, pools: Mapping[str, Corpus], dev: Corpus) -> None:
+    """Nothing is trained: dev is labelled by a language model that is shown rows of the mix."""
+    task, prompt = task_of(dev.schema.task), params.train.prompt
+    assert prompt is not None
+    found = drawn_of(task, pools, params.mix, params.seed)
+    mix = mixed(task, found.pools, found.picked, params.mask_outside)
+    meta = loading.ModelMeta(
+        ctx.input("model").name, task.name, dev.schema.language, params.labels, params.train.max_length
+    )
+    gear_of(ctx.resolved)
+    guessed, told = prompting.label(ctx, dev, meta, Made(prompt, params.seed, params.train.descriptions), mix)
+    predictions.write(predictions.file_of(ctx.folder, dev.id), dev, guessed)
+    score = dev_f1(task, dev, guessed.values, params.labels)
+    ctx.metric(step=len(dev), total=len(dev), dev=score, s=guessed.seconds)
+    about = {"steps": 1, "rows": dict(found.rows), "best_step": 1, "best_dev": score, "versions": dict(versions())}
+    ctx.finish(about | {"prompted": told.to_json() | {"seconds": guessed.seconds}})
+    ctx.point("finished")
 
 
 def _network(
@@ -213,18 +233,28 @@ def _warn(ctx: RunContext, read: Pieces) -> None:
 
 
 def evaluate(ctx: RunContext) -> None:
-    """Predict a corpus with every trained run among the inputs; each keeps its predictions in its own folder."""
+    """Predict a corpus with every trained run among the inputs; each keeps its predictions in its own folder.
+
+    `prompted` in its result: of the runs that ask a language model, by number, what became of the questions.
+    """
     data = corpora.read(ctx.input("data"))
     gear = gear_of(ctx.resolved)
     roles = [role for role in ctx.spec.inputs if role.startswith("model:")]
+    prompted: dict[str, Any] = {}
     for number, role in enumerate(roles):
         ctx.check_cancelled()
         folder = ctx.input(role)
         path = predictions.file_of(folder, data.id)
         if not path.exists():
-            predictions.write(path, data, with_model(folder / "model", ctx.root, data, gear))
+            asked = opened(folder / "model", ctx.root)
+            if asked is None:
+                found = with_model(folder / "model", ctx.root, data, gear)
+            else:
+                found = prompting.labelled(ctx, asked, data)
+                prompted[folder.name] = asked.told().to_json()
+            predictions.write(path, data, found)
         ctx.metric(step=number + 1, total=len(roles))
-    ctx.finish({"models": len(roles)})
+    ctx.finish({"models": len(roles)} | ({"prompted": prompted} if prompted else {}))
 
 
 def with_model(folder: Path, root: Path, data: Corpus, gear: Gear) -> predictions.Predictions:
