@@ -20,7 +20,7 @@ from core.mix import GOLD, Mix
 from core.project import Project
 from core.scores import Interval
 from core.stage import Stage
-from core.training.ways import WITHOUT_ROWS, method_of, settings_of
+from core.training.ways import method_of, settings_of, without_rows
 from core.workspace import Workspace
 
 
@@ -68,7 +68,7 @@ def plan_shots(
     found: list[Wanted] = []
     for method in dict.fromkeys(methods):
         with_it = replace(project, recipe=replace(project.recipe, train=settings_of(project.recipe.train, method)))
-        none = method in WITHOUT_ROWS
+        none = without_rows(method, project.recipe.train)
         sizes = [0] if none else sorted({*shots})
         mixes = {_name(method, size): Mix(shots=size or 1, draw_per_seed=True) for size in sizes}
         plan = plan_launch(workspace, with_it, stage, mixes, range(1 if none else draws))
@@ -105,7 +105,7 @@ def tried(workspace: Workspace, project: str, like: Group) -> dict[tuple[str, in
     for group in groups(workspace, project):
         method = method_of(group.train)
         if group.curve and group.mix.shots is not None and group.corpora == like.corpora and method is not None:
-            found[method, 0 if method in WITHOUT_ROWS else group.mix.shots] = group
+            found[method, 0 if without_rows(method, group.train) else group.mix.shots] = group
     return dict(sorted(found.items()))
 
 

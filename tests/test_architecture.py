@@ -27,6 +27,7 @@ TIERS = (
             "room",
             "workspace",
             "sources",
+            "questions",
             "stage",
             "submit",
             "pipeline",

@@ -16,20 +16,10 @@ from core.augment.written import WrittenParams
 from core.corpus import Corpus
 from core.models.chat import guess
 from core.models.endpoints import FILE, name_of, named
+from core.models.writers import Planned
 from core.tasks import task as task_of
 
 _LOOKED_AT = 100  # rows
-
-
-@dataclass(frozen=True)
-class Planned:
-    """Roughly: tokens are guessed from some of the rows. `cost`: in `currency`; None: not known, or none."""
-
-    questions: int
-    tokens_in: int
-    tokens_out: int
-    cost: float | None = None
-    currency: str = ""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,23 @@ class Spent:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """What is about to be asked, roughly: tokens are guessed from some of the rows. `cost`: in `currency`; None: not
+    known, or none."""
+
+    questions: int
+    tokens_in: int
+    tokens_out: int
+    cost: float | None = None
+    currency: str = ""
+
+    def times(self, number: int) -> "Planned":
+        """So many times as much."""
+        cost = None if self.cost is None else number * self.cost
+        return Planned(number * self.questions, number * self.tokens_in, number * self.tokens_out, cost, self.currency)
+
+
+@dataclass(frozen=True)
 class Question:
     """A prompt, and which of the answers to it."""
 

@@ -17,8 +17,10 @@ import pyarrow as pa
 
 from core import corpus as corpora
 from core.corpus import Corpus
+from core.models.chat import Reply
 from core.models.endpoints import FILE as ENDPOINTS
-from core.models.loading import META, ModelMeta
+from core.models.loading import META, POOL, PROMPT, ModelMeta, is_prompted
+from core.models.trained import Guess
 from core.models.writers import Answers, Question, Spent, Writer, writer
 from core.params import CLOSED, build, canonical
 from core.prompting.asking import Prompt, asking_for
@@ -30,8 +32,6 @@ from core.tasks import task as task_of
 from core.tasks.example import Example
 from core.tasks.protocol import Predicted, Task
 
-FILE = "prompt.json"
-POOL = "pool.arrow"  # the rows that demonstrations are chosen from
 _AT_ONCE = 64  # rows whose prompts are made before they are asked
 
 Check = Callable[[], None]  # called between questions; may raise
@@ -61,14 +61,15 @@ class Told:
     unread: Mapping[str, int]
     shortened: int
     spent: Spent
+    seconds: float | None = None  # that it took
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def is_prompted(folder: Path) -> bool:
-    """Whether a model's folder is one that is asked, and no network."""
-    return (folder / FILE).is_file()
+def told_in(result: Mapping[str, Any]) -> Told | None:
+    """What the result of a training says of its questions; None of one that asked nobody."""
+    return build(Told, result["prompted"], "prompted") if "prompted" in result else None
 
 
 def opened(folder: Path, root: Path) -> "Prompted | None":
@@ -89,7 +90,7 @@ def write(meta: ModelMeta, made: Made, mix: Corpus, folder: Path) -> None:
     corpora.keep(pool.table, pool.schema.to_json(), folder / POOL)
     (folder / META).write_text(json.dumps(asdict(meta), ensure_ascii=False, indent=1), encoding="utf-8")
     told = canonical(made) | {"seed": made.seed}
-    (folder / FILE).write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
+    (folder / PROMPT).write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 class Prompted:
@@ -97,7 +98,7 @@ class Prompted:
 
     def __init__(self, folder: Path, root: Path) -> None:
         self.meta = ModelMeta.read(folder)
-        self.made = build(Made, json.loads((folder / FILE).read_text(encoding="utf-8")), FILE)
+        self.made = build(Made, json.loads((folder / PROMPT).read_text(encoding="utf-8")), PROMPT)
         self._task, self._root = task_of(self.meta.task), root
         how = self.made.prompt
         self.asking = asking_for(
@@ -116,6 +117,11 @@ class Prompted:
     def task(self) -> str:
         return self._task.name
 
+    @property
+    def device(self) -> str:
+        """Where it computes: the endpoint, or the model here."""
+        return self.made.prompt.model
+
     def told(self) -> Told:
         """Of all questions so far."""
         return Told(
@@ -127,25 +133,41 @@ class Prompted:
 
         Raises CoreError of endpoints and models; what was answered until then is kept.
         """
-        found: list[Predicted] = []
+        found = self._answered(table, check, done)
+        return [self.asking.nothing(row) if read is None else read for row, read in found]
+
+    def guess(self, table: pa.Table) -> list[Guess]:
+        """The same, with the chance of each label where any number may hold: 1 or 0, and even where nothing could be
+        read."""
+        found: list[Guess] = []
+        for row, read in self._answered(table, lambda: None, nobody):
+            given = None if read is None else [float(label in read.values) for label in self.labels]
+            chances = np.full(len(self.labels), 0.5) if given is None else np.array(given)
+            several = self.asking.form == "labels"
+            found.append(Guess(read or self.asking.nothing(row), chances if several else None))
+        return found
+
+    def _answered(self, table: pa.Table, check: Check, done: Done) -> list[tuple[Example, Predicted | None]]:
+        """Each row with what its answer says; None where nothing could be read."""
+        found: list[tuple[Example, Predicted | None]] = []
         for rows, prompts in self._prompts(table, check):
             questions = [None if one is None else self._question(one) for one in prompts]
             replies = self._answers.of((one for one in questions if one is not None), check)
             for row, question in zip(rows, questions, strict=True):
-                reply = None if question is None else replies[question]
-                if not row.tokens:
-                    read = "prompt_no_text"
-                elif reply is None:
-                    read = "prompt_too_long"
-                else:
-                    read = "answer_cut" if reply.cut else self.asking.read(row, reply.text)
+                read = self._read(row, None if question is None else replies[question])
                 if isinstance(read, str):
                     self._unread[read] += 1
-                found.append(self.asking.nothing(row) if isinstance(read, str) else read)
+                found.append((row, None if isinstance(read, str) else read))
             self._rows += len(rows)
             self._shortened += sum(one is not None and one.dropped > 0 for one in prompts)
             done(len(found))
         return found
+
+    def _read(self, row: Example, reply: Reply | None) -> Predicted | str:
+        """The prediction, or the code of the reason why there is none. `reply`: None where nothing was asked."""
+        if reply is None:
+            return "prompt_too_long" if row.tokens else "prompt_no_text"
+        return "answer_cut" if reply.cut else self.asking.read(row, reply.text)
 
     def prompts(self, table: pa.Table, check: Check = lambda: None) -> list[Prompt | None]:
         """What would be sent for each row; nothing is asked. None where nothing can be."""

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from dataclasses import replace
 
 from core.corpus import Corpus
 from core.models.loading import ModelMeta
@@ -22,7 +23,7 @@ def label(ctx: RunContext, dev: Corpus, meta: ModelMeta, made: Made, mix: Corpus
     model = Prompted(folder, ctx.root)
     ctx.metric(step=0, total=len(dev))
     found = labelled(ctx, model, dev, lambda rows: ctx.metric(step=rows, total=len(dev)))
-    return found, _noted(ctx, model.told())
+    return found, replace(noted(ctx, model), seconds=found.seconds)
 
 
 def labelled(ctx: RunContext, model: Prompted, data: Corpus, done: prompted.Done = prompted.nobody) -> Predictions:
@@ -32,8 +33,9 @@ def labelled(ctx: RunContext, model: Prompted, data: Corpus, done: prompted.Done
     return Predictions([p.values for p in found], [p.confidence for p in found], time.monotonic() - began)
 
 
-def _noted(ctx: RunContext, told: Told) -> Told:
-    """With a line in the run's log for what somebody should know."""
+def noted(ctx: RunContext, model: Prompted) -> Told:
+    """What became of a model's questions, with lines in the run's log for what somebody should know."""
+    told = model.told()
     spent = told.spent
     price = "" if spent.cost is None else f", {spent.cost:.4f} {spent.currency}"
     tokens = f"{spent.tokens_in} tokens in, {spent.tokens_out} out"

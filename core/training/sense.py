@@ -83,6 +83,12 @@ def _check_prompt(train: TrainParams) -> None:
             raise CoreError(error.code, {"where": "train.prompt.template"} | error.values, error.hint_code) from None
 
 
+def check_learns(train: TrainParams) -> None:
+    """Refuse settings by which nothing is learned. Raises CoreError `prompt_learns_nothing`."""
+    if train.method == "prompt":
+        raise CoreError("prompt_learns_nothing", {"where": "train.method"}, "hint_prompt_learns_nothing")
+
+
 def _check_head(train: TrainParams) -> None:
     if train.head in _NO_HEAD[train.method]:
         values = {"where": "train.head", "key": "head", "value": train.head, "method": train.method}

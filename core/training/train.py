@@ -129,7 +129,7 @@ def _prompted(ctx: RunContext, params: TrainRunParams, pools: Mapping[str, Corpu
     score = dev_f1(task, dev, guessed.values, params.labels)
     ctx.metric(step=len(dev), total=len(dev), dev=score, s=guessed.seconds)
     about = {"steps": 1, "rows": dict(found.rows), "best_step": 1, "best_dev": score, "versions": dict(versions())}
-    ctx.finish(about | {"prompted": told.to_json() | {"seconds": guessed.seconds}})
+    ctx.finish(about | {"prompted": told.to_json()})
     ctx.point("finished")
 
 
@@ -251,7 +251,7 @@ def evaluate(ctx: RunContext) -> None:
                 found = with_model(folder / "model", ctx.root, data, gear)
             else:
                 found = prompting.labelled(ctx, asked, data)
-                prompted[folder.name] = asked.told().to_json()
+                prompted[folder.name] = prompting.noted(ctx, asked).to_json()
             predictions.write(path, data, found)
         ctx.metric(step=number + 1, total=len(roles))
     ctx.finish({"models": len(roles)} | ({"prompted": prompted} if prompted else {}))
