@@ -16,6 +16,7 @@ from core.models.endpoints import Endpoint, name_of, named
 from core.models.remembered import Remembered
 
 Keep = Callable[["Question", Reply], None]
+Check = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,9 @@ class Writer(Protocol):
         """What it is called."""
         ...
 
-    def answer(self, questions: Sequence[Question], keep: Keep) -> None:
-        """`keep` is called with each answer as it comes. Raises CoreError; what came until then was kept."""
+    def answer(self, questions: Sequence[Question], keep: Keep, check: Check) -> None:
+        """`keep` is called with each answer as it comes, then `check`, which may raise. Raises CoreError; what came
+        until then, and what was on its way, was kept."""
         ...
 
     def cost(self, tokens_in: int, tokens_out: int) -> tuple[float | None, str]:
@@ -99,7 +101,7 @@ class OfEndpoint:
         self.name = f"endpoint 1 {endpoint.url} {endpoint.model} at {temperature:g} {sent}"
         self.told = f"{endpoint.model} ({called})"
 
-    def answer(self, questions: Sequence[Question], keep: Keep) -> None:
+    def answer(self, questions: Sequence[Question], keep: Keep, check: Check) -> None:
         with ThreadPoolExecutor(self._endpoint.parallel) as threads:
             left: dict[Future[Reply], Question] = {threads.submit(self._ask, one): one for one in questions}
             try:
@@ -107,9 +109,12 @@ class OfEndpoint:
                     done, _ = wait(left, return_when=FIRST_COMPLETED)
                     for future in sorted(done, key=lambda one: one.exception() is not None):  # what came, first
                         keep(left.pop(future), future.result())
+                        check()
             finally:
-                for future in left:
-                    future.cancel()
+                on_their_way = {future: one for future, one in left.items() if not future.cancel()}
+                for future, one in on_their_way.items():  # and will have to be paid for
+                    if future.exception() is None:
+                        keep(one, future.result())
 
     def _ask(self, one: Question) -> Reply:
         how = self._temperature
@@ -135,10 +140,11 @@ class OfModel:
         self.told = folder.name[:16]
         _loaded(folder)
 
-    def answer(self, questions: Sequence[Question], keep: Keep) -> None:
+    def answer(self, questions: Sequence[Question], keep: Keep, check: Check) -> None:
         model = _loaded(self._folder)
         for one in questions:
             keep(one, model.write(one.prompt, one.seed, self._temperature, one.most))
+            check()
 
     def cost(self, tokens_in: int, tokens_out: int) -> tuple[float | None, str]:
         return None, ""
@@ -175,7 +181,7 @@ class Answers:
         self._kept = Remembered(folder, "answers")
         self._used: dict[bytes, tuple[Reply, bool]] = {}  # and whether it was there before
 
-    def of(self, questions: Iterable[Question], check: Callable[[], None] = lambda: None) -> Mapping[Question, Reply]:
+    def of(self, questions: Iterable[Question], check: Check = lambda: None) -> Mapping[Question, Reply]:
         """The answer to each. What is known isn't asked. `check` is called after each answer that comes, when it is
         kept, and may raise. Raises CoreError of the writer."""
         keys = {one: self._key(one) for one in questions}
@@ -187,10 +193,9 @@ class Answers:
             key = keys[question]
             self._used[key] = reply, False
             self._kept.keep({key: json.dumps(asdict(reply))})
-            check()
 
         if missing:
-            self._writer.answer(missing, keep)
+            self._writer.answer(missing, keep, check)
         return {one: self._used[key][0] for one, key in keys.items()}
 
     def spent(self, prompt: str) -> Spent:

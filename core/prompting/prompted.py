@@ -21,9 +21,10 @@ from core.models.chat import Reply
 from core.models.endpoints import FILE as ENDPOINTS
 from core.models.loading import META, POOL, PROMPT, ModelMeta, is_prompted
 from core.models.trained import Guess
-from core.models.writers import Answers, Question, Spent, Writer, writer
+from core.models.writers import Answers, Planned, Question, Spent, Writer, writer
 from core.params import CLOSED, build, canonical
 from core.prompting.asking import Prompt, asking_for
+from core.prompting.cost import planned
 from core.prompting.demonstrations import MOST, Pool, labels_in, usable
 from core.prompting.settings import PromptParams
 from core.prompting.states import states_of
@@ -105,7 +106,6 @@ class Prompted:
             self._task, self.meta.labels, self.meta.language, how.template, how.demonstrations, self.made.descriptions
         )
         self._pool = corpora.read(folder / POOL)
-        self._answers = Answers(self._writer, root / "cache")
         self._unread = Counter[str]()
         self._rows = self._shortened = 0
 
@@ -127,6 +127,11 @@ class Prompted:
         return Told(
             self._rows, dict(self._unread.most_common()), self._shortened, self._answers.spent(self.asking.template)
         )
+
+    def planned(self, data: Corpus) -> Planned:
+        """What asking about the rows of a corpus will take, see core.prompting.cost."""
+        made = self.made
+        return planned(made.prompt, self.labels, dict(made.descriptions), self._pool, data, self._root)
 
     def predict(self, table: pa.Table, check: Check = lambda: None, done: Done = nobody) -> list[Predicted]:
         """What it finds in rows with the columns that the task's `examples` reads, but for `id`, whatever gold says.
@@ -187,6 +192,10 @@ class Prompted:
                 shown = self._shown.chosen(content, state, how.demonstrations, how.choose)
                 made.append(self.asking.prompt(row, shown, self._writer.tokens, most) if row.tokens else None)
             yield some, made
+
+    @cached_property
+    def _answers(self) -> Answers:
+        return Answers(self._writer, self._root / "cache")
 
     @property
     def _compares(self) -> bool:
