@@ -151,7 +151,7 @@ def plan_launch(
     Raises CoreError `steps_missing` where the settings give epochs: mixes are compared at equal steps; `mix_*` where
     a mix can't be drawn; those of models; `model_saw_much` where the start has learned from dev or test.
     """
-    if project.recipe.train.steps is None:
+    if project.recipe.train.steps is None and not project.recipe.train.at_once:
         raise CoreError("steps_missing", {}, "hint_steps_missing")
     model = install(project.recipe.train.model, workspace.models, _folder(workspace, project))
     train = keep_writer(workspace, project.recipe.train, _folder(workspace, project))

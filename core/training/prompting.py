@@ -2,28 +2,58 @@
 
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from core.corpus import Corpus
 from core.models.loading import ModelMeta
 from core.prompting import prompted
 from core.prompting.prompted import Made, Prompted, Told
 from core.runs import RunContext
+from core.tasks import task as task_of
+from core.tasks.drawing import drawn_of, mixed
+from core.training import predictions
+from core.training.gear import gear_of, versions
 from core.training.predictions import Predictions
+from core.training.run_params import TrainRunParams
 
 
-def label(ctx: RunContext, dev: Corpus, meta: ModelMeta, made: Made, mix: Corpus) -> tuple[Predictions, Told]:
-    """Make the run's `model` and label dev with it. `mix`: the rows that demonstrations are chosen from.
+def run(ctx: RunContext, params: TrainRunParams, pools: Mapping[str, Corpus], dev: Corpus) -> None:
+    """The run kind `train` by prompting: makes the run's `model`, labels dev with it, and says what came of it.
 
     Raises CoreError of endpoints and models. What was answered is kept: another attempt asks for the rest alone.
     """
+    gear_of(ctx.resolved)
     folder = ctx.folder / "model"
     shutil.rmtree(folder, ignore_errors=True)
-    prompted.write(meta, made, mix, folder)
+    rows = make(folder, params, pools, dev, ctx.input("model").name)
     model = Prompted(folder, ctx.root)
     ctx.metric(step=0, total=len(dev))
-    found = labelled(ctx, model, dev, lambda rows: ctx.metric(step=rows, total=len(dev)))
-    return found, replace(noted(ctx, model), seconds=found.seconds)
+    guessed = labelled(ctx, model, dev, lambda at: ctx.metric(step=at, total=len(dev)))
+    told = replace(noted(ctx, model), seconds=guessed.seconds)
+    predictions.write(predictions.file_of(ctx.folder, dev.id), dev, guessed)
+    score = predictions.f1_of(task_of(dev.schema.task), dev, guessed.values, params.labels)
+    ctx.metric(step=len(dev), total=len(dev), dev=score, s=guessed.seconds)
+    about = {"steps": 1, "rows": dict(rows), "best_step": 1, "best_dev": score, "versions": dict(versions())}
+    ctx.finish(about | {"prompted": told.to_json()})
+    ctx.point("finished")
+
+
+def make(
+    folder: Path, params: TrainRunParams, pools: Mapping[str, Corpus], dev: Corpus, encoder: str
+) -> Mapping[str, int]:
+    """Make the folder of the model that a training comes to, with the mix as it draws it. -> rows by ingredient
+
+    `encoder`: identity of the installed one that says which rows are alike.
+    """
+    task, train = task_of(dev.schema.task), params.train
+    assert train.prompt is not None
+    found = drawn_of(task, pools, params.mix, params.seed)
+    mix = mixed(task, found.pools, found.picked, params.mask_outside)
+    meta = ModelMeta(encoder, task.name, dev.schema.language, params.labels, train.max_length)
+    prompted.write(meta, Made(train.prompt, params.seed, train.descriptions), mix, folder)
+    return found.rows
 
 
 def labelled(ctx: RunContext, model: Prompted, data: Corpus, done: prompted.Done = prompted.nobody) -> Predictions:

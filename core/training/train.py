@@ -5,19 +5,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from core import corpus as corpora
 from core.corpus import Corpus
-from core.evaluation.scoring import Rates
-from core.mix import GOLD, Mix
+from core.mix import GOLD
 from core.models import batching, loading
 from core.models.fit import UNKNOWN_WARNING
 from core.models.shapes import shape_in
 from core.params import CLOSED, build
-from core.prompting.prompted import Made, opened
+from core.prompting.prompted import opened
 from core.runs import POOL, TEXT, RunContext
 from core.tasks import task as task_of
 from core.tasks.drawing import drawn_of, mixed
@@ -30,20 +27,9 @@ from core.training.gear import Gear, gear_of, versions
 from core.training.heads import Beginning, begin
 from core.training.loop import PREDICTIONS, Job, Progress, at_once, best_of, train
 from core.training.methods import Network, counted, frozen_layers, ready
+from core.training.run_params import TrainRunParams
 from core.training.settings import TrainParams
 from core.training.state import environment_of
-
-
-@dataclass(frozen=True)
-class TrainRunParams:
-    """One training: a mix, the settings, one seed. `model` inside `train` is the identity of the installed model."""
-
-    __pydantic_config__ = CLOSED
-    seed: Annotated[int, Field(ge=0)]
-    labels: tuple[str, ...]
-    mix: Mix = Mix()
-    train: TrainParams = TrainParams()
-    mask_outside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +71,7 @@ def run(ctx: RunContext) -> None:
     pools |= {r[len(POOL) :]: corpora.read(ctx.input(r)) for r in ctx.spec.inputs if r.startswith(POOL)}
     dev, base = corpora.read(ctx.input("dev")), ctx.input("model")
     if params.train.method == "prompt":
-        _prompted(ctx, params, pools, dev)
+        prompting.run(ctx, params, pools, dev)
         return
     task, cache, settings = task_of(dev.schema.task), ctx.root / "cache", params.train
     prepared = prepare(pools, params, base, cache)
@@ -100,7 +86,9 @@ def run(ctx: RunContext) -> None:
             begin(network, made)  # the encoder is another by now
         read = feed(dev_pieces, network.whole, network.frozen, base, gear, ctx.check_cancelled)
         guessed = predictions.predict(network.reader(task, read), params.labels, read, gear)
-        return dev_f1(task, dev, guessed.values, params.labels), lambda path: predictions.write(path, dev, guessed)
+        return predictions.f1_of(task, dev, guessed.values, params.labels), lambda path: predictions.write(
+            path, dev, guessed
+        )
 
     looks = settings.looks(_learned(prepared, settings), len(dev_pieces.ids))
     job = Job(
@@ -112,25 +100,6 @@ def run(ctx: RunContext) -> None:
     _tell_sizes(ctx, job, dev_pieces, looks)
     best = (at_once if settings.at_once else train)(ctx, network, job, gear)
     _deliver(ctx, network, best, dev, prepared, base, params, dev_pieces.truncated)
-
-
-def _prompted(ctx: RunContext, params: TrainRunParams, pools: Mapping[str, Corpus], dev: Corpus) -> None:
-    """Nothing is trained: dev is labelled by a language model that is shown rows of the mix."""
-    task, prompt = task_of(dev.schema.task), params.train.prompt
-    assert prompt is not None
-    found = drawn_of(task, pools, params.mix, params.seed)
-    mix = mixed(task, found.pools, found.picked, params.mask_outside)
-    meta = loading.ModelMeta(
-        ctx.input("model").name, task.name, dev.schema.language, params.labels, params.train.max_length
-    )
-    gear_of(ctx.resolved)
-    guessed, told = prompting.label(ctx, dev, meta, Made(prompt, params.seed, params.train.descriptions), mix)
-    predictions.write(predictions.file_of(ctx.folder, dev.id), dev, guessed)
-    score = dev_f1(task, dev, guessed.values, params.labels)
-    ctx.metric(step=len(dev), total=len(dev), dev=score, s=guessed.seconds)
-    about = {"steps": 1, "rows": dict(found.rows), "best_step": 1, "best_dev": score, "versions": dict(versions())}
-    ctx.finish(about | {"prompted": told.to_json()})
-    ctx.point("finished")
 
 
 def _network(
@@ -217,12 +186,6 @@ def _tell_sizes(ctx: RunContext, job: Job, dev: Pieces, looks: int) -> None:
     per_epoch = batching.count(lengths, job.params.batch_tokens)
     sizes = {"per_epoch": per_epoch, "tokens": int(lengths.sum()), "dev_tokens": len(dev.ids), "looks": looks}
     ctx.metric(step=0, total=job.steps, s=job.seconds, **sizes)
-
-
-def dev_f1(task: Task, dev: Corpus, guessed: Any, labels: tuple[str, ...]) -> float:
-    """The headline on dev: micro F1."""
-    counts = task.counts(dev.table, guessed, labels)
-    return float(Rates.of(counts.tp.sum(), counts.pred.sum(), counts.gold.sum()).f1)
 
 
 def _warn(ctx: RunContext, read: Pieces) -> None:
