@@ -140,7 +140,8 @@ def launch_box(bench: Bench, mix: Mix, train: TrainParams, pinned: tuple[Mix, st
         return
     _announce(plan, int(repeats), list(beside))
     if plan.questions is not None:
-        told_questions(plan.questions)
+        if plan.new:
+            told_questions(plan.questions)
         prompting.preview(bench, mix, train)
     if st.button(t("Launch"), key="mix_launch", type="primary", icon=":material/rocket_launch:", disabled=not plan.new):
         with telling(), st.spinner(t("Starting the runs ...")):

@@ -13,7 +13,7 @@ from core.models.catalogue import install
 from core.models.writers import Planned
 from core.output import issue_json, issues_text, questions_text, realised_table, size_text, steps_text
 from core.pipeline import staged
-from core.questions import questions
+from core.questions import per_run, questions
 from core.recipe import Recipe, about
 from core.sources import keep_writer
 from core.stage import settle, train_specs
@@ -56,7 +56,7 @@ def dry_run(workspace: Workspace, recipe: Recipe, watch: Watch) -> DryRun:
     rows = {name: prepared.rows.get(name, 0) for name in recipe.mix.requested()}
     dev = corpora.read(workspace.corpus_path(stage.imported["corpora"]["dev"]))
     read = len(dev) * tokens_of_a_row(workspace, dev, model.identity)
-    sizes = Sizes(float(prepared.encoded.lengths.sum()), read, len(dev))
+    sizes = Sizes(float(prepared.encoded.lengths.sum()), read, per_run(params, len(dev), new))
     classes = len(task_of(dev.schema.task).classes(params.labels))
     asked = Asked(replace(params.train, steps=prepared.steps), model.identity, specs[0].inputs["dev"])
     found = estimate(workspace, [Wanted(asked, new, sizes, classes)])

@@ -92,7 +92,7 @@ def expected(workspace: Workspace, asked: Asked, known: Sequence[Known], sizes: 
     )
 
 
-def _asking(workspace: Workspace, writer: str, questions: int) -> Expected:
+def _asking(workspace: Workspace, writer: str, questions: float) -> Expected:
     """Of a training that asks a language model so much and learns nothing."""
     seconds, known = of_a_question(workspace, writer)
     step = questions * (_QUESTION if seconds is None else seconds)

@@ -47,12 +47,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much there is to read. `tokens`: sub-tokens of a pass over the mix; `dev`: of dev; `questions`: rows of dev;
-    None: not known."""
+    """How much there is to read. `tokens`: sub-tokens of a pass over the mix; `dev`: of dev; `questions`: that are
+    put to a language model, on average over trainings; None: not known."""
 
     tokens: float | None = None
     dev: float | None = None
-    questions: int | None = None
+    questions: float | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from core.models.catalogue import install
 from core.models.writers import Planned as Questions
 from core.params import build, canonical
 from core.project import Project, record
-from core.questions import questions, together
+from core.questions import per_run, questions, together
 from core.recipe import AugmentedIngredient
 from core.recipe_text import mix_data
 from core.repeats import queue
@@ -204,7 +204,7 @@ def wanted(workspace: Workspace, stage: Stage, params: TrainRunParams, spec: Run
     pools = few_of(task_of(dev.schema.task), stage.pools, params.mix, params.mix.seed)
     rows = planned_rows(params.mix, {name: len(pool) for name, pool in pools.items()})
     sizes = estimates.sizes_of(workspace, model, rows, stage.pools, dev)
-    sizes = replace(sizes, questions=len(dev))
+    sizes = replace(sizes, questions=per_run(params, len(dev), runs))
     classes = len(task_of(dev.schema.task).classes(params.labels))
     return Wanted(Asked(params.train, model, spec.inputs["dev"]), runs, sizes, classes)
 

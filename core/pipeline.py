@@ -22,7 +22,7 @@ from core.models.catalogue import install
 from core.models.fit import unknown_issue
 from core.params import build
 from core.prompting.prompted import Told, told_in
-from core.questions import questions
+from core.questions import per_run, questions
 from core.recipe import AugmentedIngredient, Recipe, about
 from core.runs import RunSpec
 from core.scores import Scores
@@ -143,7 +143,10 @@ def _note(workspace: Workspace, params: TrainRunParams, prepared: Prepared, spec
     train, model = replace(params.train, steps=prepared.steps), spec.inputs["model"].removeprefix("model:")
     dev = corpora.read(workspace.corpus_path(spec.inputs["dev"].removeprefix("corpus:")))
     read = len(dev) * estimates.tokens_of_a_row(workspace, dev, model)
-    sizes, asked = Sizes(float(prepared.encoded.lengths.sum()), read, len(dev)), Asked(train, model, spec.inputs["dev"])
+    sizes, asked = (
+        Sizes(float(prepared.encoded.lengths.sum()), read, per_run(params, len(dev), len(runs))),
+        Asked(train, model, spec.inputs["dev"]),
+    )
     estimates.note(workspace, Wanted(asked, len(runs), sizes, len(params.labels)), runs)
 
 

@@ -37,6 +37,13 @@ def alike(prompt: PromptParams, draw_per_seed: bool) -> bool:
     return not chance
 
 
+def per_run(params: TrainRunParams, rows: int, runs: int) -> float:
+    """Questions about so many rows that each of some new trainings puts, on average."""
+    prompt = params.train.prompt
+    shared = prompt is not None and alike(prompt, params.mix.draw_per_seed)
+    return rows / max(1, runs) if shared else rows
+
+
 def together(parts: Sequence[Planned | None]) -> Planned | None:
     """Of several; None where none of them asks anybody."""
     there = [one for one in parts if one is not None]

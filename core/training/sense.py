@@ -17,12 +17,13 @@ from core.training.settings import BY_NEARNESS, RATES, Head, Method, TrainParams
 METHODS: tuple[Method, ...] = get_args(Method)
 _LORA = frozenset({"lora_rank", "lora_alpha"})
 _ENCODER = frozenset({"freeze_word_embeddings", "frozen_layers", "layer_decay", "adversarial"})
+_LOSS = frozenset({"class_weights", "adversarial", "consistency", "consistency_weight"})
 UNUSED: Mapping[Method, frozenset[str]] = {  # settings that a method has no use for; they are left as they are
     "full": _LORA,
     "lora": frozenset({"freeze_word_embeddings", "layer_decay"}),
     "frozen": _LORA | _ENCODER,
-    "contrastive": _LORA | {"class_weights", "adversarial", "consistency", "consistency_weight"},
-    "prompt": _LORA | _ENCODER | {"head", "pooling", "max_length"},
+    "contrastive": _LORA | _LOSS,
+    "prompt": _LORA | _ENCODER | _LOSS | {"head", "pooling", "max_length"},
 }
 REFUSED: Mapping[Method, frozenset[str]] = {  # those of them that promise what would not happen
     "full": frozenset(),
