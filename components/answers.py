@@ -1,12 +1,14 @@
 """What became of the questions of prompted trainings: what was spent, and what of the answers could not be read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
 from components.cost_of_writing import told_spent
 from components.words import raw, said_raw, t
 from core.board import Repeat
+from core.groups import Group
 from core.jobs.folder import read_object
 from core.prompting.prompted import Told, told_in
 from core.workspace import Workspace
@@ -52,7 +54,7 @@ def answers(space: Workspace, shown: Sequence[Repeat]) -> None:
 
 
 def _told(space: Workspace, repeat: Repeat) -> Told | None:
-    return told_in(read_object(space.run_folder(repeat.run.id) / "result.json") or {})
+    return told_in(_result(space, repeat.run.id))
 
 
 def _reasons(found: Sequence[Told]) -> None:
@@ -67,3 +69,19 @@ def _reasons(found: Sequence[Told]) -> None:
     }
     st.dataframe(rows, key="runs_unread", hide_index=True, column_config=config, height="content",
                  alt=raw("Answers that could not be read"))  # fmt: skip
+
+
+def unreadable(space: Workspace, groups: Mapping[str, Group]) -> None:
+    """Of compared groups that asked a language model, how much of what it said on dev counts as nothing. By title."""
+    for title, group in groups.items():
+        if group.train.method == "prompt":
+            found = [told for run in group.finished if (told := told_in(_result(space, run))) is not None]
+            n, every = sum(sum(told.unread.values()) for told in found), sum(told.rows for told in found)
+            if n:
+                text = t("**{mix}**: {n} of {all} answers on dev could not be read, and count as nothing predicted.",
+                         mix=title, n=n, all=every)  # fmt: skip
+                st.caption(text)
+
+
+def _result(space: Workspace, run: str) -> dict[str, Any]:
+    return read_object(space.run_folder(run) / "result.json") or {}

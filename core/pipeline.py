@@ -143,10 +143,8 @@ def _note(workspace: Workspace, params: TrainRunParams, prepared: Prepared, spec
     train, model = replace(params.train, steps=prepared.steps), spec.inputs["model"].removeprefix("model:")
     dev = corpora.read(workspace.corpus_path(spec.inputs["dev"].removeprefix("corpus:")))
     read = len(dev) * estimates.tokens_of_a_row(workspace, dev, model)
-    sizes, asked = (
-        Sizes(float(prepared.encoded.lengths.sum()), read, per_run(params, len(dev), len(runs))),
-        Asked(train, model, spec.inputs["dev"]),
-    )
+    sizes = Sizes(float(prepared.encoded.lengths.sum()), read, per_run(params, len(dev), len(runs)))
+    asked = Asked(train, model, spec.inputs["dev"])
     estimates.note(workspace, Wanted(asked, len(runs), sizes, len(params.labels)), runs)
 
 

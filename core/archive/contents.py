@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.archive.documents import model_name
+from core.archive.documents import model_name, portable
 from core.archive.entries import EVENTS, KINDS, NAMES, PROJECT, UNPACKED, has_place, largest
 from core.care.facts import Facts
 from core.care.links import NAMED, Belongings, Known, belongings, named, sources
@@ -95,7 +95,7 @@ def _runs(workspace: Workspace, having: Belongings, known: Known) -> list[tuple[
 
 
 def _documents(workspace: Workspace, project: Project, having: Belongings) -> Iterator[Content]:
-    train = replace(project.recipe.train, model=model_name(project.recipe.train.model))
+    train = portable(project.recipe.train)
     yield _text(PROJECT, text_of(replace(project, recipe=replace(project.recipe, train=train))))
     told = (_portable(event) for event in events(workspace, project.slug) if event.get("event") != UNPACKED)
     yield _text(EVENTS, "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in told))
