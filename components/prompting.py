@@ -14,6 +14,7 @@ from core.augment.protocol import Names
 from core.errors import CoreError
 from core.launch import plan_launch
 from core.mix import Mix
+from core.models.endpoints import name_of
 from core.params import build, canonical, canonical_json, digest
 from core.prompting.settings import PromptParams
 from core.prompting.voices import voice_of
@@ -34,6 +35,8 @@ def settings(bench: Bench) -> TrainParams:
     key, words = _key(slug), prompt_words()
     _take_in(key, project.recipe.train.prompt, project.recipe.language)
     model = asked_for(bench.space, Names("model", endpoints=True), words["model"], f"{key}_model")
+    if model is not None and name_of(model) is not None:
+        st.caption(t("Rows of dev, and those that are shown beside them, are sent to this endpoint."))
     asked = params_form(PromptParams, key, words, _FIRST)
     with st.expander(t("More training settings"), key="mix_experts"):
         rest = training_form.more(slug, "prompt", [], task(project.recipe.task))
