@@ -47,8 +47,8 @@ from core.training.feed import Feed, feed, reader
 from core.training.gear import Gear, gear_of
 from core.training.loop import Job, _backward, _clip, _Loss, _optimizer
 from core.training.methods import frozen_layers, ready
+from core.training.predictions import f1_of
 from core.training.settings import TrainParams
-from core.training.train import dev_f1
 
 TAGGING = task("tagging")
 REPEATS = 8
@@ -87,7 +87,7 @@ class Setting:
         """Dev F1 of a network, predicted the same way for every side."""
         pieces = TAGGING.pieces(self.dev.table, tokenizer(self.model), longest_input(self.model, 256))
         found = predictions.predict(reader(TAGGING, model), self.labels, Feed(pieces, 0), self.gear)
-        return dev_f1(TAGGING, self.dev, found.values, self.labels)
+        return f1_of(TAGGING, self.dev, found.values, self.labels)
 
 
 def textbook(at: Setting) -> tuple[float, Any]:

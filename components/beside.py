@@ -136,7 +136,7 @@ def _compare(
     columns = [_column(project, code, seed) for code in codes]
     base = {"corpus": parent.id, "held_out": [ids[split] for split in ("dev", "test") if split in ids]}
     here = (place.row, seed)
-    free = [not asks_outside(column.method, column.params) or _said_so(here, rejected) for column in columns]
+    free = [not asks_outside(space, column.method, column.params) or _said_so(here, rejected) for column in columns]
     quiet = [column for column, there in zip(columns, free, strict=True) if there]
     if not quiet:
         answers, asked = [], None

@@ -269,7 +269,7 @@ def _effect(space: Workspace, stage: Stage, part: AugmentedIngredient) -> None:
         "seed": part.seed,
         "held_out": [ids[split] for split in ("dev", "test") if split in ids],
     }
-    if not agreed(part, request):
+    if not agreed(space, part, request):
         return
     found = asking.asked(space, _PREVIEW, "preview", request, _SECONDS)
     with st.container(height=_HEIGHT, border=True):

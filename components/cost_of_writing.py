@@ -11,8 +11,11 @@ from core.augment.cost import planned
 from core.augment.protocol import Spent
 from core.corpus import Corpus
 from core.errors import CoreError
+from core.models.loading import is_prompted
+from core.models.writers import Planned
 from core.params import digest
 from core.recipe import AugmentedIngredient
+from core.runs import kept, located
 from core.workspace import Workspace
 
 _CENT = 0.01
@@ -28,12 +31,24 @@ def told_cost(space: Workspace, parent: Corpus, part: AugmentedIngredient) -> bo
         return False
     if found is None:
         return True
-    values = {"n": f"{found.questions:,}", "sent": f"{found.tokens_in:,}", "got": f"{found.tokens_out:,}"}
+    values = _figures(found)
     text = t("The whole pool asks about {n} questions: {sent} tokens sent, about {got} tokens answered.", **values)
     if found.cost is not None:
         text += " " + _price(found.cost, found.currency)
     st.caption(text)
     return True
+
+
+def told_questions(found: Planned) -> None:
+    """Before trainings that ask a language model are launched."""
+    text = t("At most {n} questions are asked: {sent} tokens sent, about {got} tokens answered.", **_figures(found))
+    if found.cost is not None:
+        text += " " + _price(found.cost, found.currency)
+    st.caption(text, help=t("What was asked before is not asked again. A look at test asks as much once more for it."))
+
+
+def _figures(found: Planned) -> dict[str, str]:
+    return {"n": f"{found.questions:,}", "sent": f"{found.tokens_in:,}", "got": f"{found.tokens_out:,}"}
 
 
 def _price(cost: float, currency: str) -> str:
@@ -42,15 +57,22 @@ def _price(cost: float, currency: str) -> str:
     return t("That costs about {cost} {currency}.", cost=f"{cost:.2f}", currency=currency)
 
 
-def asks_outside(method: str, params: Mapping[str, Any]) -> bool:
-    """Whether an endpoint answers, which may cost money."""
-    return any(mark.outside(params.get(name)) for name, mark in named_by(method).items())
+def asks_outside(space: Workspace, method: str, params: Mapping[str, Any]) -> bool:
+    """Whether an endpoint answers, which may cost money: one that a setting names, or that a prompted run asks."""
+    return any(
+        mark.outside(params.get(name)) or _prompted(space, params.get(name)) for name, mark in named_by(method).items()
+    )
 
 
-def agreed(part: AugmentedIngredient, request: Mapping[str, Any]) -> bool:
+def _prompted(space: Workspace, value: object) -> bool:
+    held = kept(value) if isinstance(value, str) else None
+    return held is not None and is_prompted(space.root / located(held))
+
+
+def agreed(space: Workspace, part: AugmentedIngredient, request: Mapping[str, Any]) -> bool:
     """Whether a preview may be asked for: where an endpoint answers, only after a press, as it may cost money."""
     about = digest(dict(request))
-    if not asks_outside(part.augmenter, part.params) or st.session_state.get(_AGREED) == about:
+    if not asks_outside(space, part.augmenter, part.params) or st.session_state.get(_AGREED) == about:
         return True
     st.info(
         t("The endpoint is asked for a preview only when you say so, as it may cost money."), icon=":material/info:"

@@ -81,7 +81,8 @@ def _model(space: Workspace, mark: Names, words: FieldWords, key: str) -> str | 
             return name
         check_inside(space, name)
         with st.spinner(t("Making {name} ready", name=name)):
-            return f"model:{install(name, space.models, space.root).identity}/{Path(name).name[-_LONGEST:]}"
+            found = install(name, space.models, space.root, asked=mark.run)
+            return f"model:{found.identity}/{Path(name).name[-_LONGEST:]}"
     except CoreError as error:
         st.error(told(error), icon=":material/error:")
         return None

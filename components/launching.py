@@ -6,8 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from components import facts, training_form
+from components import facts, prompting, training_form
 from components.bench import NAME_LENGTH, Bench, held, taken
+from components.cost_of_writing import told_questions
 from components.expectation import of_launch
 from components.frame import telling, watch_link
 from components.words import t, told
@@ -45,6 +46,8 @@ def budget(bench: Bench, found: Composition | None) -> TrainParams:
     training_form.take_in(slug, before)
     of = task(bench.project.recipe.task)
     method = training_form.method(slug, of)
+    if method == "prompt":
+        return prompting.settings(bench)
     shown = st.container()
     asked = training_form.essential(slug)
     with st.expander(t("More training settings"), key="mix_experts"):
@@ -52,7 +55,7 @@ def budget(bench: Bench, found: Composition | None) -> TrainParams:
     train = sense.tidied(build(TrainParams, asked | {"method": method}, "train"))
     with shown:
         steps = _steps(bench, found, train)
-    return replace(train, steps=steps)
+    return replace(train, steps=steps, prompt=before.prompt)
 
 
 def _steps(bench: Bench, found: Composition | None, train: TrainParams) -> int:
@@ -118,6 +121,9 @@ def launch_box(bench: Bench, mix: Mix, train: TrainParams, pinned: tuple[Mix, st
     )
     if repeats < _ENOUGH:
         st.caption(t(":material/info: A comparison needs at least {n} repeats.", n=_ENOUGH))
+    if train.method == "prompt" and train.prompt is None:
+        st.info(t("Say on the left which language model is asked."), icon=":material/chat:")
+        return
     project = replace(bench.project, recipe=replace(bench.project.recipe, train=train))
     seeds = range(int(repeats))
     try:
@@ -133,6 +139,10 @@ def launch_box(bench: Bench, mix: Mix, train: TrainParams, pinned: tuple[Mix, st
         st.error(told(error), icon=":material/error:")
         return
     _announce(plan, int(repeats), list(beside))
+    if plan.questions is not None:
+        if plan.new:
+            told_questions(plan.questions)
+        prompting.preview(bench, mix, train)
     if st.button(t("Launch"), key="mix_launch", type="primary", icon=":material/rocket_launch:", disabled=not plan.new):
         with telling(), st.spinner(t("Starting the runs ...")):
             _launch(bench, mix, mixes, train, int(repeats))
@@ -231,7 +241,9 @@ def _same(bench: Bench, one: Mix, other: Mix) -> bool:
 
 
 def recipe_box(bench: Bench, mix: Mix, train: TrainParams) -> None:
-    """The mix as a recipe file, and the commands that do the same."""
+    """The mix as a recipe file, and the commands that do the same; none while it isn't known who is asked."""
+    if train.method == "prompt" and train.prompt is None:
+        return
     recipe = replace(bench.project.with_mix(mix), train=train, seeds=tuple(range(int(st.session_state["mix_repeats"]))))
     file = f"{bench.project.slug}.yaml"
     with st.expander(t("Save as a recipe"), key="mix_recipe"):

@@ -6,6 +6,7 @@ import streamlit as st
 
 from components import acts, board, mix_path, trials
 from components.address import choice
+from components.answers import answers
 from components.course import curves, resources
 from components.expectation import afterwards
 from components.explain import explain
@@ -209,12 +210,13 @@ def retrain_button(space: Workspace, project: str, group: Group, seeds: Sequence
 
 def _views(space: Workspace, found: Opened, shown: Sequence[Repeat]) -> None:
     """One way to look at the repeats shown; all of them have the same height at least, so that nothing jumps."""
+    asks = found.group.train.method == "prompt"
+    learning = {"batch": t("First batch"), "explain": t("Explained")}
     words = {
         "curves": t("Curves"),
         "resources": t("Resources"),
         "predictions": t("Predictions"),
-        "batch": t("First batch"),
-        "explain": t("Explained"),
+        **({"answers": t("Answers")} if asks else learning),
         "settings": t("Settings"),
         "events": t("Events"),
         "log": t("Log"),
@@ -229,6 +231,8 @@ def _views(space: Workspace, found: Opened, shown: Sequence[Repeat]) -> None:
         afterwards(space, shown)
     elif view == "predictions":
         predictions(space, found, shown)
+    elif view == "answers":
+        answers(space, shown)
     elif view == "batch":
         first_batch(space, found, shown)
     elif view == "explain":

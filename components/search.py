@@ -53,6 +53,9 @@ def search(bench: Bench, train: TrainParams) -> None:
 
 def _form(bench: Bench, train: TrainParams, usual: dict[str, float]) -> None:
     """What is searched, with what that takes, and the button."""
+    if train.method == "prompt":
+        st.caption(t("By prompting nothing is learned: choose another method to search with."))
+        return
     slug = bench.project.slug
     try:
         most = _most(slug, usual)

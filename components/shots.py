@@ -17,7 +17,7 @@ from core.project import Project
 from core.report.shots import Line, by_rows
 from core.shots import Point, best, crossings, launch_shots, mix_fits, plan_shots, point_of, tried
 from core.tasks import task
-from core.training.ways import DRAWS, METHODS, MIX, SHOTS, WITHOUT_ROWS, fitting
+from core.training.ways import DRAWS, METHODS, MIX, SHOTS, fitting, without_rows
 from core.workspace import Workspace
 
 
@@ -76,14 +76,18 @@ def _offer(space: Workspace, project: Project) -> None:
         return
     asked = st.pills(
         t("Methods"),
-        [*fitting(task(project.recipe.task)), *([MIX] if mix_fits(project) else [])],
+        [
+            *fitting(task(project.recipe.task), project.recipe.train),
+            *([MIX] if mix_fits(project) else []),
+        ],
         selection_mode="multi",
         key="shots_methods",
         format_func=names.__getitem__,
     )
     if not asked:
         return
-    runs = sum(1 if name in WITHOUT_ROWS else DRAWS * len(SHOTS) for name in asked)
+    train = project.recipe.train
+    runs = sum(1 if without_rows(name, train) else DRAWS * len(SHOTS) for name in asked)
     if st.button(t("Train {n} draws", n=runs), key="shots_launch", icon=":material/rocket_launch:"):
         with telling(), st.spinner(t("Starting the runs ...")):
             ids = launch_shots(space, project, stage, plan_shots(space, project, stage, asked, SHOTS, DRAWS))
@@ -101,5 +105,6 @@ def _names() -> Mapping[str, str]:
         "frozen": raw("The head alone"),
         "lora": raw("Low-rank updates"),
         "full": raw("All weights"),
+        "prompt": raw("Prompted"),
         MIX: raw("The project's mix"),
     }

@@ -11,6 +11,43 @@ def setting_words() -> Mapping[str, FieldWords]:
     return {**_first_words(), **_head_words(), **_network_words(), **_course_words(), **_text_words()}
 
 
+def prompt_words() -> Mapping[str, FieldWords]:
+    """The same of the settings of prompting."""
+    return {
+        "model": FieldWords(
+            t("Language model"),
+            t("A causal language model, by its id on a hub or a folder inside the workspace; or an endpoint."),
+        ),
+        "demonstrations": FieldWords(
+            t("Examples shown"),
+            t("So many rows of the mix, with their labels, stand in each question. 0 is zero shot: the labels alone."),
+            step=1,
+        ),
+        "choose": FieldWords(
+            t("Which ones"),
+            t(
+                "Similar: the nearest to the row that is asked about, as the encoder sees it. Covering: among them one "
+                "of each label. Random: the same ones for all rows, by the repeat's number."
+            ),
+            {"similar": t("Similar"), "cover": t("Covering the labels"), "random": t("Random")},
+        ),
+        "most_tokens": FieldWords(
+            t("Longest question, in tokens"),
+            t("Where it would be longer, the least similar example is left out."),
+            step=100,
+        ),
+        "answer_tokens": FieldWords(
+            t("Longest answer, in tokens"), t("An answer that is cut off counts as nothing predicted."), step=50
+        ),
+        "temperature": FieldWords(
+            t("Temperature"),
+            t("0 takes the likeliest answer, so that repeats differ by the rows that they draw alone."),
+            step=0.1,
+            format="%g",
+        ),
+    }
+
+
 def _first_words() -> Mapping[str, FieldWords]:
     return {
         "method": FieldWords(
@@ -18,13 +55,15 @@ def _first_words() -> Mapping[str, FieldWords]:
             t(
                 "All weights: the usual way, and the best where there is enough data. Low-rank updates (LoRA): small "
                 "additions to each layer. The head alone: the encoder stays as it is, which takes seconds. Pairs: for "
-                "few texts, those of one label are drawn together and others apart, and the head is solved over them."
+                "few texts, those of one label are drawn together and others apart, and the head is solved over them. "
+                "Prompt: nothing is trained, a language model is asked, with rows of the mix as examples."
             ),
             {
                 "full": t("All weights"),
                 "lora": t("Low-rank"),
                 "frozen": t("Head only"),
                 "contrastive": t("Pairs of texts"),
+                "prompt": t("Prompt a language model"),
             },
         ),
         "learning_rate": FieldWords(

@@ -46,6 +46,9 @@ def tune(bench: Bench, mix: Mix, train: TrainParams) -> None:
 
 def _form(bench: Bench, mix: Mix, train: TrainParams) -> None:
     """What is searched, with what that takes, and the button."""
+    if train.method == "prompt":
+        st.caption(t("By prompting nothing is learned: choose another method to search with."))
+        return
     slug, labels = bench.project.slug, _labels(bench.space.root, bench.stage.imported["corpora"]["dev"])
     base = at_hand(train.model, bench.space.root / "projects" / slug, bench.space.models)
     try:

@@ -10,9 +10,12 @@ from core.estimate import Estimate, Wanted, estimate, tokens_of_a_row
 from core.known import Asked, Sizes
 from core.mix import Realised, realised
 from core.models.catalogue import install
-from core.output import issue_json, issues_text, realised_table, size_text, steps_text
+from core.models.writers import Planned
+from core.output import issue_json, issues_text, questions_text, realised_table, size_text, steps_text
 from core.pipeline import staged
+from core.questions import per_run, questions
 from core.recipe import Recipe, about
+from core.sources import keep_writer
 from core.stage import settle, train_specs
 from core.submit import Watch
 from core.tasks import task as task_of
@@ -23,7 +26,8 @@ from core.workspace import Workspace
 
 @dataclass(frozen=True)
 class DryRun:
-    """`runs`: trainings, of which `new` don't exist yet; `estimate`: of those."""
+    """`runs`: trainings, of which `new` don't exist yet; `estimate`, `questions`: of those, None where nobody is
+    asked."""
 
     issues: Sequence[Issue]
     requested: Mapping[str, tuple[float, str]]
@@ -32,12 +36,14 @@ class DryRun:
     runs: int
     new: int
     estimate: Estimate
+    questions: Planned | None = None
 
 
 def dry_run(workspace: Workspace, recipe: Recipe, watch: Watch) -> DryRun:
     """Raises what carrying out the recipe would, before its trainings."""
     with about("train.model"):
         model = install(recipe.train.model, workspace.models, recipe.folder)
+    recipe = replace(recipe, train=keep_writer(workspace, recipe.train, recipe.folder))
     sense.check_encoder(recipe.train, model.folder)
     stage, _ = staged(workspace, recipe, watch)
     params, names = settle(recipe, stage)
@@ -50,11 +56,12 @@ def dry_run(workspace: Workspace, recipe: Recipe, watch: Watch) -> DryRun:
     rows = {name: prepared.rows.get(name, 0) for name in recipe.mix.requested()}
     dev = corpora.read(workspace.corpus_path(stage.imported["corpora"]["dev"]))
     read = len(dev) * tokens_of_a_row(workspace, dev, model.identity)
-    sizes = Sizes(float(prepared.encoded.lengths.sum()), read)
+    sizes = Sizes(float(prepared.encoded.lengths.sum()), read, per_run(params, len(dev), new))
     classes = len(task_of(dev.schema.task).classes(params.labels))
     asked = Asked(replace(params.train, steps=prepared.steps), model.identity, specs[0].inputs["dev"])
     found = estimate(workspace, [Wanted(asked, new, sizes, classes)])
-    return DryRun(stage.issues, recipe.mix.requested(), realised(rows, counted), prepared.steps, len(specs), new, found)
+    told = (stage.issues, recipe.mix.requested(), realised(rows, counted), prepared.steps, len(specs), new, found)
+    return DryRun(*told, questions(workspace, stage, params, new))
 
 
 def to_json(found: DryRun, language: str) -> dict[str, Any]:
@@ -70,16 +77,19 @@ def to_json(found: DryRun, language: str) -> dict[str, Any]:
         "runs": found.runs,
         "new": found.new,
         "estimate": asdict(found.estimate),
+        **({} if found.questions is None else {"questions": asdict(found.questions)}),
     }
 
 
 def to_text(found: DryRun, language: str) -> str:
     """The same for people."""
     parts = [issues_text(found.issues, language), realised_table(found.requested, found.realised, language)]
-    parts.append(steps_text(found.steps, language))
+    parts += [steps_text(found.steps, language)] if found.questions is None else []
     parts.append(message("line_dry_run", {"runs": found.runs, "new": found.new}, language))
     if found.new:
         parts[-1] += "\n" + "\n".join(estimate_lines(found.estimate, language))
+    if found.new and found.questions is not None:
+        parts[-1] += "\n" + questions_text(found.questions, language)
     return "\n\n".join(parts)
 
 

@@ -103,6 +103,8 @@ def _together(each: Sequence[Expected], runs: Sequence[int], at_once: int) -> fl
 def memory_of(workspace: Workspace, wanted: Wanted, known: Sequence[Known]) -> tuple[int, int | None]:
     """Bytes that one training takes at the most, and of a GPU's memory; None: it runs on none."""
     machine, asked = Machine.here(), wanted.asked
+    if asked.train.prompt is not None:
+        return _to_ask(workspace, asked, machine)
     layout, below = layout_of(workspace, asked.model), below_of(workspace, asked)
     own, states = _own(layout, asked.train, below, wanted.classes), _states(layout, below, wanted.sizes)
     if machine.device == "cuda":
@@ -113,6 +115,15 @@ def memory_of(workspace: Workspace, wanted: Wanted, known: Sequence[Known]) -> t
     taken = [one.memory - _own_of(workspace, one) for one in known if one.memory]
     libraries = max(_LIBRARIES["cpu"] / 4, statistics.median(taken)) if taken else _LIBRARIES["cpu"]
     return round(libraries) + own + states, None
+
+
+def _to_ask(workspace: Workspace, asked: Asked, machine: Machine) -> tuple[int, int | None]:
+    """The same of a training that asks a language model: the encoder, and that model where it runs here."""
+    weights = layout_of(workspace, asked.model).weights
+    if asked.train.prompt is not None and asked.train.prompt.model.startswith("model:"):
+        weights += layout_of(workspace, asked.train.prompt.model.removeprefix("model:")).weights
+    on_gpu = round(_ON_GPU) + FLOAT * weights if machine.device == "cuda" else None
+    return round(_LIBRARIES[machine.device]) + (0 if on_gpu else FLOAT * weights), on_gpu
 
 
 def _own(found: Layout, train: TrainParams, below: int, classes: int) -> int:

@@ -15,7 +15,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.jobs.machine import Machine
-from core.known import FILLED, FOLLOWING, LOOK_IN_STEPS, SAVING, STARTING, Asked, Known, Sizes, below_of, layout_of
+from core.known import (
+    FILLED,
+    FOLLOWING,
+    LOOK_IN_STEPS,
+    SAVING,
+    STARTING,
+    Asked,
+    Known,
+    Sizes,
+    below_of,
+    layout_of,
+    of_a_question,
+)
 from core.training import effort
 from core.training.settings import MOST_LOOKS
 from core.workspace import Workspace
@@ -25,6 +37,7 @@ _THREAD = {"fp32": 60e9, "bf16": 110e9}
 _GPU = 4e12
 _SOLVING = 0.5  # seconds that a head takes to be solved, besides one pass over the mix
 _SPILT = 0.25  # of a batch: so little more fits into the others
+_QUESTION = 1.0  # seconds that a language model takes for a question, where nobody knows
 _FEWEST = 3  # finished trainings of the same encoder and method that others are left aside for
 
 
@@ -55,6 +68,8 @@ class Expected:
 
 def expected(workspace: Workspace, asked: Asked, known: Sequence[Known], sizes: Sizes | None = None) -> Expected:
     """By the finished trainings most like it: the same encoder first, then the same layers trained, the same dev."""
+    if asked.train.prompt is not None:
+        return _asking(workspace, asked.train.prompt.model, (sizes or Sizes()).questions or 0)
     sizes, train, below = sizes or Sizes(), asked.train, below_of(workspace, asked)
     found, like = layout_of(workspace, asked.model), likest(asked, below, known)
     places, each = _places(asked, sizes, like)
@@ -75,6 +90,13 @@ def expected(workspace: Workspace, asked: Asked, known: Sequence[Known], sizes: 
         looks=train.looks(round(places * steps), round(dev)) if dev else train.evaluations or MOST_LOOKS,
         known=len(like),
     )
+
+
+def _asking(workspace: Workspace, writer: str, questions: float) -> Expected:
+    """Of a training that asks a language model so much and learns nothing."""
+    seconds, known = of_a_question(workspace, writer)
+    step = questions * (_QUESTION if seconds is None else seconds)
+    return Expected(STARTING, FOLLOWING, 0.0, step, 1, 0.0, 0, known)
 
 
 def speed_for(workspace: Workspace, asked: Asked, known: Sequence[Known]) -> float:

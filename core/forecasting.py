@@ -16,6 +16,7 @@ from core.recipe import Recipe
 from core.runs import POOL, RunSpec
 from core.stage import Stage, root_of, settle, train_specs, unlabelled
 from core.submit import Watch, result_of
+from core.training.settings import TrainParams
 from core.workspace import Workspace
 
 KIND = "forecast"
@@ -44,7 +45,7 @@ def spec_of(recipe: Recipe, stage: Stage, model: str) -> RunSpec:
     there = [name for name in filled if not unlabelled(recipe, name, stage)]
     bare = tuple(name for name in filled if name not in there and root_of(recipe, name) == name)
     everything = Mix(parts={name: Part(1.0) for name in there})
-    plain = replace(recipe.train, consistency=None)  # nothing is forecast of what text without labels teaches
+    plain = TrainParams(model=recipe.train.model)  # forecasts are of what gold and labels teach, whatever the method
     training, names = settle(replace(recipe, mix=everything, train=plain), stage)
     [like] = train_specs(stage, training, names, model, [0])
     warm = replace(ForecastParams.warm, max_length=recipe.train.max_length)  # whatever a project's other settings are

@@ -47,10 +47,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much there is to read. `tokens`: sub-tokens of a pass over the mix; `dev`: of dev; None: not known."""
+    """How much there is to read. `tokens`: sub-tokens of a pass over the mix; `dev`: of dev; `questions`: that are
+    put to a language model, on average over trainings; None: not known."""
 
     tokens: float | None = None
     dev: float | None = None
+    questions: float | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,20 @@ def references(workspace: Workspace) -> list[Known]:
     return here or [one for run in runs if (one := _by_its_whole(workspace.run_folder(run.id), run)) is not None]
 
 
+def of_a_question(workspace: Workspace, writer: str) -> tuple[float | None, int]:
+    """Seconds of a question to a language model, in the newest finished trainings that put new ones to it, and how many
+    these are; None where none did. `writer`: as its params name it."""
+    found: list[float] = []
+    for run in workspace.store.list(kind="train", state="succeeded", limit=_REMEMBERED):
+        asked = asked_of(workspace.run_folder(run.id))
+        if asked is not None and asked.train.prompt is not None and asked.train.prompt.model == writer:
+            told = (read_object(workspace.run_folder(run.id) / "result.json") or {}).get("prompted", {})
+            spent = told.get("spent", {})
+            new = spent.get("answers", 0) - spent.get("remembered", 0)
+            found += [told["seconds"] / new] if new else []
+    return (statistics.median(found) if found else None), len(found)
+
+
 @lru_cache(maxsize=256)
 def _finished(folder: Path, attempt: int, ended: float | None) -> Known | None:
     """What is known of a run that ended then: it will not change."""
@@ -145,7 +161,7 @@ def _finished(folder: Path, attempt: int, ended: float | None) -> Known | None:
 def _by_its_whole(folder: Path, run: Run) -> Known | None:
     """What is known of a finished training of which no times of steps were kept."""
     asked, steps = asked_of(folder), max((line["step"] for line in last_metrics(folder)), default=0)
-    if asked is None or not steps or run.seconds is None:
+    if asked is None or asked.train.method == "prompt" or not steps or run.seconds is None:
         return None
     looks = len(asked.train.evaluation_steps(steps, asked.train.evaluations or MOST_LOOKS)) + 1
     body = max(run.seconds / 4, run.seconds - STARTING - SAVING)  # in a process that was there already it is all body

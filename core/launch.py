@@ -18,14 +18,16 @@ from core.labeller import told_of_labeller
 from core.mix import GOLD, Mix
 from core.mix import plan as planned_rows
 from core.models.catalogue import install
+from core.models.writers import Planned as Questions
 from core.params import build, canonical
 from core.project import Project, record
+from core.questions import per_run, questions, together
 from core.recipe import AugmentedIngredient
 from core.recipe_text import mix_data
 from core.repeats import queue
 from core.runs import RunSpec
 from core.seen import told_or_refused
-from core.sources import import_spec, keep_named
+from core.sources import import_spec, keep_named, keep_writer
 from core.stage import Stage, augment_spec, imported, settle, train_specs
 from core.tasks import task as task_of
 from core.tasks.drawing import few_of
@@ -122,15 +124,18 @@ class Planned:
     specs: tuple[RunSpec, ...]
     new: int  # runs that don't exist yet
     wanted: Wanted  # those, as far as their cost goes
+    questions: Questions | None = None  # that they put to a language model
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a launch would start. `estimate`: what the new runs take, side by side as there are slots."""
+    """What a launch would start. `estimate`: what the new runs take, side by side as there are slots; `questions`: that
+    they put to a language model."""
 
     mixes: tuple[Planned, ...]
     new: int
     estimate: Estimate
+    questions: Questions | None = None
 
     @property
     def seconds(self) -> float:
@@ -146,9 +151,11 @@ def plan_launch(
     Raises CoreError `steps_missing` where the settings give epochs: mixes are compared at equal steps; `mix_*` where
     a mix can't be drawn; those of models; `model_saw_much` where the start has learned from dev or test.
     """
-    if project.recipe.train.steps is None:
+    if project.recipe.train.steps is None and not project.recipe.train.at_once:
         raise CoreError("steps_missing", {}, "hint_steps_missing")
     model = install(project.recipe.train.model, workspace.models, _folder(workspace, project))
+    train = keep_writer(workspace, project.recipe.train, _folder(workspace, project))
+    project = replace(project, recipe=replace(project.recipe, train=train))
     sense.check_encoder(project.recipe.train, model.folder)
     told_or_refused(workspace, project.recipe.train.model, model.folder, stage.imported["corpora"])
     return _plan(workspace, project, stage, mixes, seeds, model.identity)
@@ -172,14 +179,16 @@ def _plan(
     workspace: Workspace, project: Project, stage: Stage, mixes: Mapping[str, Mix], seeds: Sequence[int], model: str
 ) -> Plan:
     train = project.recipe.train
+    train = train if train.method == "prompt" else replace(train, prompt=None)  # what isn't used is not told of
     planned: list[Planned] = []
     for name, mix in mixes.items():
         params, names = settle(replace(project.recipe, mix=mix), stage)
         specs = tuple(train_specs(stage, params, names, model, seeds))
         new = len(_new(workspace, specs))
-        planned.append(Planned(name, mix, train, specs, new, wanted(workspace, stage, params, specs[0], new)))
-    total = sum(part.new for part in planned)
-    return Plan(tuple(planned), total, estimates.estimate(workspace, [part.wanted for part in planned]))
+        asked, cost = questions(workspace, stage, params, new), wanted(workspace, stage, params, specs[0], new)
+        planned.append(Planned(name, mix, train, specs, new, cost, asked))
+    total, estimate = sum(part.new for part in planned), estimates.estimate(workspace, [p.wanted for p in planned])
+    return Plan(tuple(planned), total, estimate, together([part.questions for part in planned]))
 
 
 def _new(workspace: Workspace, specs: Sequence[RunSpec]) -> list[str]:
@@ -195,6 +204,7 @@ def wanted(workspace: Workspace, stage: Stage, params: TrainRunParams, spec: Run
     pools = few_of(task_of(dev.schema.task), stage.pools, params.mix, params.mix.seed)
     rows = planned_rows(params.mix, {name: len(pool) for name, pool in pools.items()})
     sizes = estimates.sizes_of(workspace, model, rows, stage.pools, dev)
+    sizes = replace(sizes, questions=per_run(params, len(dev), runs))
     classes = len(task_of(dev.schema.task).classes(params.labels))
     return Wanted(Asked(params.train, model, spec.inputs["dev"]), runs, sizes, classes)
 

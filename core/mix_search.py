@@ -83,7 +83,8 @@ def ask(
     """Submit a search among mixes of a recipe's ingredients. -> (the run, whether it was there already)
 
     Raises CoreError `search_empty`, `unknown_ingredient`, `steps_missing`, `settle_label`, `bad_value`,
-    `dev_label_unknown` where gold alone can't be judged; those of models and of core.mix_variants.
+    `prompt_learns_nothing`, `dev_label_unknown` where gold alone can't be judged; those of models and of
+    core.mix_variants.
     """
     options = options or Options()
     search = build(MixSearch, asdict(search), "search")
@@ -94,6 +95,7 @@ def ask(
         raise CoreError("steps_missing", {}, "hint_steps_missing")
     model = install(recipe.train.model, workspace.models, recipe.folder)
     sense.check(recipe.train)
+    sense.check_learns(recipe.train)
     sense.check_encoder(recipe.train, model.folder)
     told_or_refused(workspace, recipe.train.model, model.folder, stage.imported["corpora"])
     recipe = replace(recipe, mix=_base(recipe.mix), seeds=SEEDS, licences={})

@@ -69,6 +69,8 @@ def start(
     """
     if format == "onnx":
         onnx.check_packages()
+    if loading.is_prompted(workspace.run_folder(run_id) / "model"):
+        raise CoreError("run_prompted", {"run": run_id}, "hint_run_prompted")
     if not (workspace.run_folder(run_id) / "model" / loading.OVERLAY).is_file():
         raise CoreError("run_without_weights", {"run": run_id}, "hint_run_without_weights")
     return workspace.submit(spec_of(workspace, run_id, format, licences, project))[0]

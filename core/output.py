@@ -12,7 +12,9 @@ from core.errors import CoreError, Issue, Value, message
 from core.labeller import Trusted
 from core.mix import Realised
 from core.mixing import FEWEST_STEPS
+from core.models.writers import Planned
 from core.pipeline import Outcome
+from core.prompting.prompted import Told
 from core.scores import Interval, Scores
 
 FEW = 30  # support below which a label's figures say little
@@ -43,6 +45,7 @@ def outcome_json(outcome: Outcome, language: str = "en") -> dict[str, Any]:
                 "seconds": seed_run.seconds,
                 "reused": seed_run.reused,
                 "predictions": {k: None if p is None else str(p) for k, p in seed_run.predictions.items()},
+                **({} if seed_run.prompted is None else {"prompted": seed_run.prompted.to_json()}),
             }
             for seed_run in outcome.runs
         ],
@@ -200,8 +203,12 @@ def issue_line(issue: Issue, language: str = "en") -> str:
 def outcome_text(outcome: Outcome, language: str = "en") -> str:
     """A whole outcome for people."""
     parts = [issues_text(outcome.issues, language), mix_table(outcome, language)]
-    parts.append(steps_text(outcome.steps, language))
+    asked = [run for run in outcome.runs if run.prompted is not None]
+    parts += [] if asked else [steps_text(outcome.steps, language)]
     parts += [run_lines(outcome, language)]
+    for run in asked:
+        assert run.prompted is not None
+        parts.append("\n".join([f"{run.run.id}:", *prompted_lines(run.prompted, language)]))
     for split, scores in outcome.scores.items():
         if scores is not None:
             used = sum(run.run.state == "succeeded" for run in outcome.runs)
@@ -269,6 +276,24 @@ def trusted_text(found: Trusted | None, threshold: float, language: str = "en") 
     values |= {"kept": round(at.kept[1])}
     after = "-" if at.precision[1] is None else f"{at.precision[1]:.0%}"
     return message("line_trusted", values | {"after": after}, language)
+
+
+def prompted_lines(told: Told, language: str = "en") -> list[str]:
+    """What a prompted training's answers came to: what was spent, and rows of which nothing could be read."""
+    lines = [spent_text(told.spent, language)]
+    for code, n in told.unread.items():
+        lines.append(message("line_unread", {"n": n, "rows": told.rows, "why": message(code, {}, language)}, language))
+    if told.shortened:
+        lines.append(message("line_shortened", {"n": told.shortened}, language))
+    return [plain(line) for line in lines]
+
+
+def questions_text(found: Planned, language: str = "en") -> str:
+    """What a language model is about to be asked."""
+    values: dict[str, Value] = {"n": found.questions, "sent": found.tokens_in, "got": found.tokens_out}
+    if found.cost is None:
+        return message("line_questions", values, language)
+    return message("line_questions_cost", values | {"cost": f"{found.cost:.4f}", "currency": found.currency}, language)
 
 
 def spent_text(spent: Spent, language: str = "en") -> str:

@@ -21,11 +21,13 @@ from core.mix import GOLD, Mix, Realised, realised
 from core.models.catalogue import install
 from core.models.fit import unknown_issue
 from core.params import build
+from core.prompting.prompted import Told, told_in
+from core.questions import per_run, questions
 from core.recipe import AugmentedIngredient, Recipe, about
 from core.runs import RunSpec
 from core.scores import Scores
 from core.seen import told_or_refused
-from core.sources import import_spec, keep_named
+from core.sources import import_spec, keep_named, keep_writer
 from core.stage import Stage, augment_spec, imported, settle, train_specs
 from core.submit import Submitter, Watch, cancel_all, raise_mendable, result_of, wait
 from core.tasks import task as task_of
@@ -45,13 +47,15 @@ class Options:
 
 @dataclass(frozen=True)
 class SeedRun:
-    """One training of a group. `seconds`: first attempt's start to the end, test predictions included."""
+    """One training of a group. `seconds`: first attempt's start to the end, test predictions included; `prompted`: what
+    became of its questions about dev, where it asked a language model."""
 
     run: Run
     seed: int
     reused: bool
     seconds: float | None
     predictions: Mapping[str, Path | None]
+    prompted: Told | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Wat
 def _carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Watch, submit: Submitter) -> Outcome:
     with about("train.model"):
         model = install(recipe.train.model, workspace.models, recipe.folder)
+    recipe = replace(recipe, train=keep_writer(workspace, recipe.train, recipe.folder))
     sense.check_encoder(recipe.train, model.folder)
     stage = _import(workspace, recipe, submit, watch)
     with about("train.model"):
@@ -96,6 +101,8 @@ def _carry_out(workspace: Workspace, recipe: Recipe, options: Options, watch: Wa
     cache = workspace.root / "cache"
     prepared = prepare(used, replace(params, seed=recipe.seeds[0]), model.folder, cache)
     _check_targets(recipe, stage, prepared)
+    with about("train.prompt"):
+        questions(workspace, stage, params, len(recipe.seeds))  # that they can be put
     specs = train_specs(stage, params, pool_names, model.identity, recipe.seeds)
     submitted = [submit(spec) for spec in specs]
     _note(workspace, params, prepared, specs[0], [run.id for run, was in submitted if not was])
@@ -136,7 +143,8 @@ def _note(workspace: Workspace, params: TrainRunParams, prepared: Prepared, spec
     train, model = replace(params.train, steps=prepared.steps), spec.inputs["model"].removeprefix("model:")
     dev = corpora.read(workspace.corpus_path(spec.inputs["dev"].removeprefix("corpus:")))
     read = len(dev) * estimates.tokens_of_a_row(workspace, dev, model)
-    sizes, asked = Sizes(float(prepared.encoded.lengths.sum()), read), Asked(train, model, spec.inputs["dev"])
+    sizes = Sizes(float(prepared.encoded.lengths.sum()), read, per_run(params, len(dev), len(runs)))
+    asked = Asked(train, model, spec.inputs["dev"])
     estimates.note(workspace, Wanted(asked, len(runs), sizes, len(params.labels)), runs)
 
 
@@ -226,7 +234,8 @@ def _seed_run(
         paths[split] = export_predictions(workspace, found, corpus_id)
         if split == "test" and seconds is not None:
             seconds += predictions.read(found).seconds
-    return SeedRun(run, seed, reused, seconds, paths)
+    prompted = told_in(workspace.result(run.id)) if run.state == "succeeded" else None
+    return SeedRun(run, seed, reused, seconds, paths, prompted)
 
 
 def export_predictions(workspace: Workspace, path: Path, corpus_id: str) -> Path:

@@ -14,6 +14,7 @@ from core.jobs.machine import Machine
 from core.models import loading
 from core.models.loading import ModelMeta
 from core.params import CLOSED, build
+from core.prompting.prompted import Prompted, opened
 from core.runs import Turn
 from core.tasks import task as task_of
 from core.training.feed import BATCH_TOKENS, Feed, Reader, reader
@@ -46,21 +47,30 @@ class Trained:
     tokenizer: Any  # tokenizers.Tokenizer
     pad: int
 
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        return str(self.gear.device)
+
+
+Predictor = Trained | Prompted  # what finds labels in new text
+
 
 def predict_lines(workspace: Workspace, run_id: str, lines: Sequence[str]) -> list[dict[str, Any]]:
     """What a run finds in each line, as its task answers (`Task.answer`). Raises CoreError `run_without_weights`."""
     return read(open_run(workspace, run_id), lines)
 
 
-def predict_stream(trained: Trained, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def predict_stream(trained: Predictor, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     """`predict_lines` of any number of lines, never more than some hundreds of them in memory."""
     left = iter(lines)
     while some := list(islice(left, _AT_ONCE)):
         yield from read(trained, some)
 
 
-def open_run(workspace: Workspace, run_id: str, threads: int | None = None) -> Trained:
-    """A trained run in memory, on this machine's device. Raises CoreError `run_without_weights`."""
+def open_run(workspace: Workspace, run_id: str, threads: int | None = None) -> Predictor:
+    """A trained run in memory, on this machine's device, or one that asks. Raises CoreError `run_without_weights`, and
+    those of endpoints."""
     folder = _weights(workspace.root, run_id).parent
     return _load(folder, workspace.models, threads or Machine.here().threads)
 
@@ -107,19 +117,23 @@ def _is_text(line: str) -> bool:
 
 
 def _weights(root: Path, run_id: str) -> Path:
-    path = root / "runs" / run_id / "model" / loading.OVERLAY
+    folder = root / "runs" / run_id / "model"
+    path = folder / (loading.PROMPT if loading.is_prompted(folder) else loading.OVERLAY)
     if not path.is_file():
         raise CoreError("run_without_weights", {"run": run_id}, "hint_run_without_weights")
     return path
 
 
 @lru_cache(maxsize=2)
-def _kept(folder: Path, models: Path, threads: int, written: int) -> Trained:
+def _kept(folder: Path, models: Path, threads: int, written: int) -> Predictor:
     return _load(folder, models, threads)
 
 
-def _load(folder: Path, models: Path, threads: int) -> Trained:
-    """A fine-tuned model (folder of a run's `model`), on this machine's device."""
+def _load(folder: Path, models: Path, threads: int) -> Predictor:
+    """A fine-tuned model (folder of a run's `model`), on this machine's device, or a prompted one."""
+    asked = opened(folder, models.parent)
+    if asked is not None:
+        return asked
     meta = ModelMeta.read(folder)
     base, task, machine = models / meta.base, task_of(meta.task), Machine.here()
     gear = gear_of({"device": machine.device, "precision": machine.precision, "threads": threads})
@@ -129,10 +143,13 @@ def _load(folder: Path, models: Path, threads: int) -> Trained:
 
 
 def read(
-    trained: Trained, lines: Sequence[str], batch_tokens: int = BATCH_TOKENS, check: Callable[[], None] = lambda: None
+    trained: Predictor, lines: Sequence[str], batch_tokens: int = BATCH_TOKENS, check: Callable[[], None] = lambda: None
 ) -> list[dict[str, Any]]:
-    """What a run finds in each line. `check` is called between batches and may raise."""
+    """What a run finds in each line. `check` is called between batches, or questions, and may raise."""
     meta, task = trained.meta, task_of(trained.meta.task)
+    if isinstance(trained, Prompted):
+        said = trained.predict(task.unlabelled(lines), check)
+        return [task.answer(line, one.values, one.confidence) for line, one in zip(lines, said, strict=True)]
     pieces = task.pieces(task.unlabelled(lines), trained.tokenizer, meta.max_length)
     feed = Feed(pieces, trained.pad)
     found = predict(trained.reader, meta.labels, feed, trained.gear, batch_tokens, check)

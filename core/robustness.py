@@ -22,12 +22,14 @@ from core.groups import Group, evaluated, split_of
 from core.jobs.folder import Run, read_object
 from core.models import loading
 from core.params import CLOSED, build, canonical
+from core.prompting.prompted import opened
 from core.runs import RunContext, RunSpec
 from core.scores import Counts
 from core.tasks import task as task_of
 from core.training import predictions
 from core.training.feed import BATCH_TOKENS, Feed, pieces_of, reader
 from core.training.gear import gear_of
+from core.training.prompting import labelled
 from core.workspace import Workspace
 
 SWAP, NOISE = "swap", "noise:"  # names of the copies: swap, noise:0.1
@@ -112,6 +114,11 @@ def _mark(ctx: RunContext, folders: Sequence[Path], made: Sequence[Corpus]) -> N
         ctx.check_cancelled()
         left = [at for at, one in enumerate(made) if not predictions.file_of(folder, one.id).exists()]
         if not left:
+            continue
+        asked = opened(folder / "model", ctx.root)
+        if asked is not None:
+            for at in left:
+                predictions.write(predictions.file_of(folder, made[at].id), made[at], labelled(ctx, asked, made[at]))
             continue
         meta = loading.ModelMeta.read(folder / "model")
         base, task = ctx.root / "models" / meta.base, task_of(meta.task)

@@ -112,6 +112,7 @@ def plan(
     parts = tuple(part_of(workspace, project) for project in projects)
     issues = _seen(workspace, parts)
     task = task_of(_corpus(workspace, parts[0].corpora["train"]).schema.task)
+    sense.check_learns(last.recipe.train)
     train = sense.settled(last.recipe.train, task, origin_of(last.recipe.train.model, workspace.models))
     folder = workspace.root / "projects" / last.slug
     model = _of_start(workspace, start) if start else install(train.model, workspace.models, folder).identity

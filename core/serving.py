@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from core.errors import CoreError
 from core.output import error_json
-from core.predict import UNIT_TOKENS, Trained, check_lines, read
+from core.predict import UNIT_TOKENS, Predictor, check_lines, read
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -61,7 +61,7 @@ class Desk:
     """Where requests wait for the one thread that computes. `run`: the id of the run that answers."""
 
     run: str
-    trained: Trained
+    trained: Predictor
     limits: Limits = Limits()
     inside: int = 0  # requests that are computed or wait
     answered: int = 0
@@ -290,7 +290,7 @@ def _health(desk: Desk) -> dict[str, Any]:
         "task": meta.task,
         "language": meta.language,
         "labels": list(meta.labels),
-        "device": str(desk.trained.gear.device),
+        "device": desk.trained.device,
         "inside": desk.inside,
         "answered": desk.answered,
     }

@@ -23,7 +23,7 @@ from core.project import Project
 from core.recipe import AugmentedIngredient
 from core.scores import Interval
 from core.stage import Stage
-from core.training.ways import MIX, WITHOUT_ROWS, method_of, settings_of
+from core.training.ways import MIX, method_of, settings_of, without_rows
 from core.workspace import Workspace
 
 
@@ -74,7 +74,7 @@ def plan_shots(
         mix = _own_mix(project) if method == MIX else Mix()
         train = settings_of(project.recipe.train, method)
         with_it = replace(project, recipe=replace(project.recipe, train=train))
-        none = method in WITHOUT_ROWS
+        none = without_rows(method, project.recipe.train)
         sizes = [0] if none else sorted({*shots})
         mixes = {_name(method, size): replace(mix, shots=size or 1, draw_per_seed=True) for size in sizes}
         plan = plan_launch(workspace, with_it, stage, mixes, range(1 if none else draws))
@@ -149,7 +149,7 @@ def tried(workspace: Workspace, project: str, like: Group) -> dict[tuple[str, in
     for group in groups(workspace, project):
         method = _method_of(group)
         if group.curve and group.mix.shots is not None and group.corpora == like.corpora and method is not None:
-            found[method, 0 if method in WITHOUT_ROWS else group.mix.shots] = group
+            found[method, 0 if without_rows(method, group.train) else group.mix.shots] = group
     return dict(sorted(found.items()))
 
 

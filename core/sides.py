@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +22,7 @@ from core.models.catalogue import install
 from core.project import Project
 from core.recipe import load
 from core.scores import Counts
+from core.sources import keep_writer
 from core.stage import settle, train_specs
 from core.tasks import TASKS
 from core.tasks import task as task_of
@@ -111,6 +112,7 @@ def _of_recipe(workspace: Workspace, path: Path) -> Group:
     if where.stage is None or where.waiting:
         raise not_run
     stage = where.stage
+    recipe = replace(recipe, train=keep_writer(workspace, recipe.train, recipe.folder))
     params, names = settle(recipe, stage)
     model = install(recipe.train.model, workspace.models, recipe.folder)
     made = train_specs(stage, params, names, model.identity, recipe.seeds)

@@ -13,12 +13,14 @@ from core.formats import guess_task, text_lines
 from core.formats.importing import ImportParams, Source, Split
 from core.formats.protocol import ReadOptions
 from core.models.catalogue import install
+from core.models.endpoints import name_of
 from core.params import build, canonical, slug
 from core.project import Project
 from core.recipe import AugmentedIngredient, Data, FileIngredient, Recipe, about
 from core.runs import POOL, RunSpec, kept
 from core.tasks import DEFAULT
 from core.tasks import task as task_of
+from core.training.settings import TrainParams
 from core.workspace import Workspace
 
 _LONGEST = 100  # code points of a file's name
@@ -204,8 +206,19 @@ def keep_named(workspace: Workspace, part: AugmentedIngredient, folder: Path, la
     return replace(part, params=params, decisions=decisions, checks=checks)
 
 
+def keep_writer(workspace: Workspace, train: TrainParams, folder: Path) -> TrainParams:
+    """The settings of a training with the language model that is prompted kept in the workspace, if it is no endpoint:
+    `model:IDENTITY/NAME`. `folder`: what a relative name is relative to. Raises CoreError of models."""
+    prompt = train.prompt if train.method == "prompt" else None
+    if prompt is None or name_of(prompt.model) is not None or kept(prompt.model) is not None:
+        return train
+    with about("train.prompt.model"):
+        held = _held(workspace, Names("model"), prompt.model, folder)
+    return replace(train, prompt=replace(prompt, model=f"{held}/{Path(prompt.model).name[-_LONGEST:]}"))
+
+
 def _held(workspace: Workspace, mark: Names, given: str, folder: Path) -> str:
     if mark.kind == "model":
-        return f"model:{install(given, workspace.models, folder).identity}"
+        return f"model:{install(given, workspace.models, folder, asked=mark.run).identity}"
     check_named(mark, folder / given, given)
     return f"file:{workspace.add_file(folder / given, given)}"

@@ -15,8 +15,10 @@ from core.formats.importing import used_labels
 from core.mix import GOLD, Mix, Part, plan
 from core.models.catalogue import DEFAULT, origin_of
 from core.params import canonical
+from core.prompting.settings import WRITER, PromptParams
+from core.prompting.voices import voice_of
 from core.recipe import AugmentedIngredient, Recipe
-from core.runs import POOL, TEXT, RunSpec
+from core.runs import POOL, TEXT, RunSpec, kept
 from core.tasks import task as task_of
 from core.training import sense
 from core.training.settings import TrainParams
@@ -94,8 +96,17 @@ def settle(recipe: Recipe, stage: Stage) -> tuple[TrainRunParams, list[str]]:
     _check_text(recipe, stage)
     origin = recipe.train.model if stage.models is None else origin_of(recipe.train.model, stage.models)
     settled = sense.settled(recipe.train, task_of(recipe.task), origin)
-    train = replace(settled, model=DEFAULT)  # which model it is stands among the inputs
+    train = replace(settled, model=DEFAULT, prompt=_prompt(settled, recipe.language))  # which model: see the inputs
     return TrainRunParams(0, tuple(target), _in_rows(mix, stage.pools), train, tuple(sorted(masked))), names
+
+
+def _prompt(train: TrainParams, language: str) -> PromptParams | None:
+    """How a language model is prompted, the template written out, and it called by what the workspace keeps."""
+    found = train.prompt
+    if found is None:
+        return None
+    template = found.template or voice_of(language).template
+    return replace(found, model=kept(found.model) or found.model, template=template)
 
 
 def train_specs(
@@ -104,8 +115,14 @@ def train_specs(
     """One training for each seed. `params`, `names`: of `settle`; `model`: identity of the installed model."""
     inputs = {GOLD: f"corpus:{stage.imported['corpora']['train']}", "dev": f"corpus:{stage.imported['corpora']['dev']}"}
     inputs |= {POOL + name: f"corpus:{stage.pools[name].id}" for name in names if name != GOLD}
-    inputs |= {"model": f"model:{model}"} | text_input(params.train, stage)
+    inputs |= {"model": f"model:{model}"} | text_input(params.train, stage) | _writer_input(params.train)
     return [RunSpec("train", inputs, canonical(replace(params, seed=seed))) for seed in seeds]
+
+
+def _writer_input(train: TrainParams) -> dict[str, str]:
+    """The language model that is prompted, where the workspace keeps it."""
+    held = None if train.prompt is None else kept(train.prompt.model)
+    return {} if held is None else {WRITER: held}
 
 
 def text_input(train: TrainParams, stage: Stage) -> dict[str, str]:

@@ -69,12 +69,13 @@ def ask(workspace: Workspace, recipe: Recipe, stage: Stage, name: str, search: S
     """Submit a search for a recipe's mix, called `name`. -> (the run, whether it was there already)
 
     Raises CoreError `tune_empty`, `tune_range`, `settle_label`, `unknown_key`, `bad_value`, `setting_without_effect`;
-    `mix_*`, `layers_*`, those of models.
+    `mix_*`, `layers_*`, `prompt_learns_nothing`, those of models.
     """
     check(search.ranges)
     search = build(Search, asdict(search), "search")
     model = install(recipe.train.model, workspace.models, recipe.folder)
     sense.check(recipe.train)
+    sense.check_learns(recipe.train)
     check_encoder(search.ranges, recipe.train, model.folder)
     told_or_refused(workspace, recipe.train.model, model.folder, stage.imported["corpora"])
     training, names = settle(recipe, stage)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from components.answer import answer, by_label, standings
+from components.answers import unreadable
 from components.comparison import choose, evaluated, focus
 from components.drawers import drawer
 from components.frame import PAGES, enter, need_project
@@ -32,6 +33,7 @@ judged = chosen.findings(space)
 if other is not None:
     one = judged[chosen.title(other)]
     answer(space, project, chosen, other, judged)
+    unreadable(space, {chosen.title(one): one for one in (chosen.baseline, other)})
     if len(chosen.others) > 1:
         standings(chosen, judged)
     by_label(chosen, other, one)

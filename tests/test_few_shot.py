@@ -26,6 +26,7 @@ from core.models.catalogue import install
 from core.models.trained import TrainedModel
 from core.params import canonical
 from core.project import Project
+from core.prompting.settings import PromptParams
 from core.recipe import load
 from core.runs import RunSpec
 from core.shots import Crossing, Point, best, crossings, mix_fits
@@ -286,8 +287,10 @@ def test_what_a_task_or_method_has_no_use_for_is_refused(settings, of, code):
 
 
 def test_a_task_is_offered_what_it_has_a_use_for():
-    assert fitting(task("classification")) == [*METHODS]
-    assert fitting(task("tagging")) == ["prototypes", "neighbours", "frozen", "lora", "full"]
+    plain, asking = TrainParams(), TrainParams(prompt=PromptParams("endpoint:local"))
+    assert fitting(task("classification"), asking) == [*METHODS]
+    assert fitting(task("tagging"), plain) == ["prototypes", "neighbours", "frozen", "lora", "full"]
+    assert fitting(task("tagging"), asking) == ["prototypes", "neighbours", "frozen", "lora", "full", "prompt"]
 
 
 def test_settings_that_say_the_same_are_one_training():

@@ -44,10 +44,10 @@ def test_those_settings_alone_are_shown_that_the_method_has_a_use_for(space, ope
     page = open_page(space.root, "mix", project=SLUG)
     rest = {"epochs", "steps", "consistency"}  # there is no text without labels
     for method in ("lora", "frozen", "full"):
-        page.segmented_control(f"mix_train_{SLUG}_method").set_value(method).run()
+        page.selectbox(f"mix_train_{SLUG}_method").set_value(method).run()
         wanted = {n for n in field_names(TrainParams) if sense.applies(TrainParams(method=method), n)}
         assert drawn(page) == wanted - rest, method
-    page.segmented_control(f"mix_train_{SLUG}_method").set_value("full").run()
+    page.selectbox(f"mix_train_{SLUG}_method").set_value("full").run()
     page.number_input(f"mix_train_{SLUG}_frozen_layers").set_value(2).run()
     assert "freeze_word_embeddings" not in drawn(page)
 
@@ -56,14 +56,14 @@ def test_what_the_task_has_no_use_for_is_not_offered(space, open_page):
     other = TrainParams(method="contrastive", head="solved", pooling="mean", steps=9)
     projects.edit(space, SLUG, lambda p: replace(p, recipe=replace(p.recipe, train=other)), {"event": "settings"})
     page = open_page(space.root, "mix", project=SLUG)
-    chosen = page.segmented_control(f"mix_train_{SLUG}_method")
-    assert not page.exception and chosen.options == ["All weights", "Low-rank", "Head only"]
+    chosen = page.selectbox(f"mix_train_{SLUG}_method")
+    assert not page.exception and chosen.options == ["All weights", "Low-rank", "Head only", "Prompt a language model"]
     assert chosen.value == "full" and page.selectbox(f"mix_train_{SLUG}_head").value == "solved"
     chosen.set_value("frozen").run()
     page.selectbox(f"mix_train_{SLUG}_head").set_value("neighbours").run()
     heads = page.selectbox(f"mix_train_{SLUG}_head").options
     assert "Nearest example" in heads and "Descriptions" not in heads and "pooling" not in drawn(page)
-    page.segmented_control(f"mix_train_{SLUG}_method").set_value("full").run()
+    page.selectbox(f"mix_train_{SLUG}_method").set_value("full").run()
     assert not page.exception and page.selectbox(f"mix_train_{SLUG}_head").value == "suited"
     assert "Nearest example" not in page.selectbox(f"mix_train_{SLUG}_head").options
 
@@ -71,9 +71,14 @@ def test_what_the_task_has_no_use_for_is_not_offered(space, open_page):
 @pytest.mark.parametrize(
     ("of", "method", "methods", "heads"),
     [
-        ("tagging", "frozen", ["full", "lora", "frozen"], ["suited", "fresh", "solved", "prototypes", "neighbours"]),
-        ("tagging", "full", ["full", "lora", "frozen"], ["suited", "fresh", "solved", "prototypes"]),
-        ("multilabel", "full", ["full", "lora", "frozen"], ["suited", "fresh", "solved"]),
+        (
+            "tagging",
+            "frozen",
+            ["full", "lora", "frozen", "prompt"],
+            ["suited", "fresh", "solved", "prototypes", "neighbours"],
+        ),
+        ("tagging", "full", ["full", "lora", "frozen", "prompt"], ["suited", "fresh", "solved", "prototypes"]),
+        ("multilabel", "full", ["full", "lora", "frozen", "prompt"], ["suited", "fresh", "solved"]),
         ("classification", "contrastive", [*sense.METHODS], ["suited", "solved", "prototypes", "neighbours"]),
     ],
 )
@@ -90,7 +95,7 @@ def test_what_is_set_is_launched_and_what_the_method_has_no_use_for_is_not(space
     page = open_page(space.root, "mix", project=SLUG)
     page.number_input(f"mix_train_{SLUG}_layer_decay").set_value(0.8).run()
     page.number_input(f"mix_train_{SLUG}_adversarial").set_value(0.5).run()
-    page.segmented_control(f"mix_train_{SLUG}_method").set_value("lora").run()
+    page.selectbox(f"mix_train_{SLUG}_method").set_value("lora").run()
     page.number_input(f"mix_train_{SLUG}_learning_rate").set_value(5e-4).run()
     page.number_input(f"mix_steps_{SLUG}").set_value(30).run()
     next(button for button in page.button if button.key == "mix_launch").click().run()

@@ -429,25 +429,6 @@ def test_an_endpoint_goes_both_ways_by_itself(tmp_path: Path):
         assert error.value.code == "translator_incomplete"
 
 
-@pytest.fixture(scope="session")
-def causal(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A GPT-2 of one layer over bytes that has learned nothing."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    folder = tmp_path_factory.mktemp("models") / "tiny-gpt"
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE({name: at for at, name in enumerate([*alphabet, "<|end|>"])}, []))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    torch.manual_seed(0)
-    sizes: dict[str, int] = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 1024, "vocab_size": 257}
-    GPT2LMHeadModel(GPT2Config(**sizes, bos_token_id=256, eos_token_id=256)).save_pretrained(folder)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    return folder
-
-
 def test_a_model_that_knows_nothing_writes_what_is_rejected(tmp_path: Path, causal: Path):
     space = Workspace.open(tmp_path / "ws")
     found = install(str(causal), space.models, Path())

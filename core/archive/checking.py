@@ -153,7 +153,7 @@ def _project(folder: Path, name: str, names: Mapping[str, Gold]) -> Project:
             raise CoreError("archive_outside", {"name": value[:80]}, "hint_archive_outside")
         if reference.startswith("file:") and not (folder / located(reference)).is_file():
             raise CoreError("archive_absent", {"name": located(reference), "by": PROJECT}, "hint_archive")
-    documents.check_model(project.recipe.train.model, PROJECT)
+    documents.check_models(project.recipe.train, PROJECT)
     if project.sample is not None and str(project.sample) != slug(str(project.sample)):
         raise documents.wrong(PROJECT, "sample")
     return project

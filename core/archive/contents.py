@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.archive.documents import model_name
+from core.archive.documents import model_name, portable
 from core.archive.entries import EVENTS, KINDS, NAMES, PROJECT, UNPACKED, has_place, largest
 from core.care.facts import Facts
 from core.care.links import NAMED, Belongings, Known, belongings, named, sources
 from core.errors import CoreError
 from core.jobs.folder import Run
 from core.models.checks import manifest_of, model_files
+from core.models.loading import is_prompted
 from core.params import Json, canonical, digest
 from core.project import Project, events, text_of
 from core.runs import kept
@@ -64,7 +65,7 @@ def contents(workspace: Workspace, project: Project, weights: bool, models: bool
     for run, _ in runs:
         parts += _of_run(workspace, run, weights, rows)
     there = [model for model in sorted(having.models) if models and (workspace.models / model).is_dir()]
-    whole = [model for model in there if manifest_of(workspace.models / model) == model]
+    whole = [model for model in there if _has_weights(workspace.models / model, model)]
     for model in whole:
         parts += [_file(f"models/{model}/{path.name}", path) for path in model_files(workspace.models / model)]
     parts.sort(key=lambda part: part.name)
@@ -74,6 +75,11 @@ def contents(workspace: Workspace, project: Project, weights: bool, models: bool
     state: list[Json] = [[part.name, part.size, digest(part.data.decode()) if part.data else ""] for part in parts]
     state += [[run.id, run.attempt, run.ended] for run, _ in runs]
     return Contents(tuple(parts), digest(state)[:32], tuple(model for model in there if model not in whole))
+
+
+def _has_weights(folder: Path, identity: str) -> bool:
+    """Whether an installed model is whole, and a network: a prompted one means nothing where its endpoint isn't."""
+    return manifest_of(folder) == identity and not is_prompted(folder)
 
 
 def _runs(workspace: Workspace, having: Belongings, known: Known) -> list[tuple[Run, Facts]]:
@@ -89,7 +95,7 @@ def _runs(workspace: Workspace, having: Belongings, known: Known) -> list[tuple[
 
 
 def _documents(workspace: Workspace, project: Project, having: Belongings) -> Iterator[Content]:
-    train = replace(project.recipe.train, model=model_name(project.recipe.train.model))
+    train = portable(project.recipe.train)
     yield _text(PROJECT, text_of(replace(project, recipe=replace(project.recipe, train=train))))
     told = (_portable(event) for event in events(workspace, project.slug) if event.get("event") != UNPACKED)
     yield _text(EVENTS, "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in told))
@@ -134,7 +140,7 @@ def _of_run(workspace: Workspace, run: Run, weights: bool, rows: set[str]) -> It
     folder = workspace.run_folder(run.id)
     known = {file_of(folder, id).name for id in rows}
     yield _text(f"runs/{run.id}/run.json", json.dumps({name: getattr(run, name) for name in _ENDED}))
-    for inside in ("", "model/") if weights else ("",):
+    for inside in ("", "model/") if weights and not is_prompted(folder / "model") else ("",):
         if (folder / inside).is_dir():
             with os.scandir(folder / inside) as entries:
                 for entry in entries:

@@ -8,7 +8,7 @@ import importlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,9 +21,10 @@ from core.formats.protocol import Layout
 from core.jobs.folder import Run
 from core.models import started
 from core.models.catalogue import BUNDLED, HUB_ID
+from core.models.endpoints import name_of
 from core.params import build, digest, slug
 from core.project import mix_of
-from core.runs import KINDS, RunSpec
+from core.runs import KINDS, RunSpec, kept
 from core.sources import Gold, check_roles
 from core.tasks import DEFAULT
 from core.tasks import task as task_of
@@ -269,7 +270,7 @@ def check_event(event: Mapping[str, Any], name: str) -> None:
         return
     found = _built(Launch, event, name)
     train = _built(TrainParams, found.train, name)
-    check_model(train.model, name)
+    check_models(train, name)
     try:
         mix_of(found.asked)
     except (CoreError, AttributeError, TypeError) as error:
@@ -284,10 +285,19 @@ def model_name(name: str) -> str:
     return f"./{last}" if _BESIDE.fullmatch(f"./{last}") else "./model"
 
 
-def check_model(name: str, where: str) -> None:
+def portable(train: TrainParams) -> TrainParams:
+    """Settings without the folders of this machine."""
+    prompt = train.prompt
+    if prompt is not None and name_of(prompt.model) is None and kept(prompt.model) is None:
+        prompt = replace(prompt, model=model_name(prompt.model))
+    return replace(train, model=model_name(train.model), prompt=prompt)
+
+
+def check_models(train: TrainParams, where: str) -> None:
     """Raises CoreError `archive_document` for a model's name that could be any folder."""
-    if model_name(name) != name:
-        raise wrong(where, f"model: {name[:80]}")
+    if portable(train) != train:
+        names = [train.model, *([] if train.prompt is None else [train.prompt.model])]
+        raise wrong(where, f"model: {', '.join(names)[:80]}")
 
 
 def _built(cls: type[Any], data: Mapping[str, Any], name: str) -> Any:

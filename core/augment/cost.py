@@ -10,26 +10,19 @@ import numpy as np
 from core.augment import params_of, resources
 from core.augment.back_translation import BackTranslation, BackTranslationParams
 from core.augment.protocol import Example, Resources, rng_for
+from core.augment.pseudo_labels import PseudoLabelsParams
 from core.augment.translators import prompt_for
 from core.augment.writing import Asking
 from core.augment.written import WrittenParams
 from core.corpus import Corpus
 from core.models.chat import guess
 from core.models.endpoints import FILE, name_of, named
+from core.models.writers import Planned
+from core.prompting.prompted import opened
+from core.runs import kept, located
 from core.tasks import task as task_of
 
 _LOOKED_AT = 100  # rows
-
-
-@dataclass(frozen=True)
-class Planned:
-    """Roughly: tokens are guessed from some of the rows. `cost`: in `currency`; None: not known, or none."""
-
-    questions: int
-    tokens_in: int
-    tokens_out: int
-    cost: float | None = None
-    currency: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +37,9 @@ def planned(method: str, params: Mapping[str, Any], parent: Corpus, copies: int,
     """None of a method that asks nobody. `root`: the workspace. Raises CoreError `label_unknown`, `endpoint_unknown`,
     and those of the endpoints' file and of translators."""
     checked, rows = params_of(method, params), _some(parent)
+    if isinstance(checked, PseudoLabelsParams):
+        model = opened(root / located(kept(checked.model) or checked.model), root)
+        return None if model is None else model.planned(parent)
     if isinstance(checked, WrittenParams):
         asked = _written(checked, rows, parent)
     elif isinstance(checked, BackTranslationParams) and name_of(checked.there or "") is not None:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Protocol, runtime_checkable
 from pydantic import Field
 
 from core.models.endpoints import name_of
+from core.models.writers import Spent
 from core.tasks import DEFAULT
 from core.tasks.example import Attempt, Change, Child, Example, restore
 
@@ -113,21 +114,6 @@ class Labelling(Protocol):
     def settled(self, children: Sequence[Child]) -> list[Child | Rejected]:
         """The children of a whole pool, when all are made: what of each may stay."""
         ...
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What a method had from language models. `answers`: different ones; `remembered`: those of them that were on disk
-    already; tokens and cost are of all of them. `cost`: in `currency`; None: not known."""
-
-    answers: int
-    remembered: int
-    tokens_in: int
-    tokens_out: int
-    cost: float | None = None
-    currency: str = ""
-    writer: str = ""  # the model, and the endpoint that it answers at
-    prompt: str = ""  # the first digits of the sha256 of what all questions have in common
 
 
 @runtime_checkable

@@ -11,7 +11,8 @@ names; only a sentence in which names are found and none stays is rejected, for 
 A mention is as sure as its least sure word. A text that is labelled as a whole is sure or rejected; where any
 number of labels may hold, those that it is sure of are given, and that there may be others, if it is unsure of any.
 
-Departure: labels are given once, by a run that has ended, and not anew in every step.
+Departure: labels are given once, by a run that has ended, and not anew in every step. A run that asks a language model
+is sure of whatever it reads in an answer (1), and of nothing where it can't read it (0).
 """
 
 from collections.abc import Sequence
@@ -23,10 +24,11 @@ import numpy as np
 from pydantic import Field
 
 from core.augment import victim
-from core.augment.protocol import Child, Example, Name, Names, Rejected, Resources
+from core.augment.protocol import Child, Example, Name, Names, Rejected, Resources, Spent
 from core.errors import CoreError
 from core.models.trained import Guess
 from core.params import CLOSED
+from core.prompting.prompted import Prompted
 from core.tasks.example import OUTSIDE, spans
 
 _DIGITS = 4  # the last digits of a probability hang on processors
@@ -51,8 +53,8 @@ class PseudoLabels:
 
     def __init__(self, params: PseudoLabelsParams, resources: Resources) -> None:
         self._params = params
-        self._victim = victim.victim(resources.named["model"], resources.task)
-        model = self._victim.model
+        self._task, model = resources.task, victim.labeller(resources.named["model"], resources.task)
+        self._model = model
         if model.task != resources.task:
             raise CoreError("model_other_task", {"model": params.model, "task": model.task, "asked": resources.task})
         strange = sorted({*self.labels} - {*resources.labels}) if resources.labels else []
@@ -64,18 +66,21 @@ class PseudoLabels:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return self._victim.model.labels or ()
+        return self._model.labels or ()
+
+    def spent(self) -> Spent | None:
+        return self._model.told().spent if isinstance(self._model, Prompted) else None
 
     def ahead(self, asked: Sequence[tuple[Example, Random]]) -> None:
         rows = [row for row, _ in asked if _lacks(row)]
-        self._known = self._victim.guessed(rows) if rows else {}
+        self._known = victim.guessed(self._model, self._task, rows) if rows else {}
 
     def augment(self, row: Example, copy: int, rng: Random) -> Child | Rejected:
         if copy:
             return Rejected("duplicate")
         if not row.tokens or not _lacks(row):
             return Rejected("labels_known")
-        guess = self._known.get(row.id) or self._victim.guessed([row])[row.id]
+        guess = self._known.get(row.id) or victim.guessed(self._model, self._task, [row])[row.id]
         return self._of_text(row, guess) if row.labels is None else self._of_words(row, guess)
 
     def _of_words(self, row: Example, guess: Guess) -> Child | Rejected:
@@ -97,7 +102,7 @@ class PseudoLabels:
     def _of_text(self, row: Example, guess: Guess) -> Child | Rejected:
         if guess.chances is None:
             sure = tuple(round(one, _DIGITS) for one in guess.predicted.confidence)
-            if not self._enough(min(sure)):
+            if not self._enough(min(sure, default=0.0)):
                 return Rejected("unsure")
             return Child(row.tokens, row.tags, (), labels=tuple(guess.predicted.values), sure=sure)
         chances = np.round(guess.chances, _DIGITS).tolist()

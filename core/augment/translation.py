@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.augment.remembered import Remembered
+from core.models.remembered import Remembered
 
 _BATCH = 64  # texts between two writes to the disk: what a kill can lose
 

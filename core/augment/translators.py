@@ -7,12 +7,12 @@ from pathlib import Path
 
 from core.augment.protocol import Resources, Spent
 from core.augment.translation import Embedded, Translator
-from core.augment.writers import Answers, Question, writer
 from core.errors import CoreError
 from core.models.chat import Reply
 from core.models.endpoints import name_of
 from core.models.languages import english
 from core.models.seq2seq import Seq2SeqModel
+from core.models.writers import Answers, Question, writer
 
 _TOLD = 20  # languages that a message names
 _MOST = 500  # tokens of an answer
@@ -71,7 +71,7 @@ class ByEndpoint:
     """A language model behind an endpoint, asked for one text at a time in words. An answer is one line, or lost."""
 
     def __init__(self, endpoint: str, resources: Resources, temperature: float) -> None:
-        found = writer("there", endpoint, resources, temperature)
+        found = writer(endpoint, None, resources.endpoints, temperature)
         self._answers = Answers(found, resources.cache)
         self.name = found.name
         self.told: Sequence[str] = (found.told,)

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 
 from core.augment.protocol import Attempt, Child, Example
 from core.models.reading import Encoder
 from core.models.trained import Guess, Held, TrainedModel
+from core.prompting.prompted import opened
 from core.tasks import task as task_of
 from core.tasks.example import spans
 
@@ -28,15 +31,40 @@ class Victim:
         known = {span.label for span in spans(row.tags)} | {label for label in row.labels or () if label is not None}
         return self.model.read(task_of(self.task).changed([(row, child) for child in children]), known)
 
-    def guessed(self, rows: Sequence[Example]) -> dict[bytes, Guess]:
-        """What the model finds in rows, by their ids."""
-        found = self.model.guess(task_of(self.task).changed([(row, same(row)) for row in rows]))
-        return {row.id: guess for row, guess in zip(rows, found, strict=True)}
-
 
 def victim(folder: Path, task: str) -> Victim:
     """The model of an installed folder. Raises CoreError of `core.models.trained`."""
     return Victim(task, _loaded(folder, task))
+
+
+class Labeller(Protocol):
+    """What gives rows their labels: a trained model, or one that is prompted."""
+
+    @property
+    def task(self) -> str:
+        """The name of the task that its labels are of."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """All that it may give."""
+        ...
+
+    def guess(self, table: pa.Table) -> list[Guess]:
+        """What it finds in rows with the columns of `Task.changed`, whatever gold says."""
+        ...
+
+
+def labeller(folder: Path, task: str) -> Labeller:
+    """That of an installed folder, `models/<identity>` of a workspace. Raises CoreError of `core.models.trained`, and
+    of core.prompting.prompted."""
+    return opened(folder, folder.parents[1]) or _loaded(folder, task)
+
+
+def guessed(model: Labeller, task: str, rows: Sequence[Example]) -> dict[bytes, Guess]:
+    """What a model finds in rows, by their ids."""
+    found = model.guess(task_of(task).changed([(row, same(row)) for row in rows]))
+    return {row.id: guess for row, guess in zip(rows, found, strict=True)}
 
 
 def same(row: Example) -> Child:

@@ -6,8 +6,6 @@ answer is one JSON object in the form of the example that the prompt shows.
 """
 
 import json
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +16,10 @@ from core.augment.cutting import Cutter
 from core.augment.edits import Tagged
 from core.augment.protocol import Example, Rejected
 from core.errors import CoreError
+from core.models.answers import LONGEST, json_object, pairs, placed, plain
 from core.models.languages import english
-from core.tasks.example import OUTSIDE, Span, spans
+from core.models.prompts import template
+from core.tasks.example import OUTSIDE, spans
 from core.tasks.running import joined
 
 PROMPT = """Write one new text in $language that could stand in the same collection as the example.
@@ -31,8 +31,6 @@ Example: $example
 $form"""
 _FORM = "Answer with one JSON object on one line, in the form of the example, and with nothing else."
 _PLACES = frozenset(("language", "example", "wanted", "labels", "style", "domain", "form"))
-_LONGEST = 2000  # characters of a row that is shown, and of one that is written
-_FENCE = re.compile(r"^```(?:json)?\s*\n(.*?)\n?\s*```$", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -57,15 +55,11 @@ class Sentence:
 class Asking:
     """Prompts for the rows of a corpus, and answers as its rows. `known`: all labels, where these are only some rows.
 
-    Raises CoreError `label_unknown` for a label that none has.
+    Raises CoreError `prompt_place`, and `label_unknown` for a label that none has.
     """
 
     def __init__(self, told: Told, rows: Sequence[Example], language: str, known: Sequence[str] = ()) -> None:
-        asked = Template(told.prompt)
-        unknown = sorted({*asked.get_identifiers()} - _PLACES) if asked.is_valid() else ["$"]
-        if unknown:
-            values = {"name": ", ".join(unknown), "known": ", ".join(f"${one}" for one in sorted(_PLACES))}
-            raise CoreError("prompt_place", values, "hint_prompt_place")
+        template(told.prompt, _PLACES)
         self._told, self._language = told, language
         self._whole = any(row.labels for row in rows)  # whether rows have labels, or mentions have
         mentions = [(span.label, row.tokens[span.start : span.end]) for row in rows for span in spans(row.tags)]
@@ -88,7 +82,7 @@ class Asking:
         if not row.tokens or None in row.tags or row.stated is None:
             return Rejected("nothing_to_change")
         text = joined(row.tokens).text
-        if len(text) > _LONGEST:
+        if len(text) > LONGEST:
             return Rejected("too_long")
         form = "" if "$form" in self._told.prompt or "${form}" in self._told.prompt else f"\n{_FORM}"
         filled = Template(self._told.prompt + form).safe_substitute(
@@ -108,11 +102,11 @@ class Asking:
 
     def read(self, row: Example, answer: str) -> Sentence | Rejected:
         """The new row in an answer, or what is wrong with it."""
-        found = _object(answer)
+        found = json_object(answer)
         if found is None or {*found} != {"text", "labels" if self._whole else "mentions"}:
             return Rejected("answer_form")
         text = found["text"]
-        if not isinstance(text, str) or not text.strip() or len(text) > _LONGEST or not _plain(text):
+        if not isinstance(text, str) or not text.strip() or len(text) > LONGEST or not plain(text):
             return Rejected("answer_form")
         text = " ".join(text.split())
         if self._whole:
@@ -160,13 +154,13 @@ class Asking:
         return Sentence(text, words, tuple(sorted({*labels})))
 
     def _of_mentions(self, row: Example, text: str, mentions: Any) -> Sentence | Rejected:
-        asked = _pairs(mentions)
+        asked = pairs(mentions)
         if asked is None:
             return Rejected("answer_form")
         if not {label for _, label in asked} <= {*self._known}:
             return Rejected("answer_label")
         bounds = self._cutter.bounds(text)
-        places = _placed(text, bounds, asked)
+        places = placed(text, bounds, asked)
         if places is None:
             return Rejected("answer_mention_absent")
         if self._counts(row) - Counter(span.label for span in places):
@@ -190,53 +184,3 @@ class Asking:
                 if words in mine or words in self._names:
                     return True
         return False
-
-
-def _object(answer: str) -> dict[str, Any] | None:
-    """The one JSON object that an answer is, in a code fence or not."""
-    text = answer.strip()
-    fenced = _FENCE.match(text)
-    try:
-        found = json.loads(fenced[1] if fenced else text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _plain(text: str) -> bool:
-    """Whether a text has no characters that nobody sees, but blanks."""
-    return all(unicodedata.category(c) not in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp") or c in "\n\t" for c in text)
-
-
-def _pairs(mentions: Any) -> list[tuple[str, str]] | None:
-    """(text, label) of each mention; None where that isn't what there is."""
-    if not isinstance(mentions, list):
-        return None
-    found: list[tuple[str, str]] = []
-    for one in mentions:
-        if not isinstance(one, dict) or {*one} != {"text", "label"}:
-            return None
-        text, label = one["text"], one["label"]
-        if not isinstance(text, str) or not isinstance(label, str) or not text.strip():
-            return None
-        found.append((" ".join(text.split()), label))
-    return found
-
-
-def _placed(text: str, bounds: Sequence[tuple[int, int]], asked: Sequence[tuple[str, str]]) -> list[Span] | None:
-    """Each mention at the first place in the text that no other has, at the edges of words; None where one has none.
-    Longer ones choose first."""
-    starts = {start: at for at, (start, _) in enumerate(bounds)}
-    ends = {end: at + 1 for at, (_, end) in enumerate(bounds)}
-    taken: list[Span] = []
-    for name, label in sorted(asked, key=lambda one: -len(one[0])):
-        at = text.find(name)
-        while at >= 0:
-            first, last = starts.get(at), ends.get(at + len(name))
-            if first is not None and last is not None and not any(s.start < last and first < s.end for s in taken):
-                taken.append(Span(first, last, label))
-                break
-            at = text.find(name, at + 1)
-        if at < 0:
-            return None
-    return sorted(taken, key=lambda span: span.start)

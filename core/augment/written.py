@@ -1,6 +1,6 @@
 """Rows that a language model writes: new ones beside each row, with its labels (sources: `core.augment.writing`).
 
-Whoever writes is a model in this process or an endpoint (`core.augment.writers`). A new row has at least the mentions
+Whoever writes is a model in this process or an endpoint (`core.models.writers`). A new row has at least the mentions
 of its parent by label, or exactly its labels; with `label` others. What a model says is checked and may be wrong all
 the same: the checks by a model and a look at the children are worth their time here.
 """
@@ -14,8 +14,8 @@ from pydantic import Field
 
 from core.augment.edits import compared
 from core.augment.protocol import Child, Example, Name, Names, Rate, Rejected, Resources, Spent
-from core.augment.writers import Answers, Question, writer
 from core.augment.writing import PROMPT, Asking, Told
+from core.models.writers import Answers, Question, writer
 from core.params import CLOSED
 
 _MOST = 500  # tokens of an answer
@@ -50,7 +50,8 @@ class Written:
     def __init__(self, params: WrittenParams, resources: Resources) -> None:
         self._rate = params.rate
         self._asking = Asking(params.told, resources.examples, resources.language)
-        self._answers = Answers(writer("model", params.model, resources, params.temperature), resources.cache)
+        who = writer(params.model, resources.named.get("model"), resources.endpoints, params.temperature)
+        self._answers = Answers(who, resources.cache)
 
     def ahead(self, asked: Sequence[tuple[Example, Random]]) -> None:
         """Ask for many at once; what is answered is kept, whoever asks for it then."""

@@ -18,8 +18,9 @@ from core.errors import CoreError, Value, message
 from core.jobs.folder import Run, last_metrics, read_object, stalled_file, tail
 from core.jobs.trash import delete as delete_runs
 from core.jobs.trash import restore as restore_runs
-from core.output import plain, size_text, table
+from core.output import plain, prompted_lines, size_text, table
 from core.pace import time_left
+from core.prompting.prompted import told_in
 from core.submit import wait
 from core.training.first_batch import FILE as FIRST_BATCH
 from core.training.first_batch import of_json
@@ -49,7 +50,7 @@ def show(args: Namespace, at: Setting) -> Answer:
     metrics, log = last_metrics(folder), tail(folder / "log.txt")
     told, used = history.told(folder), traces.usage(folder)
     batch = read_object(folder / FIRST_BATCH)
-    took = estimates.took(at.workspace, found)
+    took, asked = estimates.took(at.workspace, found), told_in(read_object(folder / "result.json") or {})
     left = time_left(at.workspace).get(found.id) if found.pending else None
     data = {
         "run": asdict(found),
@@ -62,6 +63,7 @@ def show(args: Namespace, at: Setting) -> Answer:
         "resources": _used(used),
         "first_batch": batch,
         "estimate": None if took is None else asdict(took),
+        "prompted": None if asked is None else asked.to_json(),
         "log": log,
     }
     words = [
@@ -79,6 +81,7 @@ def show(args: Namespace, at: Setting) -> Answer:
     lines += [f"{_clock(one.time)}  {plain(one.words(at.language))}" for one in told]
     lines += [_used_text(used, at.language)] if used.samples else []
     lines += [_took_text(took, at.language)] if took is not None else []
+    lines += prompted_lines(asked, at.language) if asked is not None else []
     lines += _batch_text(batch, at.language) if batch else []
     lines += [json.dumps(line, ensure_ascii=False) for line in metrics[-3:]]
     return Answer(data, "\n".join([*lines, *(plain(line) for line in log.split("\n")[-20:] if line)]))

@@ -45,9 +45,8 @@ from core.training.gear import versions
 from core.training.heads import Beginning, begin
 from core.training.loop import Job, Lesson, train
 from core.training.methods import Network
-from core.training.predictions import Predictions, predict
+from core.training.predictions import Predictions, f1_of, predict
 from core.training.state import environment_of
-from core.training.train import dev_f1
 
 _DONE = "step.json"
 _SEEDS = 1000  # seeds of a run's steps are so far apart
@@ -167,7 +166,7 @@ def _job(chain: Chain, at: int, network: Network, rows: Encoded, read: Feed, ste
     def evaluate() -> tuple[float, Callable[[Path], None]]:
         found = chain.read(network, pieces)
         guessed = predict(network.reader(task, found), chain.labels(at), found, chain.gear)
-        return dev_f1(task, dev, guessed.values, own), lambda path: predictions.write(path, dev, guessed)
+        return f1_of(task, dev, guessed.values, own), lambda path: predictions.write(path, dev, guessed)
 
     learns = int(rows.lengths.sum()) * steps // batching.count(rows.lengths, settings.batch_tokens)
     looks = settings.evaluation_steps(steps, settings.looks(learns, len(pieces.ids)))

@@ -15,6 +15,7 @@ from pathlib import Path
 from core.errors import CoreError
 from core.models import marian, started
 from core.models.checks import check_folder, manifest_of, model_files, sha256_of
+from core.models.loading import is_prompted
 
 DEFAULT = "all-MiniLM-L6-v2"
 MULTILINGUAL = "multilingual-e5-small"
@@ -86,17 +87,20 @@ class Installed:
     folder: Path
 
 
-def install(name: str, models: Path, relative_to: Path) -> Installed:
+def install(name: str, models: Path, relative_to: Path, asked: bool = False) -> Installed:
     """Copy the model that `name` means into `models/<identity>`, checked; later calls find it there.
 
     `name`: a bundled model, a folder (absolute, or relative to `relative_to`), `run:ID` for a trained run of the
-    workspace, `model:IDENTITY` for what is installed there already, or a hub id with an optional `@revision`. Raises
-    CoreError with what is wrong and, for an unreachable hub, what is at hand locally.
+    workspace, `model:IDENTITY` for what is installed there already, or a hub id with an optional `@revision`; `asked`:
+    it may be a prompted run, which has no weights, otherwise that is refused. Raises CoreError with what is wrong and,
+    for an unreachable hub, what is at hand locally.
     """
     name = started.whole_name(name, models.parent / "runs")
     run = started.run_of(name)
     there = _there(name, models) if run is None else started.install(run, models)
     if there is not None:
+        if is_prompted(there) and not asked:
+            raise CoreError("run_prompted", {"run": name}, "hint_run_prompted")
         return Installed(there.name, there)
     if name in BUNDLED and BUNDLED[name].convert:
         folder = models / BUNDLED[name].identity

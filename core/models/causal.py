@@ -30,15 +30,19 @@ class CausalModel:
         self._network = _network(folder, name)
         told = {**vars(self._network.config), **_object(folder / _SETTINGS)}.get("eos_token_id")
         self._ends = told if isinstance(told, list) else [] if told is None else [told]
-        self._longest = int(getattr(self._network.config, "max_position_embeddings", None) or _LONGEST)
+        self.longest = int(getattr(self._network.config, "max_position_embeddings", None) or _LONGEST)  # sub-tokens
+
+    def tokens(self, prompt: str) -> int:
+        """Sub-tokens of a prompt, with what the model's template puts around it."""
+        return len(self._ids(prompt))
 
     def write(self, prompt: str, seed: int, temperature: float, most: int) -> Reply:
         """What comes after a prompt; the same for the same seed. `most`: sub-tokens."""
         import torch
         from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
-        ids = self._tokenizer.encode(self._whole(prompt), add_special_tokens=self._template is None).ids
-        most = min(most, self._longest - len(ids))
+        ids = self._ids(prompt)
+        most = min(most, self.longest - len(ids))
         if most <= 0:
             return Reply("", len(ids), 0, cut=True)
         before = len(ids)
@@ -63,6 +67,10 @@ class CausalModel:
         if self._template is None:
             text = text.lstrip().partition("\n")[0]
         return Reply(text, before, len(made), cut=not ended)
+
+    def _ids(self, prompt: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(self._whole(prompt), add_special_tokens=self._template is None).ids
+        return ids
 
     def _whole(self, prompt: str) -> str:
         if self._template is None:

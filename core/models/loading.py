@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 OVERLAY = "trained.safetensors"
 META = "model.json"
+PROMPT, POOL = "prompt.json", "pool.arrow"  # in place of the first, of a model that is prompted, see core.prompting
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,11 @@ def reading(model: Any) -> Any:
 def word_embeddings(model: Any) -> "torch.nn.Module":
     """The table of word embeddings."""
     return model.get_input_embeddings()
+
+
+def is_prompted(folder: Path) -> bool:
+    """Whether a run's model is none that was trained, but asks a language model, see core.prompting.prompted."""
+    return (folder / PROMPT).is_file()
 
 
 def save_trained(model: Any, meta: ModelMeta, folder: Path) -> None:

@@ -6,6 +6,7 @@ So what a start has seen can be told when run and corpora are long gone, or on a
 """
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -28,7 +29,7 @@ from core.corpus import Corpus
 from core.errors import CoreError
 from core.models.checks import check_folder, check_safetensors, manifest_of, model_files, sha256_of
 from core.models.language import WEIGHTS
-from core.models.loading import OVERLAY, ModelMeta, load_trained
+from core.models.loading import META, OVERLAY, POOL, PROMPT, ModelMeta, is_prompted, load_trained
 from core.models.whole import write as write_whole
 from core.params import CLOSED, build
 from core.runs import RunSpec
@@ -62,7 +63,7 @@ class Start:
 
     __pydantic_config__ = CLOSED
     run: RunId
-    weights: str  # sha256 of the run's trained tensors
+    weights: str  # sha256 of the run's trained tensors, or of the files of a prompted one
     base: str  # identity of the encoder that the run began with
     task: str
     language: str
@@ -140,12 +141,17 @@ def installed(run: str, models: Path) -> Path | None:
     """The folder of a run that is installed already: with the weights it has now, or any where these are gone."""
     folders = {start.weights: folder for folder, start in starts(models) if start.run == run}
     weights = _weights(run, models)
-    if not weights.is_file():
+    if not all(path.is_file() for path in weights):
         return next(iter(folders.values()), None)
     if not folders:
         return None
-    found = weights.stat()
-    return folders.get(_sha256(weights, (found.st_size, found.st_mtime_ns)))
+    return folders.get(_sum(weights))
+
+
+def _sum(files: Sequence[Path]) -> str:
+    """The sha256 of a file; of several, that of theirs."""
+    sums = [_sha256(path, ((found := path.stat()).st_size, found.st_mtime_ns)) for path in files]
+    return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
 
 
 @lru_cache(maxsize=64)
@@ -163,16 +169,21 @@ def install(run: str, models: Path) -> Path:
     found = installed(run, models)
     if found is not None:
         return found
-    if not _weights(run, models).is_file():
+    weights = _weights(run, models)
+    if not all(path.is_file() for path in weights):
         raise CoreError("run_without_weights", {"run": run}, "hint_run_without_weights")
     with tempfile.TemporaryDirectory(prefix="run-", suffix=".tmp", dir=models) as draft:
         made = Path(draft) / "model"
         made.mkdir(mode=0o700)
-        if _weights(run, models).name == WEIGHTS:
-            _link(_model(run, models), made)
+        if is_prompted(_model(run, models)):
+            _link(weights, made)
+            _write(start_from(run, models, ModelMeta.read(_model(run, models))), made)
         else:
-            (write if "torch" in sys.modules else _in_its_own_process)(run, models, made)
-        check_folder(made, f"run:{run}")
+            if weights[0].name == WEIGHTS:
+                _link(model_files(_model(run, models)), made)
+            else:
+                (write if "torch" in sys.modules else _in_its_own_process)(run, models, made)
+            check_folder(made, f"run:{run}")
         folder = models / manifest_of(made)
         try:
             made.rename(folder)
@@ -186,15 +197,18 @@ def _model(run: str, models: Path) -> Path:
     return models.parent / "runs" / run / "model"
 
 
-def _weights(run: str, models: Path) -> Path:
-    """The weights that a run kept: all of them where it was pre-trained, else those that lie over its base's."""
+def _weights(run: str, models: Path) -> list[Path]:
+    """What a run kept that makes it what it is: its weights, all of them where it was pre-trained, else those that lie
+    over its base's; of a prompted one, what it asks with."""
     folder = _model(run, models)
-    return folder / (WEIGHTS if (folder / FILE).is_file() else OVERLAY)
+    if is_prompted(folder):
+        return [folder / name for name in (PROMPT, POOL, META)]
+    return [folder / (WEIGHTS if (folder / FILE).is_file() else OVERLAY)]
 
 
-def _link(source: Path, target: Path) -> None:
+def _link(files: Sequence[Path], target: Path) -> None:
     """The files of a whole model under another name too, which takes no room."""
-    for path in model_files(source):
+    for path in files:
         try:
             os.link(path, target / path.name)
         except OSError:  # a file system without links
@@ -278,7 +292,7 @@ def start_from(run: str, models: Path, meta: ModelMeta) -> Start:
         known.append(marks(corpora.read(path).table))
     return Start(
         run=run,
-        weights=sha256_of(folder / "model" / OVERLAY),
+        weights=_sum(_weights(run, models)),
         base=meta.base,
         task=meta.task,
         language=meta.language,

@@ -202,8 +202,9 @@ class Classification:
         return both[0], both[1]
 
     def fits(self, table: pa.Table, predicted: pa.ChunkedArray) -> bool:
+        """A label for each row, or none where nothing could be read out of an answer."""
         lengths = pc.list_value_length(predicted).to_numpy(zero_copy_only=False)
-        return len(lengths) == len(table) and bool(self._several or (lengths == 1).all())
+        return len(lengths) == len(table) and bool(self._several or (lengths <= 1).all())
 
     def masked(self, corpus: Corpus, outside: bool) -> Corpus:
         """Of several labels: there may be others than those that stand there. One label rules out all others."""

@@ -1,13 +1,14 @@
 """From pools and a plan to the rows that are trained on."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.corpus import Corpus
-from core.mix import GOLD, Mix, draw, rarest
+from core.mix import GOLD, Mix, draw, plan, rarest
 from core.tasks.protocol import Task
 from core.tasks.shots import few
 
@@ -23,6 +24,24 @@ def drawn_rows(task: Task, pools: Mapping[str, Corpus], rows: Mapping[str, int],
     return {
         name: draw(pools[name].keys(), strata(task, pools[name]), count, seed) for name, count in rows.items() if count
     }
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a mix delivers. `pools`: what it is drawn from; `rows`: how many of each; `picked`: positions there, in plan
+    order."""
+
+    pools: Mapping[str, Corpus]
+    rows: Mapping[str, int]
+    picked: Mapping[str, np.ndarray]
+
+
+def drawn_of(task: Task, pools: Mapping[str, Corpus], mix: Mix, seed: int) -> Drawn:
+    """A mix as one training draws it. `seed`: of that training, which counts where each draws its own."""
+    seed = mix.seed + seed if mix.draw_per_seed else mix.seed
+    pools = few_of(task, pools, mix, seed)
+    rows = plan(mix, {name: len(pool) for name, pool in pools.items()})
+    return Drawn(pools, rows, drawn_rows(task, pools, rows, seed))
 
 
 def few_of(task: Task, pools: Mapping[str, Corpus], mix: Mix, seed: int) -> Mapping[str, Corpus]:

@@ -14,6 +14,7 @@ PASSES: Mapping[Method, float] = {  # over a layer that is not left as it is, in
     "lora": 2.85,  # no gradient for the weights, but two more products beside each
     "frozen": 0.0,
     "contrastive": 3.0,
+    "prompt": 0.0,
 }
 STATES = 1 << 30  # bytes of states that are kept of a mix, and as many of dev
 _STEP = 0.5e9  # of a step, whatever its size

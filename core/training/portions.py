@@ -60,7 +60,8 @@ def _portions(found: Layout, train: TrainParams, below: int, classes: int, poole
     if rest:
         yield Portion("rest", None, rest, rest if full else 0)
     head = classes * (found.width + 1) + sum(t.size for t in found.tensors if pooled and t.place == "pooler")
-    yield Portion("head", None, head, head)
+    if train.method != "prompt":
+        yield Portion("head", None, head, head)
 
 
 def kept(found: Layout, train: TrainParams, below: int, classes: int, pooled: bool = False) -> int:

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from core.corpus import ID, Corpus, keep, kept
+from core.evaluation.scoring import Rates
 from core.models import batching
-from core.tasks.protocol import Predicted
+from core.tasks.protocol import Predicted, Task, Values
 from core.training.feed import BATCH_TOKENS, Feed, Reader
 from core.training.gear import Gear
 
@@ -73,6 +74,12 @@ def write(path: Path, corpus: Corpus, predictions: Predictions) -> None:
         schema=SCHEMA,
     )
     keep(table, {"seconds": predictions.seconds}, path)
+
+
+def f1_of(task: Task, data: Corpus, guessed: Values, labels: Sequence[str]) -> float:
+    """The headline: micro F1."""
+    counts = task.counts(data.table, guessed, labels)
+    return float(Rates.of(counts.tp.sum(), counts.pred.sum(), counts.gold.sum()).f1)
 
 
 def read(path: Path) -> Predictions:

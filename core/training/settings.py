@@ -11,11 +11,12 @@ from pydantic import Field
 from core.models.catalogue import DEFAULT
 from core.models.shapes import Pooling
 from core.params import CLOSED
+from core.prompting.settings import PromptParams
 
 Positive = Annotated[float, Field(gt=0)]
-Method = Literal["full", "lora", "frozen", "contrastive"]
+Method = Literal["full", "lora", "frozen", "contrastive", "prompt"]
 Head = Literal["suited", "fresh", "solved", "prototypes", "neighbours", "described"]
-RATES: Mapping[Method, float] = {  # peak learning rates that suit them
+RATES: Mapping[Method, float] = {  # peak learning rates that suit them; prompting learns nothing
     "full": 2e-4,
     "lora": 2e-3,
     "frozen": 5e-3,
@@ -33,7 +34,7 @@ class TrainParams:
     __pydantic_config__ = CLOSED
     model: Annotated[str, Field(min_length=1)] = DEFAULT
     method: Method = "full"  # all weights, low-rank updates of them, the head alone; all weights by pairs of texts, the
-    # head in closed form over them, see core.training.contrastive
+    # head in closed form over them, see core.training.contrastive; none: a language model is asked, see core.prompting
     epochs: Positive = 4.0  # passes over the mix
     steps: Annotated[int, Field(ge=1)] | None = None  # optimiser steps, instead of epochs
     batch_tokens: Annotated[int, Field(ge=8)] = 1024  # sub-tokens in a batch, padding included
@@ -49,8 +50,9 @@ class TrainParams:
     # neighbours), or by descriptions of the labels; suited: what method and task ask for, see core.training.sense
     pooling: Pooling | None = None  # what the head reads of a text: the pooler over its first state, or the mean of all
     # states; None: what suits the head, see core.training.sense.shape
-    # of labels, for head described; of one that has none: its name, made readable
+    # of labels, for head described and method prompt; of one that has none: its name, made readable
     descriptions: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    prompt: PromptParams | None = None  # of method prompt; the encoder `model` then says which rows are alike
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # each layer learns at so many times the rate of the next
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # None: what the encoder was made with
     class_weights: Literal["none", "balanced"] = "none"  # balanced: by the inverse root of how often a class occurs
@@ -89,8 +91,8 @@ class TrainParams:
 
     @property
     def at_once(self) -> bool:
-        """Whether nothing is learned by steps: the encoder stays, and the head is what comparing gives."""
-        return self.method == "frozen" and self.head in BY_NEARNESS
+        """Whether nothing is learned by steps: the encoder stays, and the head is what comparing gives; or none is."""
+        return self.method == "prompt" or (self.method == "frozen" and self.head in BY_NEARNESS)
 
     @property
     def whole(self) -> bool:
@@ -99,8 +101,8 @@ class TrainParams:
 
     @property
     def peak(self) -> float:
-        """The highest learning rate."""
-        return RATES[self.method] if self.learning_rate is None else self.learning_rate
+        """The highest learning rate; 0 where nothing is learned."""
+        return RATES.get(self.method, 0.0) if self.learning_rate is None else self.learning_rate
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of step 0..steps-1: linear up over the warm-up, then linear down to 0."""

@@ -5,23 +5,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from core import corpus as corpora
 from core.corpus import Corpus
-from core.evaluation.scoring import Rates
-from core.mix import GOLD, Mix, plan
+from core.mix import GOLD
 from core.models import batching, loading
 from core.models.fit import UNKNOWN_WARNING
 from core.models.shapes import shape_in
 from core.params import CLOSED, build
+from core.prompting.prompted import opened
 from core.runs import POOL, TEXT, RunContext
 from core.tasks import task as task_of
-from core.tasks.drawing import drawn_rows, few_of, mixed
+from core.tasks.drawing import drawn_of, mixed
 from core.tasks.protocol import Encoded, Pieces, Task
-from core.training import first_batch, predictions, sense
+from core.training import first_batch, predictions, prompting, sense
 from core.training.consistency import Consistency, text_of
 from core.training.feed import drawn_pieces, feed, joined, pieces_of
 from core.training.first_batch import FirstBatch
@@ -29,20 +27,9 @@ from core.training.gear import Gear, gear_of, versions
 from core.training.heads import Beginning, begin
 from core.training.loop import PREDICTIONS, Job, Progress, at_once, best_of, train
 from core.training.methods import Network, counted, frozen_layers, ready
+from core.training.run_params import TrainRunParams
 from core.training.settings import TrainParams
 from core.training.state import environment_of
-
-
-@dataclass(frozen=True)
-class TrainRunParams:
-    """One training: a mix, the settings, one seed. `model` inside `train` is the identity of the installed model."""
-
-    __pydantic_config__ = CLOSED
-    seed: Annotated[int, Field(ge=0)]
-    labels: tuple[str, ...]
-    mix: Mix = Mix()
-    train: TrainParams = TrainParams()
-    mask_outside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,16 +54,13 @@ def prepare(pools: Mapping[str, Corpus], params: TrainRunParams, model: Path, ca
     where sub-tokens of pools are kept."""
     gold = pools[GOLD]
     task = task_of(gold.schema.task)
-    seed = params.mix.seed + params.seed if params.mix.draw_per_seed else params.mix.seed
-    pools = few_of(task, pools, params.mix, seed)
-    rows = plan(params.mix, {name: len(pool) for name, pool in pools.items()})
-    picked = drawn_rows(task, pools, rows, seed)
-    drawn = mixed(task, pools, picked, params.mask_outside)
+    found = drawn_of(task, pools, params.mix, params.seed)
+    drawn = mixed(task, found.pools, found.picked, params.mask_outside)
     length = params.train.max_length
-    parts = [drawn_pieces(task, pools[name], where, model, length, cache) for name, where in picked.items()]
+    parts = [drawn_pieces(task, found.pools[name], at, model, length, cache) for name, at in found.picked.items()]
     encoded = Encoded(joined(parts), task.targets(drawn.table, params.labels))
     batches = batching.count(encoded.lengths, params.train.batch_tokens)
-    return Prepared(drawn, rows, encoded, params.train.steps_for(batches))
+    return Prepared(drawn, found.rows, encoded, params.train.steps_for(batches))
 
 
 def run(ctx: RunContext) -> None:
@@ -86,6 +70,9 @@ def run(ctx: RunContext) -> None:
     pools = {GOLD: corpora.read(ctx.input(GOLD))}
     pools |= {r[len(POOL) :]: corpora.read(ctx.input(r)) for r in ctx.spec.inputs if r.startswith(POOL)}
     dev, base = corpora.read(ctx.input("dev")), ctx.input("model")
+    if params.train.method == "prompt":
+        prompting.run(ctx, params, pools, dev)
+        return
     task, cache, settings = task_of(dev.schema.task), ctx.root / "cache", params.train
     prepared = prepare(pools, params, base, cache)
     _warn(ctx, prepared.encoded.pieces)
@@ -99,7 +86,9 @@ def run(ctx: RunContext) -> None:
             begin(network, made)  # the encoder is another by now
         read = feed(dev_pieces, network.whole, network.frozen, base, gear, ctx.check_cancelled)
         guessed = predictions.predict(network.reader(task, read), params.labels, read, gear)
-        return dev_f1(task, dev, guessed.values, params.labels), lambda path: predictions.write(path, dev, guessed)
+        return predictions.f1_of(task, dev, guessed.values, params.labels), lambda path: predictions.write(
+            path, dev, guessed
+        )
 
     looks = settings.looks(_learned(prepared, settings), len(dev_pieces.ids))
     job = Job(
@@ -199,12 +188,6 @@ def _tell_sizes(ctx: RunContext, job: Job, dev: Pieces, looks: int) -> None:
     ctx.metric(step=0, total=job.steps, s=job.seconds, **sizes)
 
 
-def dev_f1(task: Task, dev: Corpus, guessed: Any, labels: tuple[str, ...]) -> float:
-    """The headline on dev: micro F1."""
-    counts = task.counts(dev.table, guessed, labels)
-    return float(Rates.of(counts.tp.sum(), counts.pred.sum(), counts.gold.sum()).f1)
-
-
 def _warn(ctx: RunContext, read: Pieces) -> None:
     if read.unknown_share > UNKNOWN_WARNING:
         ctx.note(f"warning: the model's vocabulary does not know {read.unknown_share:.0%} of the words")
@@ -213,18 +196,28 @@ def _warn(ctx: RunContext, read: Pieces) -> None:
 
 
 def evaluate(ctx: RunContext) -> None:
-    """Predict a corpus with every trained run among the inputs; each keeps its predictions in its own folder."""
+    """Predict a corpus with every trained run among the inputs; each keeps its predictions in its own folder.
+
+    `prompted` in its result: of the runs that ask a language model, by number, what became of the questions.
+    """
     data = corpora.read(ctx.input("data"))
     gear = gear_of(ctx.resolved)
     roles = [role for role in ctx.spec.inputs if role.startswith("model:")]
+    prompted: dict[str, Any] = {}
     for number, role in enumerate(roles):
         ctx.check_cancelled()
         folder = ctx.input(role)
         path = predictions.file_of(folder, data.id)
         if not path.exists():
-            predictions.write(path, data, with_model(folder / "model", ctx.root, data, gear))
+            asked = opened(folder / "model", ctx.root)
+            if asked is None:
+                found = with_model(folder / "model", ctx.root, data, gear)
+            else:
+                found = prompting.labelled(ctx, asked, data)
+                prompted[folder.name] = prompting.noted(ctx, asked).to_json()
+            predictions.write(path, data, found)
         ctx.metric(step=number + 1, total=len(roles))
-    ctx.finish({"models": len(roles)})
+    ctx.finish({"models": len(roles)} | ({"prompted": prompted} if prompted else {}))
 
 
 def with_model(folder: Path, root: Path, data: Corpus, gear: Gear) -> predictions.Predictions:

@@ -17,14 +17,21 @@ METHODS: Mapping[str, Mapping[str, Any]] = {  # settings of a training by what t
     "frozen": {"method": "frozen"},
     "lora": {"method": "lora"},
     "full": {"method": "full"},
+    "prompt": {"method": "prompt"},
 }
 MIX = "mix"  # all weights, on the mix that a project is at in place of gold alone
-WITHOUT_ROWS = frozenset({"described"})  # methods that look at no labelled row
 
 
-def fitting(task: Task) -> list[str]:
-    """The methods that a task has a use for."""
-    return [name for name in METHODS if sense.unfit(settings_of(TrainParams(), name), task) is None]
+def fitting(task: Task, train: TrainParams) -> list[str]:
+    """The methods that a task has a use for; prompting where a project's settings say who is asked."""
+    able = [name for name in METHODS if name != "prompt" or train.prompt is not None]
+    return [name for name in able if sense.unfit(settings_of(TrainParams(prompt=train.prompt), name), task) is None]
+
+
+def without_rows(method: str, train: TrainParams) -> bool:
+    """Whether a method, with a project's settings, looks at no labelled row."""
+    shown = train.prompt.demonstrations if train.prompt is not None else 0
+    return method == "described" or (method == "prompt" and not shown)
 
 
 def method_of(train: TrainParams) -> str | None:
@@ -34,7 +41,7 @@ def method_of(train: TrainParams) -> str | None:
 
 
 def settings_of(train: TrainParams, method: str) -> TrainParams:
-    """A project's settings with another method. Raises CoreError `unknown_key`."""
+    """A project's settings with another method. Raises CoreError `unknown_key`, `prompt_missing`."""
     if method == MIX:
         method = "full"
     if method not in METHODS:

@@ -20,6 +20,7 @@ REQUESTS: Mapping[str, str] = {
     "preview": "core.augment.preview:answer",
     "beside": "core.augment.beside:answer",
     "predict": "core.predict:answer",
+    "prompt": "core.training.prompt_preview:answer",
     "selftest": "core.jobs.warm.probe:selftest",
 }
 MOST_REQUEST = 4 << 20  # bytes of one line
