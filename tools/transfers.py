@@ -4,7 +4,7 @@
 
 Each source as a start, as an ingredient and not at all, from the encoder as it is and from one that went on
 pre-training first (target and sources alike), on dev. Then the best start is trained on fresh seeds beside gold only,
-and test is looked at once.
+and gold only for as long as source and target take together, and test is looked at once.
 """
 
 import argparse
@@ -19,7 +19,8 @@ from typing import Any
 from tools.public import DATA, SHORT, WIKIGOLD, crossner, wnut17
 
 SOURCE = {"steps": 300, "batch_tokens": 512, "evaluations": 1, "seeds": [0]}
-FRESH = [*range(100, 108)]
+FRESH = [*range(100, 105)]
+AS_LONG = 750  # steps: those of source and target together, in batches of the target
 PRETRAIN = ("--steps", "150", "--batch-tokens", "1024")
 WIKIGOLD_DATA = {"file": WIKIGOLD["file"], "split": {"dev": 0.1, "seed": 0}}
 
@@ -93,8 +94,8 @@ def main() -> int:
     best = max((one for one in found if one["way"] in ("target", "sequential")), key=lambda one: one["f1"])
     print(f"\nFresh seeds, test: {best['source'] or 'gold only'}, {best['way']}:\n", flush=True)
     fresh = [
-        write(f"{args.name}-{name}", args.name, study.target, SHORT | {"seeds": FRESH} | model, texts)
-        for name, model in (("fresh", {}), ("best", {"model": best["model"]}))
+        write(f"{args.name}-{name}", args.name, study.target, SHORT | {"seeds": FRESH} | train, texts)
+        for name, train in (("as-long", {"steps": AS_LONG}), ("fresh", {}), ("best", {"model": best["model"]}))
     ]
     for path in fresh:
         core("run", path, said=True)
