@@ -16,7 +16,7 @@ TIERS = (
     ("formats", "models"),
     ("augment", "training"),
     ("forecast", "continual"),
-    ("search",),
+    ("search", "reasons"),
     ("report",),
     ("jobs",),
     (
@@ -57,6 +57,7 @@ TIERS = (
             "pretraining",
             "desk",
             "blaming",
+            "why",
             "agreement",
             "brief",
             "without",

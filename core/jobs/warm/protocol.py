@@ -20,6 +20,7 @@ REQUESTS: Mapping[str, str] = {
     "preview": "core.augment.preview:answer",
     "beside": "core.augment.beside:answer",
     "predict": "core.predict:answer",
+    "why": "core.why:answer",
     "selftest": "core.jobs.warm.probe:selftest",
 }
 MOST_REQUEST = 4 << 20  # bytes of one line
