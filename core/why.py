@@ -19,7 +19,7 @@ from core.mix import GOLD
 from core.params import CLOSED, build, canonical, digest
 from core.predict import MOST_CHARACTERS, Trained, check_lines, kept_run, open_run, written_at
 from core.reasons import reading
-from core.reasons.asked import Asked, asked_of, direction
+from core.reasons.asked import Asked, asked_of, direction, names
 from core.reasons.rows import by_ingredient, shared_words, taught
 from core.reasons.words import Row, row_of, weigh
 from core.runs import Turn, located
@@ -28,7 +28,9 @@ from core.tasks.protocol import Task
 from core.training.feed import Feed
 from core.workspace import Workspace
 
-SHOWN = 10  # rows of each kind
+SHOWN = 10  # rows that speak for what is said, and against it
+BLAMED = 20  # rows of an ingredient that may be left out of a trial
+_VERSION = 1  # of what is kept in the cache
 _COMMON = 0.1  # of the rows of a mix: a word that stands in more says nothing
 _WORDS = 4  # that a row shares with the one asked about are told
 
@@ -76,7 +78,13 @@ def why(workspace: Workspace, asked: WhyRequest) -> dict[str, Any]:
     Raises CoreError `run_without_weights`, `why_no_row`, `why_nothing`, `why_not_asked`, `why_not_read`.
     """
     root = workspace.root
-    return _remembered(root, asked, lambda: _why(root, asked, open_run(workspace, asked.run), lambda: None))
+    written = written_at(root, asked.run)
+    return _remembered(root, asked, lambda: _why(root, asked, _opened(root, asked.run, written), lambda: None))
+
+
+@lru_cache(maxsize=1)
+def _opened(root: Path, run_id: str, written: int) -> Trained:
+    return open_run(Workspace(root), run_id)
 
 
 def read_mix(workspace: Workspace, run_id: str) -> Run:
@@ -99,7 +107,7 @@ def _behind(folder: Path, written: int) -> reading.Behind:
 
 def _remembered(root: Path, asked: WhyRequest, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What was made before for the same weights, else anew."""
-    key = digest({**canonical(asked), "written": written_at(root, asked.run)})[:32]
+    key = digest({**canonical(asked), "written": written_at(root, asked.run), "version": _VERSION})[:32]
     path = root / "cache" / "why" / f"{key}.json"
     if path.is_file():
         return read_json(path)
@@ -119,7 +127,8 @@ def _why(root: Path, asked: WhyRequest, trained: Trained, check: Callable[[], No
     check()
     one = said.asked[asked.about]
     towards = direction(said.task, trained.meta.labels, one)
-    told = {"words": said.tokens, "asked": [asdict(each) for each in said.asked], "about": asked.about}
+    questions = [asdict(each) | dict(zip(("is", "not"), names(each), strict=True)) for each in said.asked]
+    told = {"words": said.tokens, "asked": questions, "about": asked.about}
     if asked.rows:
         return told | {"behind": _rows(root, asked.run, said, one, towards)}
     found = weigh(trained.reader.whole, said.row, said.items(one), towards, check)
@@ -163,20 +172,23 @@ def _rows(root: Path, run_id: str, said: _Said, one: Asked, towards: np.ndarray)
     rows = behind(root, run_id)
     read = rows.read()
     found = taught(read, said.states[said.items(one)], towards)
-    names = rows.mix.table.column(reading.INGREDIENT).to_pylist()
+    of, ids = (rows.mix.table.column(name).to_pylist() for name in (reading.INGREDIENT, "id"))
     words = [*said.task.words(rows.mix.table)]
     rare, origins = _rare(words), _origins(root, run_id)
 
     def told(at: int) -> dict[str, Any]:
-        table = rows.mix.table.slice(at, 1)
-        id, origin = (table.column(name)[0].as_py() for name in ("id", "origin"))
+        origin = rows.mix.table.column("origin")[at].as_py()
         shared = shared_words(said.tokens, words[at], rare)[:_WORDS]
-        return {"at": at, "ingredient": names[at], "id": id.hex(), "part": float(found.by_row[at]),
+        return {"at": at, "ingredient": of[at], "id": ids[at].hex(), "part": float(found.by_row[at]),
                 "times": int(read.times[at]), "word": int(found.item[at]) if said.task.reads == "tokens" else None,
-                "shared": shared, "origin": None if names[at] == GOLD else origins.get(origin)}  # fmt: skip
+                "shared": shared, "origin": None if of[at] == GOLD else origins.get(origin)}  # fmt: skip
+
+    def loudest(name: str) -> list[str]:
+        """The rows of an ingredient that speak loudest for what is said, by their ids."""
+        return [ids[at].hex() for at in found.first(len(of)).tolist() if of[at] == name][:BLAMED]
 
     first, last = ([told(at) for at in picked(SHOWN).tolist()] for picked in (found.first, found.last))
-    parts = [asdict(part) for part in by_ingredient(found, names, read.times)]
+    parts = [asdict(part) | {"loudest": loudest(part.name)} for part in by_ingredient(found, of, read.times)]
     return {"towards": first, "against": last, "ingredients": parts, "read": len(rows.mix), "drawn": rows.drawn}
 
 

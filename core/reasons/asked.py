@@ -43,6 +43,19 @@ def asked_of(
     return sorted((one for one in found if one is not None), key=lambda one: not one.wrong)
 
 
+def names(asked: Asked) -> tuple[str, str]:
+    """What is said, and what isn't, by their labels, or by their tags where the labels are the same; "": nothing."""
+    whole = asked.start == asked.end
+    said, rather = (" ".join(_labels(side, whole)) for side in (asked.said, asked.rather))
+    return (said, rather) if said != rather else (" ".join(asked.said), " ".join(asked.rather))
+
+
+def _labels(side: Sequence[str], whole: bool) -> list[str]:
+    if whole:
+        return [name for name in side if name]
+    return [*dict.fromkeys(tag.partition("-")[2] for tag in side if tag != OUTSIDE)]
+
+
 def direction(task: Task, labels: Sequence[str], asked: Asked) -> np.ndarray:
     """What the logits of the words asked about are multiplied by to give the difference. *Shape:* (words, classes), or
     (1, classes) of a whole text."""
