@@ -64,15 +64,15 @@ class Read:
 
 def taught(read: Read, states: np.ndarray, direction: np.ndarray) -> Taught:
     """`states`: of the items that are asked about. *Shapes:* (n, width), direction (n, classes)."""
-    wrong = _wrong(read)
-    known = np.flatnonzero(np.abs(wrong).sum(axis=1) > 0)
+    missing = wrong(read)
+    known = np.flatnonzero(np.abs(missing).sum(axis=1) > 0)
     middle = _mean(read.states, known)
     asked = states - middle
-    by_item = np.zeros(len(wrong))
+    by_item = np.zeros(len(missing))
     for start in range(0, len(known), _BLOCK):
         some = known[start : start + _BLOCK]
         near = (read.states[some].astype(np.float32) - middle) @ asked.T
-        by_item[some] = (near * (wrong[some] @ direction.T)).sum(axis=1)
+        by_item[some] = (near * (missing[some] @ direction.T)).sum(axis=1)
     row = np.repeat(np.arange(len(read.times)), np.diff(read.ends))
     by_row = np.bincount(row, by_item, len(read.times)) * read.times
     return Taught(by_row / max(float(np.abs(by_row).sum()), 1e-12), _loudest(by_item, by_row, read.ends))
@@ -97,7 +97,7 @@ def shared_words(asked: Sequence[str], row: Sequence[str], rare: Mapping[str, in
     return sorted(both & rare.keys(), key=lambda word: (rare[word], word))
 
 
-def _wrong(read: Read) -> np.ndarray:
+def wrong(read: Read) -> np.ndarray:
     """y - p of each item; 0 where nothing is known of it, or it was cut off. *Shape:* (items, classes)."""
     logits, targets = read.logits.astype(np.float64), read.targets
     seen = ~np.isnan(logits).any(axis=1, keepdims=True)
