@@ -174,7 +174,8 @@ def _rows(root: Path, run_id: str, said: _Said, one: Asked, towards: np.ndarray)
     found = taught(read, said.states[said.items(one)], towards)
     of, ids = (rows.mix.table.column(name).to_pylist() for name in (reading.INGREDIENT, "id"))
     words = [*said.task.words(rows.mix.table)]
-    rare, origins = _rare(words), _origins(root, run_id)
+    rare = _rare(words, [*said.tokens[one.start : one.end]])
+    origins = _origins(root, run_id)
 
     def told(at: int) -> dict[str, Any]:
         origin = rows.mix.table.column("origin")[at].as_py()
@@ -192,11 +193,12 @@ def _rows(root: Path, run_id: str, said: _Said, one: Asked, towards: np.ndarray)
     return {"towards": first, "against": last, "ingredients": parts, "read": len(rows.mix), "drawn": rows.drawn}
 
 
-def _rare(words: Sequence[Sequence[str]]) -> Mapping[str, int]:
-    """In how many rows each word stands, whatever its case; without those that stand in many."""
+def _rare(words: Sequence[Sequence[str]], asked: Sequence[str]) -> Mapping[str, int]:
+    """In how many rows each word stands, whatever its case; of those in many rows only the words asked about."""
     counts = Counter(word for row in words for word in {one.casefold() for one in row})
     most = max(1.0, _COMMON * len(words))
-    return {word: count for word, count in counts.items() if count <= most}
+    always = {word.casefold() for word in asked}
+    return {word: count for word, count in counts.items() if count <= most or word in always}
 
 
 def _origins(root: Path, run_id: str) -> Mapping[bytes, int]:

@@ -99,8 +99,8 @@ def shared_words(asked: Sequence[str], row: Sequence[str], rare: Mapping[str, in
 
 def wrong(read: Read) -> np.ndarray:
     """y - p of each item; 0 where nothing is known of it, or it was cut off. *Shape:* (items, classes)."""
-    logits, targets = read.logits.astype(np.float64), read.targets
-    seen = ~np.isnan(logits).any(axis=1, keepdims=True)
+    seen = ~np.isnan(read.logits).any(axis=1, keepdims=True)
+    logits, targets = np.where(seen, read.logits, 0.0).astype(np.float64), read.targets
     if targets.ndim > 1:
         return np.where(np.isnan(targets) | ~seen, 0.0, targets - 0.5 * (1.0 + np.tanh(0.5 * logits)))
     truth = np.eye(logits.shape[1])[np.maximum(targets, 0)]
