@@ -161,18 +161,13 @@ def _next(
         and inputs.get(POOL + part["name"]) == f"corpus:{stage.pools[part['name']].id}"
     ]  # fmt: skip
     if same and stage is not None:
-        top = max(same, key=lambda part: part["towards"] - part["against"])
+        top = max(same, key=lambda part: part["towards"])
         st.markdown(
             t("**Next**: hold the mix without the {n} sentences of {name} that speak loudest for the error, or draw "
               "less of {name}.", n=len(top["loudest"]), name=top["name"])
         )  # fmt: skip
-        label = one["not"] if one["not"] in group_labels(stage) else ""
+        label = one["not"] if one["not"] in stage.pools[GOLD].schema.labels else ""
         with telling():
             blamed = Blamed(top["name"], tuple(top["loudest"]), label)
             without.trial(without.Ground(space, project, stage), group.mix, blamed)
     st.page_link(PAGES["mix"], label=t("Mix"), icon=":material/tune:")
-
-
-def group_labels(stage: Any) -> Sequence[str]:
-    """The labels of gold."""
-    return stage.pools[GOLD].schema.labels
