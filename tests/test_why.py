@@ -305,3 +305,23 @@ def test_from_a_mistake_on_runs_to_the_words_and_the_mix(planted, open_page):
     finally:
         for pid in processes(space.root, "core.jobs.warm.guard"):  # the page started it
             kill(pid)
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_a_text_as_a_whole(task, tmp_path, tiny_model):
+    space = Workspace.open(tmp_path / "w")
+    rows = texts(tmp_path, task)
+    run = trained_run(space, tiny_model, rows, rows)
+    carried_out(space, reading.spec_of(run), reading.run)
+    told = why(space, WhyRequest(run, corpus=rows.id, row=4))
+    one = told["asked"][0]
+    assert (one["start"], one["end"]) == (0, 0) and len(told["weighed"]["by_word"]) == len(told["words"])
+    behind = why(space, WhyRequest(run, corpus=rows.id, row=4, rows=True))["behind"]
+    assert behind["read"] == len(rows) and behind["towards"][0]["word"] is None
+    [part] = behind["ingredients"]
+    assert (part["name"], part["share"]) == ("gold", 1.0) and part["towards"] + part["against"] == pytest.approx(1)
+    mix = reading.read(space.run_folder(reading.spec_of(run).id)).mix.table
+    labels = mix.column("labels").to_pylist()
+    if one["is"]:  # what speaks for it has the label, or is wrongly given what isn't said
+        loud = [labels[each["at"]] for each in behind["towards"]]
+        assert any(one["is"] in has for has in loud)
