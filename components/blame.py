@@ -38,7 +38,9 @@ def blame(bench: Bench, view: View, mix: Mix) -> None:
         with telling():
             found = suspects(bench.space, view.run.id, bench.stage, mix, name, label or None, _TOP)
             _found(bench, found, name)
-            without.trial(bench, mix, Blamed(name, tuple(found.ids), label))
+            without.trial(
+                without.Ground(bench.space, bench.project, bench.stage), mix, Blamed(name, tuple(found.ids), label)
+            )
 
 
 def _found(bench: Bench, found: Suspects, name: str) -> None:

@@ -12,6 +12,7 @@ from components.entities import Line, entities
 from components.entities import shown as line
 from components.labels import label_choice
 from components.slices import rows_in, where
+from components.why import Sentence, why
 from components.words import raw, t
 from core import contrast
 from core.groups import Group
@@ -66,7 +67,8 @@ def sentences(space: Workspace, project: Project, chosen: Chosen, other: Group) 
             label=label or raw("all labels"),
         )
     )
-    _show(space, chosen, other, seed, shown[(page - 1) * _PAGE : page * _PAGE])
+    offered = _show(space, chosen, other, seed, shown[(page - 1) * _PAGE : page * _PAGE])
+    why(space, project, offered, "compare_why")
 
 
 def _within(
@@ -104,16 +106,19 @@ def _repeat(space: Workspace, chosen: Chosen, other: Group) -> int | None:
     return int(seed) if seed else None
 
 
-def _show(space: Workspace, chosen: Chosen, other: Group, seed: int | None, shown: Sequence[Entry]) -> None:
+def _show(space: Workspace, chosen: Chosen, other: Group, seed: int | None, shown: Sequence[Entry]) -> list[Sentence]:
+    """-> what can be asked about"""
     corpus = facts.corpus(space.root, chosen.baseline.corpora[chosen.split])
     groups = [contrast.repeats(space, group, chosen.split) for group in (chosen.baseline, other)]
     changes = {"fixed": raw("fixed"), "broken": raw("broken")}
     lines: list[Line] = []
+    offered: list[Sentence] = []
     for entry, row in zip(shown, browse.page(corpus, np.array([e.row for e in shown]), 0, len(shown)), strict=True):
         where = raw("sentence {n}, {change}", n=row.position + 1, change=changes[entry.change])
         lines.append(line(row, raw("gold"), where))
-        told = zip((raw("before"), raw("after")), groups, entry.shown, (entry.before, entry.after), strict=True)
-        for lead, repeats, at, share in told:
+        sides = zip((chosen.baseline, other), (raw("before"), raw("after")), strict=True)
+        told = zip(sides, groups, entry.shown, (entry.before, entry.after), strict=True)
+        for (group, lead), repeats, at, share in told:
             one = [*repeats][at] if seed is None else seed
             values = facts.predicted(space, repeats[one], corpus.id)
             [marked] = browse.page(corpus, np.array([row.position]), 0, 1, values)
@@ -121,4 +126,7 @@ def _show(space: Workspace, chosen: Chosen, other: Group, seed: int | None, show
                 "repeat {seed}; right in {n} of {all}", seed=one, n=round(share * len(repeats)), all=len(repeats)
             )
             lines.append(line(marked, lead, note, indent=True))
+            words = raw("sentence {n}, {side}, repeat {seed}", n=row.position + 1, side=lead, seed=one)
+            offered.append(Sentence(words, repeats[one], {"corpus": corpus.id, "row": row.position}, group))
     entities(lines, corpus.schema.labels, key="compare_sentences")
+    return offered

@@ -9,7 +9,9 @@ from components import facts
 from components.address import choice, keep
 from components.entities import Line, entities
 from components.entities import shown as line
+from components.why import Sentence, why
 from components.words import percent, raw, t
+from core import project as projects
 from core.board import Opened, Repeat
 from core.jobs.folder import read_json
 from core.report import browse, mistakes
@@ -50,6 +52,11 @@ def predictions(space: Workspace, found: Opened, shown: Sequence[Repeat]) -> Non
         lines.append(line(row, raw("gold"), raw("sentence {n}", n=row.position + 1)))
         lines.append(line(marked, raw("run"), _note(judged, row.position), indent=True))
     entities(lines, labels, key="runs_sentences")
+    offered = [
+        Sentence(raw("sentence {n}", n=at + 1), repeat.run.id, {"corpus": dev, "row": at}, found.group)
+        for at in (row.position for row in gold)
+    ]
+    why(space, projects.load(space, found.project), offered, "runs_why")
 
 
 def _order() -> tuple[Order, int]:

@@ -87,6 +87,7 @@ def kind_words(kind: str) -> str:
         "evaluate": raw("looking at test"),
         "robustness": raw("trying noise and other names"),
         "features": raw("hidden states of words"),
+        "reasons": raw("reading the rows behind a run"),
         "model_export": raw("exporting a model"),
         "track": raw("telling a tracker"),
         "export": raw("writing an archive"),

@@ -9,6 +9,7 @@ from components import asking
 from components.address import choice
 from components.entities import Line, entities
 from components.runs import retrain_button
+from components.why import Sentence, why
 from components.words import duration, raw, t, visible
 from core import pace
 from core.jobs import warm
@@ -58,7 +59,7 @@ def try_run(space: Workspace, project: Project, found: Sequence[Trained]) -> str
             key="repeat",
             help=t("The random seed of the run that reads the text."),
         )
-    _ask(space, seeds[seed])
+    _ask(space, project, seeds[seed])
     return seeds[seed]
 
 
@@ -78,7 +79,7 @@ def _without_weights(space: Workspace, project: Project, one: Trained) -> None:
     retrain_button(space, project.slug, one.group, [first])
 
 
-def _ask(space: Workspace, run: str) -> None:
+def _ask(space: Workspace, project: Project, run: str) -> None:
     """The text, the button and what was found. The warm process starts as soon as somebody may ask."""
     warm.start(space.root)
     text = st.text_area(
@@ -101,6 +102,9 @@ def _ask(space: Workspace, run: str) -> None:
     if found and found["run"] == run:
         labels = read_json(space.run_folder(run) / "spec.json")["params"]["labels"]
         _show(found["rows"], labels)
+        texts = [row["text"] for row in found["rows"]]
+        offered = [Sentence(f"{at}: {text}", run, {"text": text}) for at, text in enumerate(texts, 1)]
+        why(space, project, offered, "models_why")
 
 
 def _read(space: Workspace) -> None:

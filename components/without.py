@@ -1,8 +1,9 @@
 """Blamed rows before a real run: the mix with and without them on fresh seeds, and what that shows."""
 
+from dataclasses import dataclass
+
 import streamlit as st
 
-from components.bench import Bench
 from components.expectation import of_launch
 from components.frame import PAGES, telling, watch_link
 from components.progress import EVERY
@@ -12,22 +13,34 @@ from core import without
 from core.evaluation.verdicts import MARGIN, Judged
 from core.jobs.dispatch import look_after
 from core.mix import Mix
+from core.project import Project
+from core.stage import Stage
 from core.without import REPEATS, Blamed, Outcome, Trial
+from core.workspace import Workspace
 
 
-def trial(bench: Bench, mix: Mix, blamed: Blamed) -> None:
+@dataclass(frozen=True)
+class Ground:
+    """What a trial is made on: a project's pools."""
+
+    space: Workspace
+    project: Project
+    stage: Stage
+
+
+def trial(ground: Ground, mix: Mix, blamed: Blamed) -> None:
     """What the newest trial of these rows showed, and the button for another one."""
-    made = without.trial(bench.space, bench.project.slug, blamed.ingredient, blamed.label)
-    found = None if made is None else without.outcome(bench.space, bench.project.slug, made)
+    made = without.trial(ground.space, ground.project.slug, blamed.ingredient, blamed.label)
+    found = None if made is None else without.outcome(ground.space, ground.project.slug, made)
     if made is not None and found is not None:
-        _told(bench, made, found)
+        _told(ground, made, found)
     if blamed.rows and not (found is not None and found.pending):
-        _offer(bench, mix, blamed)
+        _offer(ground, mix, blamed)
 
 
-def _offer(bench: Bench, mix: Mix, blamed: Blamed) -> None:
+def _offer(ground: Ground, mix: Mix, blamed: Blamed) -> None:
     with telling():
-        plan = without.wanted(bench.space, bench.project, bench.stage, mix)
+        plan = without.wanted(ground.space, ground.project, ground.stage, mix)
         says, how = of_launch(plan.estimate)
         st.markdown(says, help=how)
         if st.button(
@@ -38,17 +51,17 @@ def _offer(bench: Bench, mix: Mix, blamed: Blamed) -> None:
             ),
         ):  # fmt: skip
             with st.spinner(t("Starting the runs ...")):
-                without.ask(bench.space, bench.project, bench.stage, mix, blamed)
+                without.ask(ground.space, ground.project, ground.stage, mix, blamed)
             st.rerun()
 
 
-def _told(bench: Bench, made: Trial, found: Outcome) -> None:
+def _told(ground: Ground, made: Trial, found: Outcome) -> None:
     """How far it is, or the verdict: of the label in question first."""
     rows, name = len(made.blamed.rows), made.blamed.ingredient
     with st.container(border=True):
         if found.pending:
-            _training(bench, made)
-            watch_link(bench.project.slug)
+            _training(ground, made)
+            watch_link(ground.project.slug)
         elif found.asked is None:
             st.markdown(t("Without {n} sentences of {name}: nothing can be compared.", n=rows, name=name))
         else:
@@ -57,7 +70,7 @@ def _told(bench: Bench, made: Trial, found: Outcome) -> None:
             st.caption(t("{n} of {all} fresh repeats ended well.", n=found.finished, all=found.wanted))
             if st.button(t("Try the others again"), key="mix_without_more", icon=":material/refresh:"):
                 with telling():
-                    without.go_on(bench.space, bench.project.slug, made)
+                    without.go_on(ground.space, ground.project.slug, made)
                     st.rerun()
 
 
@@ -117,10 +130,10 @@ def _others(found: Outcome) -> None:
 
 
 @st.fragment(run_every=EVERY)
-def _training(bench: Bench, made: Trial) -> None:
-    found = without.outcome(bench.space, bench.project.slug, made)
+def _training(ground: Ground, made: Trial) -> None:
+    found = without.outcome(ground.space, ground.project.slug, made)
     if found is None or not found.pending:
         st.rerun()
-    look_after(bench.space.root)
+    look_after(ground.space.root)
     ended = found.wanted - found.pending
     st.progress(ended / found.wanted, text=t("{n} of {all} fresh repeats have ended.", n=ended, all=found.wanted))

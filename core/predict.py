@@ -82,12 +82,22 @@ def answer(root: Path, request: Mapping[str, Any], turn: Turn) -> dict[str, Any]
     """
     asked = build(PredictRequest, request, "predict")
     check_lines(asked.lines, MOST_LINES, MOST_CHARACTERS)
-    weights = _weights(root, asked.run)
-    written = weights.stat().st_mtime_ns  # the same run trained afresh is the same id
+    return {"rows": read(kept_run(root, asked.run, turn), asked.lines, UNIT_TOKENS, turn.check)}
+
+
+def kept_run(root: Path, run_id: str, turn: Turn) -> Trained:
+    """A trained run in the memory of the warm process, which keeps the last two. Raises CoreError
+    `run_without_weights`."""
+    weights = _weights(root, run_id)
     threads = max(1, Machine.here().threads // 2)  # a training may go on beside it
     with turn.loading():
-        trained = _kept(weights.parent, root / "models", threads, written)
-    return {"rows": read(trained, asked.lines, UNIT_TOKENS, turn.check)}
+        return _kept(weights.parent, root / "models", threads, written_at(root, run_id))
+
+
+def written_at(root: Path, run_id: str) -> int:
+    """When the weights of a run were written, in nanoseconds: trained afresh it has the same id. Raises CoreError
+    `run_without_weights`."""
+    return _weights(root, run_id).stat().st_mtime_ns
 
 
 def found_in(answered: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -48,6 +48,7 @@ KINDS: Mapping[str, Kind] = {
     "features": Kind("core.training.features:run", "core.training.features:FeaturesParams", 1, "train"),
     "forecast": Kind("core.forecast.preparing:run", "core.forecast.preparing:ForecastParams", 1, "train"),
     "label_next": Kind("core.forecast.choosing:run", "core.forecast.choosing:ChoosingParams", 1),
+    "reasons": Kind("core.reasons.reading:run", "core.reasons.reading:ReasonsParams", 1),
     "sequence": Kind("core.continual.sequence:run", "core.continual.chain:SequenceParams", 1, "train", True),
     "model_export": Kind("core.model_export:run", "core.model_export:ModelExportParams", 1),
     "track": Kind("core.trackers.sending:run", "core.trackers.sending:TrackParams", 1),

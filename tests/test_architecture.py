@@ -17,7 +17,7 @@ TIERS = (
     ("prompting",),
     ("augment", "training"),
     ("forecast", "continual"),
-    ("search",),
+    ("search", "reasons"),
     ("report",),
     ("jobs",),
     (
@@ -59,6 +59,7 @@ TIERS = (
             "pretraining",
             "desk",
             "blaming",
+            "why",
             "agreement",
             "brief",
             "without",

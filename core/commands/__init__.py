@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, str] = {
     "tables": "core.commands.taking:tables",
     "track": "core.commands.taking:track",
     "push": "core.commands.taking:push",
+    "why": "core.commands.why:tell",
     "features": "core.commands.models:features",
     "disk": "core.commands.care:disk",
     "export": "core.commands.archives:export",

@@ -9,6 +9,7 @@ from core.commands.comparing import add_comparing
 from core.commands.delivering import add_delivering
 from core.commands.options import command, count, numbers, param_option, rule
 from core.commands.taking import add_taking
+from core.commands.why import add_why
 from core.errors import CoreError
 from core.runs import KINDS, State
 from core.tasks import TASKS
@@ -282,6 +283,7 @@ def _add_rest(commands: object) -> None:
     )
     rule(sub)
     add_delivering(commands)
+    add_why(commands)
     sub = command(commands, "features", "what an encoder makes of every word of a file, as files for numpy")
     sub.add_argument("source", metavar="FILE|corpus:NAME", help="labelled rows")
     sub.add_argument("--model", help="the encoder (default: that of `train` for the language of the text)")

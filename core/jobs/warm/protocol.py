@@ -21,6 +21,7 @@ REQUESTS: Mapping[str, str] = {
     "beside": "core.augment.beside:answer",
     "predict": "core.predict:answer",
     "prompt": "core.training.prompt_preview:answer",
+    "why": "core.why:answer",
     "selftest": "core.jobs.warm.probe:selftest",
 }
 MOST_REQUEST = 4 << 20  # bytes of one line
