@@ -15,11 +15,13 @@ from test_training import RESOLVED
 from core import corpus as corpora
 from core.augment.cost import planned as planned_pool
 from core.augment.pool import AugmentParams, build_pool
+from core.card import card
 from core.corpus import Corpus
 from core.errors import LANGUAGES, CoreError, message
 from core.formats import ReadOptions, read
 from core.jobs.trainer import Context
 from core.mix import Mix
+from core.model_export import start
 from core.models import chat as client
 from core.models.catalogue import install
 from core.models.loading import is_prompted
@@ -404,13 +406,12 @@ def test_its_labels_are_an_ingredient_as_far_as_they_can_be_read(place: Workspac
 
 
 def test_where_weights_are_asked_for_it_is_refused(place: Workspace, server: Server):
-    from core.model_export import start
-
     folder = prompted(place, "3" * 16)
     for what in (
         lambda: install(f"run:{folder.name}", place.models, place.root),
         lambda: start(place, folder.name, "safetensors"),
         lambda: start(place, folder.name, "start"),
+        lambda: card(place, folder.name),
     ):
         with pytest.raises(CoreError) as error:
             what()
