@@ -15,7 +15,6 @@ from test_training import RESOLVED
 from core import corpus as corpora
 from core.augment.cost import planned as planned_pool
 from core.augment.pool import AugmentParams, build_pool
-from core.card import card
 from core.corpus import Corpus
 from core.errors import LANGUAGES, CoreError, message
 from core.formats import ReadOptions, read
@@ -411,7 +410,6 @@ def test_where_weights_are_asked_for_it_is_refused(place: Workspace, server: Ser
         lambda: install(f"run:{folder.name}", place.models, place.root),
         lambda: start(place, folder.name, "safetensors"),
         lambda: start(place, folder.name, "start"),
-        lambda: card(place, folder.name),
     ):
         with pytest.raises(CoreError) as error:
             what()
