@@ -8,13 +8,14 @@ import streamlit as st
 from components import facts
 from components.frame import PAGES, telling
 from components.progress import watch
-from components.words import raw, t, visible
+from components.words import raw, said, t, visible
 from core import card_text
 from core import project as projects
 from core.card import card, state_of
 from core.jobs.folder import Run, read_json
 from core.mix import GOLD
 from core.model_export import Format, package_of, start
+from core.models.loading import is_prompted
 from core.models.started import installed
 from core.output import size_text
 from core.project import Project
@@ -27,6 +28,9 @@ _LONGEST = 200  # characters of a licence
 
 def deliver(space: Workspace, project: Project, run: str) -> None:
     """What can be done with one trained run besides trying it."""
+    if is_prompted(space.run_folder(run) / "model"):
+        st.caption(said("run_prompted", {"run": run}) + " " + said("hint_run_prompted"))
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         _button(space, project, run, "safetensors", t("As a folder for transformers"), ":material/folder_zip:")
         _button(space, project, run, "onnx", t("As an ONNX graph"), ":material/deployed_code:")

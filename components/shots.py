@@ -8,12 +8,14 @@ import streamlit as st
 
 from components import facts
 from components.comparison import Chosen
+from components.cost_of_writing import told_questions
 from components.frame import telling, watch_link
 from components.pictures import picture
 from components.verdicts import metric_words, split_words
 from components.words import raw, said, t
 from core.groups import Group, evaluated
 from core.project import Project
+from core.questions import together
 from core.report.shots import Line, by_rows
 from core.shots import Point, best, crossings, launch_shots, mix_fits, plan_shots, point_of, tried
 from core.tasks import task
@@ -86,6 +88,12 @@ def _offer(space: Workspace, project: Project) -> None:
     )
     if not asked:
         return
+    if "prompt" in asked:
+        with telling():
+            wanted = plan_shots(space, project, stage, ["prompt"], SHOTS, DRAWS)
+            found = together([one.plan.questions for one in wanted if one.plan.new])
+            if found is not None:
+                told_questions(found)
     train = project.recipe.train
     runs = sum(1 if without_rows(name, train) else DRAWS * len(SHOTS) for name in asked)
     if st.button(t("Train {n} draws", n=runs), key="shots_launch", icon=":material/rocket_launch:"):

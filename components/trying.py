@@ -14,6 +14,7 @@ from components.words import duration, raw, t, visible
 from core import pace
 from core.jobs import warm
 from core.jobs.folder import read_json
+from core.models.loading import is_prompted
 from core.predict import found_in
 from core.project import Project
 from core.report.browse import Segment
@@ -82,13 +83,15 @@ def _without_weights(space: Workspace, project: Project, one: Trained) -> None:
 def _ask(space: Workspace, project: Project, run: str) -> None:
     """The text, the button and what was found. The warm process starts as soon as somebody may ask."""
     warm.start(space.root)
+    asks = is_prompted(space.run_folder(run) / "model")
+    sent = t("It is put to the language model that this run asks, and the answers are kept.")
     text = st.text_area(
         t("Text, one sentence a line"),
         key="models_text",
         height=140,
         persist_state="session",
         placeholder=t("Write or paste up to 50 lines."),
-        help=t("It stays on this machine and is not kept."),
+        help=sent if asks else t("It stays on this machine and is not kept."),
     )
     lines = [line for line in text.split("\n") if line.strip()]
     if st.button(t("Find entities"), key="models_ask", type="primary"):

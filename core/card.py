@@ -16,7 +16,7 @@ from core.jobs.folder import Run, read_json, read_object
 from core.mix import GOLD
 from core.models.catalogue import BUNDLED, at_hand
 from core.models.checks import manifest_of
-from core.models.loading import ModelMeta
+from core.models.loading import ModelMeta, is_prompted
 from core.models.started import Start, start_of
 from core.origins import Origins, origins, recipe_of
 from core.params import build, digest
@@ -86,9 +86,11 @@ def card(workspace: Workspace, run_id: str, licences: Mapping[str, str] | None =
 
     `licences`: by part, before those that its project states; `project`: which one that is, where several launched it.
 
-    Raises CoreError `run_unknown`, `run_without_weights`.
+    Raises CoreError `run_unknown`, `run_without_weights`, `run_prompted`.
     """
     run, folder = workspace.store.get(run_id), workspace.run_folder(run_id)
+    if is_prompted(folder / "model"):
+        raise CoreError("run_prompted", {"run": run_id}, "hint_run_prompted")
     if not (folder / "model" / "model.json").is_file():
         raise CoreError("run_without_weights", {"run": run_id}, "hint_run_without_weights")
     spec = RunSpec.from_json(read_json(folder / "spec.json"))

@@ -23,6 +23,7 @@ from core.augment.decisions import Decision, mark
 from core.augment.pool import AugmentParams, Pool, build_pool
 from core.augment.protocol import Child, Example, Rejected, Resources
 from core.augment.pseudo_labels import PseudoLabels, PseudoLabelsParams
+from core.augment.victim import guessed
 from core.corpus import Corpus, Schema
 from core.errors import CoreError
 from core.formats import ReadOptions, read
@@ -188,7 +189,8 @@ def test_what_it_doubts_stays_unknown_and_a_row_without_a_sure_name_is_rejected(
     corpus = bare_rows(tmp_path)
     method = of_words(root, corpus, confidence=0.0)
     examples = task_of("tagging").examples(corpus.table)
-    sure = {row.id: guess.predicted for row in examples for guess in [method._victim.guessed([row])[row.id]]}  # pyright: ignore[reportPrivateUsage]
+    model = method._model  # pyright: ignore[reportPrivateUsage]
+    sure = {row.id: guessed(model, "tagging", [row])[row.id].predicted for row in examples}
     least = {id: round(min(found.confidence), 4) for id, found in sure.items()}
     confidence = sorted(least.values())[1] + 5e-5  # between the least sure word of one row and all of others
     pool = pool_of(corpus, root, confidence=confidence)

@@ -8,7 +8,8 @@ from typing import Any
 from core.commands.answer import Answer, Setting, asked_project, delivered
 from core.commands.mix import stage_of
 from core.errors import message
-from core.output import plain, table
+from core.output import plain, questions_text, table
+from core.questions import together
 from core.shots import Point, best, crossings, launch_shots, plan_shots, points_of
 from core.sources import import_spec
 from core.stage import imported
@@ -31,10 +32,19 @@ def shots(args: Namespace, at: Setting) -> Answer:
     wanted = plan_shots(at.workspace, project, stage, args.methods, args.shots, args.draws)
     ids = launch_shots(at.workspace, project, stage, wanted)
     runs, new = sum(one.runs for one in wanted), sum(one.plan.new for one in wanted)
-    data: dict[str, Any] = {"project": project.slug, "split": args.split, "runs": runs, "launched": ids}
+    asked = together([one.plan.questions for one in wanted if one.plan.new])
+    data: dict[str, Any] = {
+        "questions": None if asked is None else asdict(asked),
+        "project": project.slug,
+        "split": args.split,
+        "runs": runs,
+        "launched": ids,
+    }
     if args.detach:
         values = {"runs": runs, "new": new, "seconds": round(sum(one.plan.seconds for one in wanted))}
-        return Answer(data | {"points": [], "crossings": []}, message("line_curve_launched", values, at.language))
+        lines = [message("line_curve_launched", values, at.language)]
+        lines += [] if asked is None else [questions_text(asked, at.language)]
+        return Answer(data | {"points": [], "crossings": []}, "\n".join(lines))
     ended = wait(at.workspace, ids, at.watch)
     raise_mendable(ended)
     points = points_of(at.workspace, project.slug, wanted, args.split)
