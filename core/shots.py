@@ -20,6 +20,8 @@ from core.mix import GOLD, Mix
 from core.project import Project
 from core.scores import Interval
 from core.stage import Stage
+from core.tasks import task
+from core.tasks.protocol import Task
 from core.training.ways import WITHOUT_ROWS, method_of, settings_of
 from core.workspace import Workspace
 
@@ -70,13 +72,20 @@ def plan_shots(
         with_it = replace(project, recipe=replace(project.recipe, train=settings_of(project.recipe.train, method)))
         none = method in WITHOUT_ROWS
         sizes = [0] if none else sorted({*shots})
-        mixes = {_name(method, size): Mix(shots=size or 1, draw_per_seed=True) for size in sizes}
+        mixes = {_name(method, size): _mix(size, task(project.recipe.task)) for size in sizes}
         plan = plan_launch(workspace, with_it, stage, mixes, range(1 if none else draws))
         ids = {size: group_id(one.specs[0]) for size, one in zip(sizes, plan.mixes, strict=True)}
         left, points = missing(workspace, project, plan)
         runs = sum(len(one.specs) for one in plan.mixes)
         found.append(Wanted(method, ids, replace(plan, mixes=tuple(left)), frozenset(points), runs))
     return found
+
+
+def _mix(shots: int, of: Task) -> Mix:
+    """So many rows of each label; of a method that looks at none, one, or where it reads words all of gold's text."""
+    if not shots and of.reads == "tokens":
+        return Mix()
+    return Mix(shots=shots or 1, draw_per_seed=True)
 
 
 def _name(method: str, shots: int) -> str:
@@ -104,8 +113,9 @@ def tried(workspace: Workspace, project: str, like: Group) -> dict[tuple[str, in
     found: dict[tuple[str, int], Group] = {}
     for group in groups(workspace, project):
         method = method_of(group.train)
-        if group.curve and group.mix.shots is not None and group.corpora == like.corpora and method is not None:
-            found[method, 0 if method in WITHOUT_ROWS else group.mix.shots] = group
+        shots = 0 if method in WITHOUT_ROWS else group.mix.shots
+        if group.curve and shots is not None and group.corpora == like.corpora and method is not None:
+            found[method, shots] = group
     return dict(sorted(found.items()))
 
 

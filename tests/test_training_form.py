@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -18,7 +19,7 @@ from core.sample import open_sample
 from core.stage import imported, settle
 from core.tasks import task
 from core.training import sense
-from core.training.settings import TrainParams
+from core.training.settings import Head, Method, TrainParams
 from core.workspace import Workspace
 from tests.conftest import HARBOUR
 
@@ -62,7 +63,7 @@ def test_what_the_task_has_no_use_for_is_not_offered(space, open_page):
     chosen.set_value("frozen").run()
     page.selectbox(f"mix_train_{SLUG}_head").set_value("neighbours").run()
     heads = page.selectbox(f"mix_train_{SLUG}_head").options
-    assert "Nearest example" in heads and "Descriptions" not in heads and "pooling" not in drawn(page)
+    assert "Nearest example" in heads and "Descriptions" in heads and "pooling" not in drawn(page)
     page.segmented_control(f"mix_train_{SLUG}_method").set_value("full").run()
     assert not page.exception and page.selectbox(f"mix_train_{SLUG}_head").value == "suited"
     assert "Nearest example" not in page.selectbox(f"mix_train_{SLUG}_head").options
@@ -71,10 +72,10 @@ def test_what_the_task_has_no_use_for_is_not_offered(space, open_page):
 @pytest.mark.parametrize(
     ("of", "method", "methods", "heads"),
     [
-        ("tagging", "frozen", ["full", "lora", "frozen"], ["suited", "fresh", "solved", "prototypes", "neighbours"]),
-        ("tagging", "full", ["full", "lora", "frozen"], ["suited", "fresh", "solved", "prototypes"]),
+        ("tagging", "frozen", ["full", "lora", "frozen"], [*get_args(Head)]),
+        ("tagging", "full", ["full", "lora", "frozen"], ["suited", "fresh", "solved", "prototypes", "described"]),
         ("multilabel", "full", ["full", "lora", "frozen"], ["suited", "fresh", "solved"]),
-        ("classification", "contrastive", [*sense.METHODS], ["suited", "solved", "prototypes", "neighbours"]),
+        ("classification", "contrastive", [*get_args(Method)], ["suited", "solved", "prototypes", "neighbours"]),
     ],
 )
 def test_every_choice_that_is_offered_is_taken(of, method, methods, heads):
@@ -186,7 +187,7 @@ def test_what_went_on_pre_training_begins_as_the_model_that_it_was(tmp_path):
 
 
 def test_what_is_refused_is_of_no_use():
-    for method in sense.METHODS:
+    for method in get_args(Method):
         assert sense.REFUSED[method] <= sense.UNUSED[method] <= set(field_names(TrainParams))
 
 

@@ -6,29 +6,11 @@ these means is needed.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from core.models import batching
 from core.models.ridge import ridge
-from core.training.feed import BATCH_TOKENS, Feed
-from core.training.gear import Gear
 from core.training.predictions import Predictions
-
-
-def means(encoder: Any, read: Feed, gear: Gear) -> np.ndarray:
-    """The mean state of each row. `read`: sub-tokens, no states. *Shape:* (rows, width), float32."""
-    import torch
-
-    encoder.eval()
-    out = np.empty((len(read.pieces), int(encoder.config.hidden_size)), dtype=np.float32)
-    with torch.inference_mode(), gear.autocast():
-        for rows in batching.in_order(read.pieces.lengths, BATCH_TOKENS):
-            inputs = read.inputs(rows, gear)
-            states, mask = encoder(**inputs).last_hidden_state.float(), inputs["attention_mask"][..., None]
-            out[rows] = ((states * mask).sum(1) / mask.sum(1)).cpu().numpy()
-    return out
 
 
 def routes(known: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:

@@ -13,7 +13,6 @@ from core.models.shapes import Pooling, Shape, shape_of
 from core.tasks.protocol import Task
 from core.training.settings import BY_NEARNESS, RATES, Head, Method, TrainParams
 
-METHODS: tuple[Method, ...] = get_args(Method)
 _LORA = frozenset({"lora_rank", "lora_alpha"})
 _ENCODER = frozenset({"freeze_word_embeddings", "frozen_layers", "layer_decay", "adversarial"})
 UNUSED: Mapping[Method, frozenset[str]] = {  # settings that a method has no use for; they are left as they are
@@ -89,7 +88,7 @@ def unfit(train: TrainParams, task: Task) -> str | None:
     one = task.reads == "row" and task.objective == "softmax"
     fits = {
         "method": train.method != "contrastive" or one,
-        "head": one if train.head == "described" else train.head not in BY_NEARNESS or task.objective == "softmax",
+        "head": train.head not in BY_NEARNESS or task.objective == "softmax",
         "pooling": train.pooling is None or task.reads == "row",
     }
     return next((name for name, fit in fits.items() if not fit), None)
@@ -106,7 +105,7 @@ def check_task(train: TrainParams, task: Task) -> None:
 def choices(name: str, method: Method, task: Task) -> list[str]:
     """The values of `method`, `head` or `pooling` that a task, and a method, have a use for, in order."""
     known: Mapping[str, tuple[str, ...]] = {
-        "method": METHODS,
+        "method": get_args(Method),
         "head": tuple(one for one in get_args(Head) if one not in _NO_HEAD[method]),
         "pooling": get_args(Pooling),
     }
