@@ -28,7 +28,7 @@ from core.corpus import Corpus
 from core.errors import CoreError
 from core.models.checks import check_folder, check_safetensors, manifest_of, model_files, sha256_of
 from core.models.language import WEIGHTS
-from core.models.loading import OVERLAY, ModelMeta, load_trained
+from core.models.loading import OVERLAY, ModelMeta, check_kept, load_trained
 from core.models.whole import write as write_whole
 from core.params import CLOSED, build
 from core.runs import RunSpec
@@ -164,7 +164,7 @@ def install(run: str, models: Path) -> Path:
     if found is not None:
         return found
     if not _weights(run, models).is_file():
-        raise CoreError("run_without_weights", {"run": run}, "hint_run_without_weights")
+        check_kept(_model(run, models).parent, run)
     with tempfile.TemporaryDirectory(prefix="run-", suffix=".tmp", dir=models) as draft:
         made = Path(draft) / "model"
         made.mkdir(mode=0o700)
