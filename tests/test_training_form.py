@@ -12,6 +12,7 @@ from core.errors import CoreError
 from core.formats import ReadOptions, read
 from core.models.catalogue import BUNDLED, MULTILINGUAL
 from core.models.language import WEIGHTS
+from core.models.loading import ModelMeta, save_meta
 from core.models.started import Pretraining, write_pretrained
 from core.params import field_names
 from core.recipe import check
@@ -158,8 +159,8 @@ def test_how_a_head_begins_is_written_down_except_for_the_usual_way(name, train,
     assert sense.settled(TrainParams(**train), task(name)).head == head
 
 
-def test_what_went_on_pre_training_begins_as_the_model_that_it_was(tmp_path):
-    """By `run:ID`, once and again, kept as a run or as an installed model alone; not what has learned from labels."""
+def test_what_was_trained_further_begins_as_the_model_that_it_was(tmp_path):
+    """By `run:ID`, once and again, kept as a run or as an installed model alone, whatever it learned."""
     space = Workspace.open(tmp_path / "ws")
     gold = read(HARBOUR, name="harbour.conll", options=ReadOptions()).corpus
 
@@ -183,7 +184,11 @@ def test_what_went_on_pre_training_begins_as_the_model_that_it_was(tmp_path):
     written("c" * 16, BUNDLED[MULTILINGUAL].identity, f"models/{'3' * 64}", None)
     written("d" * 16, "4" * 64, f"runs/{'d' * 16}/model", told)
     models = (MULTILINGUAL, f"run:{'a' * 16}", "run:aaaa", f"run:{'b' * 16}", f"run:{'c' * 16}", f"run:{'d' * 16}")
-    assert [head(model) for model in models] == ["solved"] * 4 + ["suited"] * 2
+    assert [head(model) for model in models] == ["solved"] * 5 + ["suited"]
+    learned = space.root / "runs" / ("e" * 16) / "model"  # a training that nobody began with yet
+    learned.mkdir(parents=True)
+    save_meta(ModelMeta("3" * 64, "tagging", "en", ("PER",), 64), learned)
+    assert head(f"run:{'e' * 16}") == "solved"
 
 
 def test_what_is_refused_is_of_no_use():

@@ -28,7 +28,7 @@ from core.corpus import Corpus
 from core.errors import CoreError
 from core.models.checks import check_folder, check_safetensors, manifest_of, model_files, sha256_of
 from core.models.language import WEIGHTS
-from core.models.loading import OVERLAY, ModelMeta, check_kept, load_trained
+from core.models.loading import META, OVERLAY, ModelMeta, check_kept, load_trained
 from core.models.whole import write as write_whole
 from core.params import CLOSED, build
 from core.runs import RunSpec
@@ -125,14 +125,16 @@ def starts(models: Path) -> Iterator[tuple[Path, Start]]:
                 yield path.parent, found
 
 
-def pretrained_from(run: str, models: Path) -> str | None:
-    """The identity of the model that went on pre-training until it was this run's, however often; None of a run that
-    learned from labels, or that nothing is known of."""
-    found = start_of(_model(run, models)) or next((start for _, start in starts(models) if start.run == run), None)
-    base = None
-    while found is not None and found.pretraining is not None:
-        base = found.base
-        found = start_of(models / base)
+def encoder_of(run: str, models: Path) -> str | None:
+    """The identity of the model that trainings and pre-trainings went on with until it was this run's, however often;
+    None of a run that nothing is known of."""
+    folder = _model(run, models)
+    found = start_of(folder) or next((start for _, start in starts(models) if start.run == run), None)
+    if found is None and not (folder / META).is_file():
+        return None
+    base = ModelMeta.read(folder).base if found is None else found.base
+    while (before := start_of(models / base)) is not None:
+        base = before.base
     return base
 
 
