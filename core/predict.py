@@ -40,7 +40,8 @@ class PredictRequest:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained run in memory, ready to predict."""
+    """A trained run in memory, ready to predict. `routed`: where its model is several, of which this has the first
+    part's reader, and the labels of all."""
 
     meta: ModelMeta
     reader: Reader

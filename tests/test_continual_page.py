@@ -14,7 +14,9 @@ from core import project as projects
 from core.continual.chain import folder_of
 from core.errors import CoreError
 from core.labeller import trusted
-from core.launch import standing, start_import
+from core.launch import launch as start_mixes
+from core.launch import plan_launch, standing, start_import
+from core.mix import Mix
 from core.models.loading import ModelMeta
 from core.models.started import install, start_from
 from core.predict import open_run
@@ -261,4 +263,47 @@ def test_from_another_project_to_what_it_forgets(place):
         visitor.settle()
         visitor.press("Train these ways")
         visitor.see("Compare")
+        assert visitor.errors() == []
+
+
+@needs_chromium()
+@pytest.mark.whole
+def test_a_model_is_updated_cancelled_gone_on_with_and_taken_along(place):
+    """A journey: what was learned before is picked, its run is begun with, and what came of it is taken along."""
+    space = place["space"]
+    old = projects.load(space, "old")
+    stage = standing(space, old).stage
+    assert stage is not None
+    wait(space, start_mixes(space, old, stage, plan_launch(space, old, stage, {"gold": Mix()}, [0])), lambda runs: None)
+    with served(space.root) as address, browsing(address) as visitor:
+        visitor.goto("/continual?project=new&ways=plain")
+        before = visitor.page.get_by_role("combobox", name="Learned before, in this order")
+        before.press("Backspace")
+        visitor.see("Choose what was learned before.")
+        before.fill("Old")
+        before.press("Enter")
+        visitor.see("New labels: HARBOUR")
+        begins = visitor.page.get_by_role("combobox", name="Its first step")
+        begins.fill("is there")
+        begins.press("Enter")
+        visitor.settle()
+        for number, value in enumerate(("600", "1")):  # steps of each part, repeats
+            field = visitor.page.get_by_role("spinbutton").nth(number)
+            field.fill(value)
+            field.press("Enter")
+            visitor.settle()
+        visitor.press("Start", exact=True)
+        visitor.see("0 of 1 runs are done.")
+        visitor.press("Cancel")
+        visitor.see("1 of 1 runs were cancelled.")
+        visitor.press("Go on with it")
+        visitor.see("Where nothing is kept")
+        assert visitor.page.locator(".js-plotly-plot").count() == 1
+        [run] = [run for run in space.store.list(kind="sequence") if run.state == "succeeded"][:1]
+        assert start_from(run.id, space.models, ModelMeta.read(space.run_folder(run.id) / "model")).corpora
+        visitor.page.get_by_text("Take it along").first.click()
+        visitor.settle()
+        visitor.press("As a folder for transformers")
+        visitor.see("its outputs differ from the run's by at most")
+        assert visitor.page.get_by_role("button", name="Download new-").count() == 1
         assert visitor.errors() == []
