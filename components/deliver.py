@@ -9,15 +9,14 @@ from components import facts
 from components.frame import PAGES, telling
 from components.progress import watch
 from components.words import raw, said, t, visible
-from core import card_text
 from core import project as projects
-from core.card import card, state_of
 from core.jobs.folder import Run, read_json
 from core.mix import GOLD
 from core.model_export import Format, package_of, start
 from core.models.loading import is_prompted
 from core.models.started import installed
 from core.output import size_text
+from core.papers import papers, state_of
 from core.project import Project
 from core.seen import Seen, seen
 from core.workspace import Workspace
@@ -31,6 +30,22 @@ def deliver(space: Workspace, project: Project, run: str) -> None:
     if is_prompted(space.run_folder(run) / "model"):
         st.caption(said("run_prompted", {"run": run}) + " " + said("hint_run_prompted"))
         return
+    taken(space, project, run)
+    st.page_link(
+        PAGES["continual"],
+        label=t("Update it with new data, and see what it forgets"),
+        icon=":material/update:",
+        help=t("There, choose the project with the new data in the sidebar, and this run as the first step."),
+    )
+    with st.expander(t("Model card, licences and commands"), icon=":material/description:"):
+        _licences(space, project)
+        shown_card(space, project, run)
+        st.caption(t("The same on the command line, to a model hub, and over HTTP for programs on this machine:"))
+        commands(project, run)
+
+
+def taken(space: Workspace, project: Project, run: str) -> None:
+    """The files of a model, or the model as a start, and what came of asking for them."""
     with st.container(horizontal=True, vertical_alignment="center"):
         _button(space, project, run, "safetensors", t("As a folder for transformers"), ":material/folder_zip:")
         _button(space, project, run, "onnx", t("As an ONNX graph"), ":material/deployed_code:")
@@ -43,28 +58,23 @@ def deliver(space: Workspace, project: Project, run: str) -> None:
             with telling():
                 st.query_params[_START] = start(space, run, "start").id
                 st.rerun()
-    st.page_link(
-        PAGES["continual"],
-        label=t("Update it with new data, and see what it forgets"),
-        icon=":material/update:",
-        help=t("There, choose the project with the new data in the sidebar, and this run as the first step."),
-    )
     _delivered(space, run)
     _begun(space, project, run)
-    with st.expander(t("Model card, licences and commands"), icon=":material/description:"):
-        _licences(space, project)
-        if st.toggle(t("Show the model card"), key="models_card"):
-            with telling():
-                text = _card(space.root, run, project.slug, state_of(space, run, project=project.slug))
-                st.code(text, language="markdown", wrap_lines=True, height=480)
-        st.caption(t("The same on the command line, to a model hub, and over HTTP for programs on this machine:"))
-        lines = (
-            f"export-model {run} --out {project.slug}-model",
-            f"push {run} --to ORG/NAME",
-            f"serve {run}",
-            f"predict {run} text.txt",
-        )
-        st.code("\n".join(f"python -m core {line}" for line in lines), language="shell", wrap_lines=True)
+
+
+def shown_card(space: Workspace, project: Project, run: str) -> None:
+    """The model card, where it is asked for."""
+    if st.toggle(t("Show the model card"), key="models_card"):
+        with telling():
+            text = _card(space.root, run, project.slug, state_of(space, run, project=project.slug))
+            st.code(text, language="markdown", wrap_lines=True, height=480)
+
+
+def commands(project: Project, run: str, whole: bool = True) -> None:
+    """The same on the command line. `whole`: whether the model is one network, which files can be made of."""
+    files = (f"export-model {run} --out {project.slug}-model", f"push {run} --to ORG/NAME")
+    lines = (*(files if whole else ()), f"serve {run}", f"predict {run} text.txt")
+    st.code("\n".join(f"python -m core {line}" for line in lines), language="shell", wrap_lines=True)
 
 
 def _button(space: Workspace, project: Project, run: str, format: Format, label: str, icon: str) -> None:
@@ -201,4 +211,4 @@ def _licences(space: Workspace, project: Project) -> None:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _card(root: Path, run: str, project: str, state: str) -> str:
     """The text of the card, which is the same while the state is."""
-    return card_text.text(card(Workspace(root), run, project=project), "safetensors")
+    return papers(Workspace(root), run, "safetensors", project=project).files["README.md"]

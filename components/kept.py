@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from components.address import choice
+from components.deliver import commands, shown_card, taken
 from components.frame import telling
 from components.keeping import way
 from components.many import followed
@@ -35,10 +36,10 @@ def results(space: Workspace, project: Project) -> None:
             show=lambda id: visible(" → ".join(part.title for part in found[id].parts)),
         )  # fmt: skip
     followed(space, lambda: [*runs_of(space, found[id]).values()], "sequence")
-    _told(space, found[id])
+    _told(space, project, found[id])
 
 
-def _told(space: Workspace, series: Series) -> None:
+def _told(space: Workspace, project: Project, series: Series) -> None:
     splits = ["dev", *(["test"] if all("test" in part.corpora for part in series.parts) else [])]
     split = "dev"
     seen = looked(space, series)
@@ -57,20 +58,31 @@ def _told(space: Workspace, series: Series) -> None:
         _map(series, told)
     with right:
         _labels(series, told)
-    _along(told)
+    _along(space, project, told)
     if len(splits) > 1 and not seen:
         _offer_test(space, series)
 
 
-def _along(told: Sequence[Told]) -> None:
-    """The model after the last step, for text and for other trainings."""
-    there = {one.method: one for one in told if not keep_of(one.method).adapters}
-    with st.expander(t("Use a model of these"), icon=":material/deployed_code:"):
-        name = st.selectbox(t("Way"), [*there], key="kept_way", format_func=lambda name: visible(way(name)))
-        run = there[name].runs[min(there[name].runs)]
-        lines = [f"python -m core predict {run} text.txt", f"python -m core serve {run}"]
-        st.code("\n".join(lines), language="shell", wrap_lines=True)
-        st.caption(t("As the start of other trainings, recipes and the Mix page call it {name}.", name=f"run:{run}"))
+def _along(space: Workspace, project: Project, told: Sequence[Told]) -> None:
+    """The model after the last step: as files, for text and for other trainings."""
+    there = {one.method: one for one in told}
+    with st.expander(t("Take it along"), icon=":material/deployed_code:"):
+        left, right = st.columns(2)
+        name = left.selectbox(t("Way"), [*there], key="kept_way", format_func=lambda name: visible(way(name)))
+        runs = there[name].runs
+        seed = right.selectbox(t("Seed"), [*runs], key="kept_seed")
+        whole = not keep_of(name).adapters
+        if whole:
+            taken(space, project, runs[seed])
+            shown_card(space, project, runs[seed])
+        else:
+            st.info(
+                t(
+                    "This model is several: an adapter for each step, and what tells which of them reads a text. It "
+                    "reads text here; as files, or as a start, another way of keeping can be taken along."
+                )
+            )
+        commands(project, runs[seed], whole)
 
 
 def _offer_test(space: Workspace, series: Series) -> None:

@@ -5,30 +5,33 @@ The metadata are those of https://huggingface.co/docs/hub/model-cards; what a ca
 """
 
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from core.augment import draws_on
 from core.card import Card
+from core.card_parts import (
+    METRICS,
+    NOT_STATED,
+    PIPELINES,
+    SCORE_HEADS,
+    day,
+    encoder_title,
+    score_rows,
+    shown,
+    table,
+    words,
+)
 from core.card_use import snippet
 from core.mix import GOLD
 from core.models.catalogue import BUNDLED, HUB_ID
 from core.models.fit import UNKNOWN_WARNING
-from core.models.started import run_of
 from core.origins import Origin, licence_of
 from core.output import plain
 from core.params import field_names
-from core.params import plain as value_of
 from core.recipe_text import recipe_text, yaml_text
-from core.scores import FEW, Interval, LabelScores, Scores
+from core.scores import FEW
 from core.tasks import task as task_of
 from core.training.sense import applies
-
-_MARKS = re.compile(r"([\\`*_{}\[\]()<>#!|~$&@:]|(?i:(?<=www)\.))")
-_PIPELINES = {"tokens": "token-classification", "row": "text-classification"}
-_NOT_STATED = "not stated"
-_METRICS = ("precision", "recall", "f1")
 
 
 def papers(card: Card, format: str) -> dict[str, str]:
@@ -45,11 +48,6 @@ def text(card: Card, format: str) -> str:
     return "\n".join([*lines, *used, "", *_again(card, format)]) + "\n"
 
 
-def words(value: object) -> str:
-    """A value as Markdown that shows exactly its characters, on one line."""
-    return _MARKS.sub(r"\\\1", plain(" ".join(str(value).split())))
-
-
 def metadata(card: Card) -> dict[str, object]:
     """The head of the card. One licence is named where all parts state the same."""
     task = task_of(card.meta.task)
@@ -59,7 +57,7 @@ def metadata(card: Card) -> dict[str, object]:
         "language": [card.meta.language],
         "license": one.casefold() if re.fullmatch(r"[\w.-]+", one) else "other",
         "library_name": "transformers",
-        "pipeline_tag": _PIPELINES[task.reads],
+        "pipeline_tag": PIPELINES[task.reads],
         "tags": ["peibi", "data-mix"],
     }
     if HUB_ID.fullmatch(card.train.model) and card.train.model not in BUNDLED:
@@ -71,7 +69,7 @@ def metadata(card: Card) -> dict[str, object]:
 
 def _results(card: Card) -> Iterator[dict[str, object]]:
     task = task_of(card.meta.task)
-    kind, named = _PIPELINES[task.reads], {name: name for name in _METRICS} | dict(task.also)
+    kind, named = PIPELINES[task.reads], {name: name for name in METRICS} | dict(task.also)
     for split, scores in card.scores.items():
         data = {"name": plain(f"{card.title} ({split})"), "type": card.slug, "split": split}
         metrics = [{"type": name, "value": round(scores.metrics[of].mean, 4)} for name, of in named.items()]
@@ -83,7 +81,7 @@ def _about(card: Card) -> Iterator[str]:
     labels = ", ".join(words(label) for label in card.meta.labels)
     rows = sum(int(n) for n in card.result.get("rows", {}).values())
     yield (
-        f"A model for {_PIPELINES[task.reads].replace('-', ' ')} in the language `{card.meta.language}`, fine-tuned "
+        f"A model for {PIPELINES[task.reads].replace('-', ' ')} in the language `{card.meta.language}`, fine-tuned "
         f"with Peibi from {words(_encoder(card))} on {rows:,} rows of a mix of labelled data. Its labels: {labels}."
     )
     if card.launch is not None:
@@ -110,7 +108,7 @@ def _mix(card: Card) -> Iterator[str]:
     total = max(1, sum(delivered.values()))
     yield "## The mix"
     yield ""
-    yield from _table(
+    yield from table(
         ("ingredient", "asked for", "rows drawn", "share", "rows there are", "what it is"),
         [
             (
@@ -173,11 +171,11 @@ def _data(card: Card) -> Iterator[str]:
     for name, part in card.origins.parts.items():
         key = GOLD if name == "train" else name
         file = "-" if part.file is None else f"{words(part.file[0])}<br>`{part.file[1]}`"
-        rows.append((words(key), _count(part), f"`{part.corpus}`", file, words(_licence(card, name) or _NOT_STATED)))
-    yield from _table(("part", "rows", "sha256 of its content", "file, sha256", "licence"), rows)
+        rows.append((words(key), _count(part), f"`{part.corpus}`", file, words(_licence(card, name) or NOT_STATED)))
+    yield from table(("part", "rows", "sha256 of its content", "file, sha256", "licence"), rows)
     yield ""
     yield f"The encoder it was tuned from: {words(_encoder(card))}, sha256 over its files `{card.meta.base}`,"
-    yield f"licence: {words(_encoder_licence(card) or _NOT_STATED)}."
+    yield f"licence: {words(_encoder_licence(card) or NOT_STATED)}."
 
 
 def _licence(card: Card, name: str) -> str:
@@ -185,11 +183,7 @@ def _licence(card: Card, name: str) -> str:
 
 
 def _encoder(card: Card) -> str:
-    """What it was tuned from; of a folder of somebody's machine, its last name alone."""
-    name = card.train.model
-    if name.startswith("model:"):
-        return "an encoder whose name is not known"
-    return name if name in BUNDLED or run_of(name) or HUB_ID.fullmatch(name) else Path(name).name
+    return encoder_title(card.train.model)
 
 
 def _encoder_licence(card: Card) -> str:
@@ -216,13 +210,8 @@ def _training(card: Card) -> Iterator[str]:
     idle = {"epochs": train.steps is not None or train.at_once, "consistency": train.consistency is None}
     idle |= {"learning_rate": train.at_once}
     settings = {name: value for name, value in settings.items() if not idle.get(name, False)}
-    told = [(words(key.replace("_", " ")), words(_shown(value))) for key, value in settings.items()]
-    yield from _table(("setting", "value"), told)
-
-
-def _shown(value: object) -> str:
-    found = value_of(value)
-    return "the default" if found is None else "yes" if found is True else "no" if found is False else str(found)
+    told = [(words(key.replace("_", " ")), words(shown(value))) for key, value in settings.items()]
+    yield from table(("setting", "value"), told)
 
 
 def _scores(card: Card) -> Iterator[str]:
@@ -240,7 +229,7 @@ def _scores(card: Card) -> Iterator[str]:
     }
     for split, scores in card.scores.items():
         yield from ("", f"### {split.capitalize()}", "", notes[split], "")
-        yield from _table(("label", "precision", "recall", "F1", "in gold"), _score_rows(scores))
+        yield from table(SCORE_HEADS, score_rows(scores))
     if "test" not in card.scores:
         yield ""
         yield "Test was not looked at with this model."
@@ -258,24 +247,6 @@ def _scores(card: Card) -> Iterator[str]:
             f"Of {len(found)} repeats of this mix with other seeds the mean on dev is {100 * mean:.1f}, the lowest "
             f"{100 * min(found):.1f}, the highest {100 * max(found):.1f}."
         )
-
-
-def _score_rows(scores: Scores) -> Iterator[Sequence[str]]:
-    whole = scores.metrics
-    yield ("**all**", *(_figure(whole[name].mean, whole[name].interval) for name in _METRICS), f"{scores.support:,}")
-    for name, label in scores.per_label.items():
-        values = _of_label(label)
-        yield (words(name), *(_figure(values[m], label.interval[m]) for m in _METRICS), f"{label.support:,}")
-
-
-def _of_label(label: LabelScores) -> Mapping[str, float | None]:
-    return {"precision": label.precision, "recall": label.recall, "f1": label.f1}
-
-
-def _figure(value: float | None, interval: Interval | None) -> str:
-    if value is None:
-        return "-"
-    return f"{100 * value:.1f}" + ("" if interval is None else f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})")
 
 
 def _limits(card: Card) -> Iterator[str]:
@@ -303,19 +274,8 @@ def _again(card: Card, format: str) -> Iterator[str]:
     yield "## How to repeat it"
     yield ""
     yield "`recipe.yaml` beside this file says what was done. With the data files named above, `python -m core run"
-    yield f"recipe.yaml` repeats it. Trained {_day(card.run.ended)}, run `{card.run.id}`."
+    yield f"recipe.yaml` repeats it. Trained {day(card.run.ended)}, run `{card.run.id}`."
     if format != "onnx":
         yield ""
         yield "`start.json` holds 64-bit fingerprints of the texts it has learned from, and no text: with them Peibi"
         yield "refuses to train this model further where those texts are to judge the outcome."
-
-
-def _day(seconds: float | None) -> str:
-    return "-" if seconds is None else time.strftime("%Y-%m-%d", time.gmtime(seconds))
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]] | Iterator[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(heads)} |"
-    yield "|" + "---|" * len(heads)
-    for row in rows:
-        yield f"| {' | '.join(row)} |"

@@ -7,9 +7,11 @@ of a training (core.seen). That its best step was chosen on dev is what it has i
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from core import corpus as corpora
 from core.augment import augmenter
+from core.continual.chain import DEV, folder_of
 from core.errors import CoreError, Issue, Value
 from core.evaluation.calibration import Effect, Reliability, Thresholds, effect, reliability, threshold_curve
 from core.formats.importing import used_labels
@@ -69,11 +71,12 @@ def trusted(workspace: Workspace, model: str) -> Trusted | None:
     spec = None if run is None else read_object(workspace.run_folder(run) / "spec.json")
     if run is None or spec is None:
         return None
-    place = workspace.corpus_path(str(spec["inputs"]["dev"]).removeprefix("corpus:"))
+    folder, dev = _last_look(workspace.run_folder(run), spec["inputs"])
+    place = workspace.corpus_path(dev.removeprefix("corpus:"))
     if not place.exists():
         return None
     data = corpora.read(place)
-    file = predictions.file_of(workspace.run_folder(run), data.id)
+    file = predictions.file_of(folder, data.id)
     if not file.exists():
         return None
     labels = tuple(sorted(used_labels(data)))
@@ -82,6 +85,12 @@ def trusted(workspace: Workspace, model: str) -> Trusted | None:
         return None
     _, gold, _ = task_of(data.schema.task).mentions(data.table, labels)
     return Trusted(run, reliability([found]), threshold_curve([found], len(gold)))
+
+
+def _last_look(run: Path, inputs: Mapping[str, str]) -> tuple[Path, str]:
+    """Where a run's predictions for its dev lie, of a sequence for that of the last step; and that dev."""
+    steps = [role for role in inputs if role.startswith(DEV)]
+    return (run, inputs["dev"]) if not steps else (folder_of(run, len(steps) - 1), inputs[f"{DEV}{len(steps) - 1}"])
 
 
 def run_named(workspace: Workspace, model: str) -> str | None:

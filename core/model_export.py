@@ -20,13 +20,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from core import card_text
 from core import corpus as corpora
-from core.card import Card, card, state_of
 from core.errors import CoreError
 from core.jobs.folder import DRAFT, Run
 from core.models import batching, loading, onnx, shapes, started, whole
-from core.models.loading import ModelMeta
+from core.models.loading import ModelMeta, check_kept
+from core.papers import Papers, papers, state_of
 from core.params import CLOSED, build, canonical
 from core.runs import RunContext, RunSpec
 from core.tasks import task as task_of
@@ -50,7 +49,7 @@ Logits = Callable[[Mapping[str, Any]], np.ndarray]
 
 @dataclass(frozen=True)
 class ModelExportParams:
-    """`state`: of the model card (core.card.state_of): the same model exported again is the same run. `licences`: of
+    """`state`: of the model card (core.papers.state_of): the same model exported again is the same run. `licences`: of
     gold and ingredients, before those that the project states. `project`: which one, where several launched it."""
 
     __pydantic_config__ = CLOSED
@@ -65,14 +64,13 @@ def start(
 ) -> Run:
     """Submit the export of a trained run; where it was exported before and nothing changed since, it is that run.
 
-    Raises CoreError `onnx_missing`, `run_without_weights`, `no_room`.
+    Raises CoreError `onnx_missing`, `run_without_weights`, `run_of_parts`, `no_room`.
     """
     if format == "onnx":
         onnx.check_packages()
     if loading.is_prompted(workspace.run_folder(run_id) / "model"):
         raise CoreError("run_prompted", {"run": run_id}, "hint_run_prompted")
-    if not (workspace.run_folder(run_id) / "model" / loading.OVERLAY).is_file():
-        raise CoreError("run_without_weights", {"run": run_id}, "hint_run_without_weights")
+    check_kept(workspace.run_folder(run_id), run_id)
     return workspace.submit(spec_of(workspace, run_id, format, licences, project))[0]
 
 
@@ -143,7 +141,7 @@ def run(ctx: RunContext) -> None:
         ctx.metric(step=1, total=1)
         ctx.finish({"model": f"run:{run_id}", "identity": folder.name})
         return
-    told = card(workspace, run_id, params.licences, params.project)
+    told = papers(workspace, run_id, params.format, params.licences, params.project)
     draft = ctx.folder / f"{DRAFT}{told.slug}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
@@ -165,7 +163,7 @@ def _step(ctx: RunContext, number: int) -> None:
     ctx.metric(step=number, total=_STEPS)
 
 
-def _fill(ctx: RunContext, told: Card, format: Format, folder: Path) -> dict[str, Any]:
+def _fill(ctx: RunContext, told: Papers, format: Format, folder: Path) -> dict[str, Any]:
     """Write the files, and hold what was written against the network. -> {"rows": compared, "largest": difference}"""
     import torch
 
@@ -176,7 +174,7 @@ def _fill(ctx: RunContext, told: Card, format: Format, folder: Path) -> dict[str
     model: Any = loading.load_trained(ctx.input("model") / "model", base, task.head, task.classes(meta.labels))
     model.eval()
     feed = _rows(ctx.root, told, base, SENTENCES if format == "onnx" else _FEW)
-    for name, words in card_text.papers(told, format).items():
+    for name, words in told.files.items():
         (folder / name).write_text(words, encoding="utf-8")
     _step(ctx, 1)
     if format == "onnx":
@@ -191,25 +189,25 @@ def _fill(ctx: RunContext, told: Card, format: Format, folder: Path) -> dict[str
     return {"rows": len(feed.pieces), "largest": largest}
 
 
-def _rows(root: Path, told: Card, base: Path, most: int) -> Feed:
-    """Some rows of dev and gold as sub-tokens."""
+def _rows(root: Path, told: Papers, base: Path, most: int) -> Feed:
+    """Some rows of each corpus as sub-tokens. Raises CoreError `start_corpus_gone` where none is there."""
     task, length = task_of(told.meta.task), told.meta.max_length
-    there = [part for part in (told.origins.parts["dev"], told.origins.parts["train"]) if part.rows is not None]
-    if not there:
-        raise CoreError("start_corpus_gone", {"run": told.run.id, "corpus": "dev"}, "hint_start_corpus_gone")
-    found = [corpora.read(root / "corpora" / f"{part.corpus}.arrow").table for part in there]
+    files = [root / "corpora" / f"{id}.arrow" for id in told.held]
+    found = [corpora.read(file).table for file in files if file.is_file()]
+    if not found:
+        raise CoreError("start_corpus_gone", {"run": told.run, "corpus": "dev"}, "hint_start_corpus_gone")
     each = -(-most // len(found))
     tables = [table.slice(0, max(each, most - sum(map(len, found)) + len(table))) for table in found]
     read = Pieces.joined([task.pieces(table, loading.tokenizer(base), length) for table in tables])
     return Feed(read.take(np.arange(min(most, len(read)))), loading.pad_id(base))
 
 
-def _as_weights(root: Path, told: Card, model: Any, base: Path, folder: Path) -> Logits:
+def _as_weights(root: Path, told: Papers, model: Any, base: Path, folder: Path) -> Logits:
     shapes.check_spellable(model)
     if shapes.shape_in(model).pooling == "mean":
         model = shapes.spelled_out(model)
     whole.write(model, told.meta, base, folder)
-    start = started.start_from(told.run.id, root / "models", told.meta)
+    start = started.start_from(told.run, root / "models", told.meta)
     (folder / started.FILE).write_text(json.dumps(asdict(start), ensure_ascii=False, sort_keys=True), encoding="utf-8")
     again: Any = type(model).from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
     return _of(again.eval())

@@ -1,7 +1,7 @@
 """A trained run on new text."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from core.continual import routing
+from core.continual.routing import Router
 from core.errors import CoreError
 from core.jobs.machine import Machine
 from core.models import loading
@@ -17,9 +19,9 @@ from core.params import CLOSED, build
 from core.prompting.prompted import Prompted, opened
 from core.runs import Turn
 from core.tasks import task as task_of
-from core.training.feed import BATCH_TOKENS, Feed, Reader, reader
+from core.training.feed import BATCH_TOKENS, Feed, Reader, means, reader
 from core.training.gear import Gear, gear_of
-from core.training.predictions import predict
+from core.training.predictions import Predictions, predict
 from core.workspace import Workspace
 
 MOST_LINES = 50  # of one request to the warm process
@@ -39,13 +41,24 @@ class PredictRequest:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained run in memory, ready to predict."""
+    """A trained run in memory, ready to predict. `routed`: where its model is several, of which this has the first
+    part's reader, and the labels of all."""
 
     meta: ModelMeta
     reader: Reader
     gear: Gear
     tokenizer: Any  # tokenizers.Tokenizer
     pad: int
+    routed: "Routed | None" = None
+
+
+@dataclass(frozen=True)
+class Routed:
+    """What a model that is several reads with. `encoder`: as it was before the first step, for the router."""
+
+    parts: tuple[Trained, ...]
+    encoder: Any
+    router: Router
 
     @property
     def device(self) -> str:
@@ -127,11 +140,12 @@ def _is_text(line: str) -> bool:
 
 
 def _weights(root: Path, run_id: str) -> Path:
-    folder = root / "runs" / run_id / "model"
-    path = folder / (loading.PROMPT if loading.is_prompted(folder) else loading.OVERLAY)
-    if not path.is_file():
-        raise CoreError("run_without_weights", {"run": run_id}, "hint_run_without_weights")
-    return path
+    folder = root / "runs" / run_id
+    for name in (loading.PROMPT, loading.ROUTER):
+        if (folder / "model" / name).is_file():
+            return folder / "model" / name
+    loading.check_kept(folder, run_id)
+    return folder / "model" / loading.OVERLAY
 
 
 @lru_cache(maxsize=2)
@@ -147,9 +161,20 @@ def _load(folder: Path, models: Path, threads: int) -> Predictor:
     meta = ModelMeta.read(folder)
     base, task, machine = models / meta.base, task_of(meta.task), Machine.here()
     gear = gear_of({"device": machine.device, "precision": machine.precision, "threads": threads})
+    if (folder / loading.ROUTER).is_file():
+        return _load_parts(folder, models, threads, gear)
     network: Any = loading.load_trained(folder, base, task.head, task.classes(meta.labels))
     put = reader(task, network.to(gear.device))
     return Trained(meta, put, gear, loading.tokenizer(base), loading.pad_id(base))
+
+
+def _load_parts(folder: Path, models: Path, threads: int, gear: Gear) -> Trained:
+    """A model that is several (core.continual.routing)."""
+    meta, router = ModelMeta.read(folder), routing.read(folder)
+    parts = tuple(_load(routing.part_of(folder, step), models, threads) for step in range(len(router.bias)))
+    task = task_of(meta.task)
+    encoder: Any = loading.network(models / meta.base, task.head, task.classes(meta.labels))
+    return replace(parts[0], meta=meta, routed=Routed(parts, encoder.base_model.to(gear.device), router))
 
 
 def read(
@@ -162,5 +187,16 @@ def read(
         return [task.answer(line, one.values, one.confidence) for line, one in zip(lines, said, strict=True)]
     pieces = task.pieces(task.unlabelled(lines), trained.tokenizer, meta.max_length)
     feed = Feed(pieces, trained.pad)
-    found = predict(trained.reader, meta.labels, feed, trained.gear, batch_tokens, check)
+    if trained.routed is None:
+        found = predict(trained.reader, meta.labels, feed, trained.gear, batch_tokens, check)
+    else:
+        found = _by_parts(trained.routed, feed, batch_tokens, check)
     return [task.answer(*each) for each in zip(lines, found.values, found.confidence, strict=True)]
+
+
+def _by_parts(routed: Routed, feed: Feed, batch_tokens: int, check: Callable[[], None]) -> Predictions:
+    """Each row as the part reads it that the row goes to."""
+    gear = routed.parts[0].gear
+    steps = routed.router.steps(means(routed.encoder, feed, gear))
+    found = [predict(part.reader, part.meta.labels, feed, gear, batch_tokens, check) for part in routed.parts]
+    return routing.chosen(found, steps)

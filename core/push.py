@@ -14,10 +14,10 @@ from typing import Any
 from core import model_export
 from core.brief.document import report_of
 from core.brief.gathering import EXAMPLES
-from core.card import card, launched_by
-from core.card_text import papers
+from core.card import launched_by
 from core.errors import CoreError
 from core.models.catalogue import reach_hub
+from core.papers import papers
 from core.submit import Watch, result_of
 from core.workspace import Workspace
 
@@ -63,7 +63,7 @@ def _fill(workspace: Workspace, run_id: str, wanted: Push, language: str, watch:
     launch = launched_by(workspace, run_id)
     if wanted.card_only:
         folder.mkdir()
-        for name, words in papers(card(workspace, run_id), "safetensors").items():
+        for name, words in papers(workspace, run_id, "safetensors").files.items():
             (folder / name).write_text(words, encoding="utf-8")
     else:
         export = model_export.start(workspace, run_id, "safetensors")

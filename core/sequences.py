@@ -85,6 +85,16 @@ def keep_of(name: str) -> Keep:
     return replace(found, replay=value) if sign else found
 
 
+def name_of(keep: Keep) -> str:
+    """What `keep_of` reads as this way."""
+    for name, one in METHODS.items():
+        if keep == one:
+            return name
+        if one.replay and keep == replace(one, replay=keep.replay):
+            return f"{name}@{keep.replay:g}"
+    return "plain"
+
+
 def part_of(workspace: Workspace, project: Project) -> Part:
     """A project as a step. Raises CoreError `step_not_imported`."""
     stage = standing(workspace, project).stage

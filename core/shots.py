@@ -23,6 +23,8 @@ from core.project import Project
 from core.recipe import AugmentedIngredient
 from core.scores import Interval
 from core.stage import Stage
+from core.tasks import task
+from core.tasks.protocol import Task
 from core.training.ways import MIX, method_of, settings_of, without_rows
 from core.workspace import Workspace
 
@@ -76,7 +78,7 @@ def plan_shots(
         with_it = replace(project, recipe=replace(project.recipe, train=train))
         none = without_rows(method, project.recipe.train)
         sizes = [0] if none else sorted({*shots})
-        mixes = {_name(method, size): replace(mix, shots=size or 1, draw_per_seed=True) for size in sizes}
+        mixes = {_name(method, size): _few(mix, size, task(project.recipe.task)) for size in sizes}
         plan = plan_launch(workspace, with_it, stage, mixes, range(1 if none else draws))
         ids = {size: group_id(one.specs[0]) for size, one in zip(sizes, plan.mixes, strict=True)}
         left, points = missing(workspace, project, plan)
@@ -123,6 +125,14 @@ def _method_of(group: Group) -> str | None:
     return MIX if added(group.mix) and group.train.method == "full" else method_of(group.train)
 
 
+def _few(mix: Mix, shots: int, of: Task) -> Mix:
+    """A mix with so many rows of each label; of a method that looks at none, one, or where it reads words all of gold's
+    text."""
+    if not shots and of.reads == "tokens":
+        return mix
+    return replace(mix, shots=shots or 1, draw_per_seed=True)
+
+
 def _name(method: str, shots: int) -> str:
     return f"{method}, {shots} shots" if shots else method
 
@@ -148,8 +158,9 @@ def tried(workspace: Workspace, project: str, like: Group) -> dict[tuple[str, in
     found: dict[tuple[str, int], Group] = {}
     for group in groups(workspace, project):
         method = _method_of(group)
-        if group.curve and group.mix.shots is not None and group.corpora == like.corpora and method is not None:
-            found[method, 0 if without_rows(method, group.train) else group.mix.shots] = group
+        shots = group.mix.shots if method is None or not without_rows(method, group.train) else 0
+        if group.curve and shots is not None and group.corpora == like.corpora and method is not None:
+            found[method, shots] = group
     return dict(sorted(found.items()))
 
 

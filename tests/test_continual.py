@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from test_training import RESOLVED, SETTINGS, tensors
 
 from core import corpus as corpora
-from core.continual import sequence
+from core.continual import routing, sequence
 from core.continual.chain import SequenceParams, chain_of, folder_of, network_of, rows_of
 from core.continual.distillation import hot, learned
 from core.continual.ewc import Consolidation, fisher
 from core.continual.keep import METHODS, Keep, check
 from core.continual.replay import kept
-from core.continual.routing import chosen, routes
+from core.continual.routing import chosen, router
 from core.corpus import Corpus
 from core.errors import CoreError
 from core.evaluation.sequence import Course, difference
@@ -207,11 +207,13 @@ def test_what_hangs_on_weights_is_the_mean_squared_gradient_of_rows(place):
 # which part a row goes to
 
 
-def test_a_row_goes_to_the_step_whose_text_is_like_it():
+def test_a_row_goes_to_the_step_whose_text_is_like_it(tmp_path):
     rng = np.random.default_rng(0)
     known = [rng.normal(at, 1, (30, 8)).astype(np.float32) for at in (-2, 2)]
     rows = np.array([[-2.0] * 8, [2.0] * 8, [-1.5] * 8], np.float32)
-    assert routes(known, rows).tolist() == [0, 1, 0] and routes(known[:1], rows).tolist() == [0, 0, 0]
+    assert router(known).steps(rows).tolist() == [0, 1, 0] and router(known[:1]).steps(rows).tolist() == [0, 0, 0]
+    routing.write(router(known), tmp_path)
+    assert np.array_equal(routing.read(tmp_path).weights, router(known).weights)
     parts = [Predictions([[name]] * 3, [[sure]] * 3, 1.0) for name, sure in (("a", 0.1), ("b", 0.2))]
     assert [row[0] for row in chosen(parts, np.array([0, 1, 0])).values] == ["a", "b", "a"]
 

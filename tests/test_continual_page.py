@@ -9,19 +9,28 @@ import pytest
 from conftest import HARBOUR
 
 from core import corpus as corpora
+from core import model_export, predict
 from core import project as projects
+from core.continual.chain import folder_of
 from core.errors import CoreError
-from core.launch import standing, start_import
+from core.labeller import trusted
+from core.launch import launch as start_mixes
+from core.launch import plan_launch, standing, start_import
+from core.mix import Mix
 from core.models.loading import ModelMeta
-from core.models.started import start_from
+from core.models.started import install, start_from
+from core.predict import open_run
 from core.sequence_outcome import enough, outcome
 from core.sequences import keep_of, launch, looked, news, part_of, plan, sequences
 from core.submit import wait
+from core.tasks import task as task_of
 from core.tasks.letters import marks
+from core.training import predictions
+from core.training.feed import Feed
 from core.workspace import Workspace
 from tests.browser import browsing, needs_chromium, served
 
-WAYS = "plain,replay@0.5,joint"
+WAYS = "plain,replay@0.5,adapters,joint"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +63,7 @@ def place(tmp_path_factory, tiny_model, core) -> dict[str, Any]:
 def test_the_command_tells_every_way(place, core):
     told = place["told"]
     assert told["steps"] == ["old", "new"] and [one["method"] for one in told["methods"]] == WAYS.split(",")
-    plain, replay, joint = told["methods"]
+    plain, replay, _, joint = told["methods"]
     assert np.array(plain["scores"]).shape == (2, 2) and joint["scores"][0] == [None, None]
     assert (plain["verdict"], replay["verdict"]) == (None, "few_repeats")
     assert [*plain["runs"]] == ["0", "1"]
@@ -91,6 +100,51 @@ def test_its_model_reads_text_and_begins_other_trainings(place, core):
     parts = [part_of(space, projects.load(space, name)) for name in ("old", "new")]
     texts = [marks(corpora.read(space.corpus_path(part.corpora["train"])).table) for part in parts]
     assert set(seen.texts.tolist()) == set(np.concatenate(texts).tolist())  # gold of both, and nothing held out
+
+
+def _run(place, way: int) -> str:
+    return place["told"]["methods"][way]["runs"]["0"]
+
+
+def test_its_model_is_taken_along_and_its_card_tells_the_steps(place, core):
+    folder, run = place["folder"], _run(place, 1)
+    root = ("--workspace", place["space"].root)
+    done = core("export-model", run, "--out", "taken", "--licence", "old=CC-BY-4.0", *root, folder=folder)
+    assert done.status == 0, done.stderr
+    card = (folder / "taken" / "README.md").read_text(encoding="utf-8")
+    assert (
+        "# Old, then New" in card
+        and "`replay@0.5`" in card
+        and "| 2 | New | EVENT, HARBOUR, ORG, PER | 18 | 12 |" in card
+    )
+    assert "| Old | LOC | 4 |" in card.split("became of the old labels")[1] and "CC-BY-4.0" in card
+    assert {"model.safetensors", "start.json", "step-1.yaml", "step-2.yaml"} <= {p.name for p in folder.glob("taken/*")}
+    asked = ("taken/step-1.yaml", "taken/step-2.yaml", "--methods", "replay@0.5", "--repeats", 1)
+    again = core("sequence", *asked, *root, "--json", folder=folder)
+    assert again.json["runs"] == [run]  # what the card says repeats it: the same run
+
+
+def test_a_model_of_several_parts_reads_text_and_is_not_taken_for_one(place, core):
+    space, run = place["space"], _run(place, 2)
+    trained = open_run(space, run)
+    assert trained.meta.labels == ("EVENT", "HARBOUR", "LOC", "ORG", "PER") and trained.routed is not None
+    assert [part.meta.labels for part in trained.routed.parts] == [
+        part_of(space, projects.load(space, name)).labels for name in ("old", "new")
+    ]
+    for name in ("old", "new"):  # as it was told when the last step was learned
+        dev = corpora.read(space.corpus_path(part_of(space, projects.load(space, name)).corpora["dev"]))
+        kept = predictions.read(predictions.file_of(folder_of(space.run_folder(run), 1), dev.id))
+        pieces = task_of("tagging").pieces(dev.table, trained.tokenizer, trained.meta.max_length)
+        assert predict._by_parts(trained.routed, Feed(pieces, trained.pad), 512, lambda: None).values == kept.values
+    for refused in (lambda: model_export.start(space, run, "safetensors"), lambda: install(run, space.models)):
+        with pytest.raises(CoreError) as error:
+            refused()
+        assert error.value.code == "run_of_parts"
+
+
+def test_how_far_its_confidence_can_be_trusted_is_told_of_the_last_step(place):
+    found = trusted(place["space"], f"run:{_run(place, 0)}")
+    assert found is not None and found.run == _run(place, 0)
 
 
 def test_what_is_new_is_told(place):
@@ -139,10 +193,21 @@ def test_the_page_shows_what_is_new_and_what_came_of_it(place, open_page):
     page = open_page(place["space"].root, "continual", project="new", before="old")
     assert "18" in page.info[0].value and "HARBOUR" in page.info[0].value and "LOC" in page.info[0].value
     ways, labels = (frame.value for frame in page.dataframe)
-    assert len(ways) == 3 and "LOC" in set(labels["label"])
+    assert len(ways) == 4 and "LOC" in set(labels["label"])
     assert any("earlier data are read" in one.value for one in page.markdown)
     chinese = open_page(place["space"].root, "continual", project="new", before="old", lang="zh_CN")
     assert chinese.title[0].value == "持续学习"
+
+
+def test_the_page_takes_a_model_along(place, open_page):
+    page = open_page(place["space"].root, "continual", project="new", before="old")
+    page.toggle(key="models_card").set_value(True).run()
+    assert any(one.value.startswith("---") and "# Old, then New" in one.value for one in page.code)
+    page.button(key="models_safetensors").click().run()
+    assert not page.exception and "model_export" in page.query_params
+    page.selectbox(key="kept_way").set_value("adapters").run()
+    assert any("This model is several" in one.value for one in page.info)
+    assert not [one for one in page.button if one.key == "models_safetensors"]
 
 
 def test_the_page_of_sources_goes_step_by_step(place, open_page):
@@ -162,7 +227,7 @@ def test_what_was_cancelled_is_told_and_gone_on_with(place, open_page):
     space.store.cancel(spec.id)
     wait(space, [spec.id], lambda runs: None)
     page = open_page(space.root, "continual", project="new", before="old")
-    assert any("1 of 7 runs were cancelled" in one.value for one in page.warning)
+    assert any("1 of 9 runs were cancelled" in one.value for one in page.warning)
     assert [button.label for button in page.button if button.key == "sequence_again"] == ["Go on with it"]
 
 
@@ -198,4 +263,47 @@ def test_from_another_project_to_what_it_forgets(place):
         visitor.settle()
         visitor.press("Train these ways")
         visitor.see("Compare")
+        assert visitor.errors() == []
+
+
+@needs_chromium()
+@pytest.mark.whole
+def test_a_model_is_updated_cancelled_gone_on_with_and_taken_along(place):
+    """A journey: what was learned before is picked, its run is begun with, and what came of it is taken along."""
+    space = place["space"]
+    old = projects.load(space, "old")
+    stage = standing(space, old).stage
+    assert stage is not None
+    wait(space, start_mixes(space, old, stage, plan_launch(space, old, stage, {"gold": Mix()}, [0])), lambda runs: None)
+    with served(space.root) as address, browsing(address) as visitor:
+        visitor.goto("/continual?project=new&ways=plain")
+        before = visitor.page.get_by_role("combobox", name="Learned before, in this order")
+        before.press("Backspace")
+        visitor.see("Choose what was learned before.")
+        before.fill("Old")
+        before.press("Enter")
+        visitor.see("New labels: HARBOUR")
+        begins = visitor.page.get_by_role("combobox", name="Its first step")
+        begins.fill("is there")
+        begins.press("Enter")
+        visitor.settle()
+        for number, value in enumerate(("600", "1")):  # steps of each part, repeats
+            field = visitor.page.get_by_role("spinbutton").nth(number)
+            field.fill(value)
+            field.press("Enter")
+            visitor.settle()
+        visitor.press("Start", exact=True)
+        visitor.see("0 of 1 runs are done.")
+        visitor.press("Cancel")
+        visitor.see("1 of 1 runs were cancelled.")
+        visitor.press("Go on with it")
+        visitor.see("Where nothing is kept")
+        assert visitor.page.locator(".js-plotly-plot").count() == 1
+        [run] = [run for run in space.store.list(kind="sequence") if run.state == "succeeded"][:1]
+        assert start_from(run.id, space.models, ModelMeta.read(space.run_folder(run.id) / "model")).corpora
+        visitor.page.get_by_text("Take it along").first.click()
+        visitor.settle()
+        visitor.press("As a folder for transformers")
+        visitor.see("its outputs differ from the run's by at most")
+        assert visitor.page.get_by_role("button", name="Download new-").count() == 1
         assert visitor.errors() == []

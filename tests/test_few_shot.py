@@ -35,6 +35,7 @@ from core.tasks.drawing import few_of
 from core.tasks.shots import few, sampled
 from core.training import contrastive, heads, predictions, sense
 from core.training.heads import described, groups_of
+from core.training.naming import candidates, taught
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams, run, with_model
 from core.training.ways import METHODS, fitting
@@ -256,6 +257,46 @@ def test_descriptions_alone_decide_without_a_labelled_row(place):
     assert [("boats", "people")[one] for one in nearest] == [row[0] for row in kept]
 
 
+def test_names_are_runs_in_capitals_that_are_not_written_small_elsewhere():
+    rows = ["The Bank of the North lies in Oslo", "A bank is a bank", "the Hague and Rome", "Anna . I met Anna Berg"]
+    found = candidates([row.split() for row in rows])
+    assert found == [(0, 4, 5), (0, 7, 8), (2, 1, 4), (3, 0, 1), (3, 4, 6)]
+    assert candidates([rows[0].split()]) == [(0, 1, 5), (0, 7, 8)]
+    assert candidates([["在", "北京"], ["all", "small"]]) == []
+
+
+def test_what_runs_are_called_becomes_tags():
+    codes = taught([["a", "B", "C"], ["D"]], [(0, 1, 3), (1, 0, 1)], np.array([1, 2]), most=2)
+    assert codes.tolist() == [0, 3, 4, 0]
+
+
+def test_names_are_found_by_descriptions_and_no_label_is_looked_at(place):
+    told = {"PER": "Anna Berg", "ORG": "the harbour board", "LOC": "Oslo"}
+    settings: dict[str, Any] = {"method": "frozen", "head": "described", "descriptions": told}
+    folder = trained(place, "described-names", "tagging", **settings)
+    gold, dev = place["tagging"]["gold"], place["tagging"]["dev"]
+    unknown = pa.array([["O"] * len(row) for row in gold.table.column("tags").to_pylist()], pa.list_(pa.string()))
+    at = gold.table.schema.get_field_index("tags")
+    bare = Corpus(gold.schema, gold.table.set_column(at, "tags", unknown))
+    blind = {**place, "tagging": {"gold": bare, "dev": dev}}
+    again = trained(blind, "described-blind", "tagging", **settings)
+    mine, blindly = (network(place, one, "tagging").classifier.weight.detach().numpy() for one in (folder, again))
+    assert np.abs(mine).max() > 0.1 and blindly == pytest.approx(mine, abs=1e-3)  # rows are drawn in another order
+    values = predictions.read(predictions.file_of(folder, dev.id)).values
+    assert {tag for row in values for tag in row} > {"O"}
+    assert with_model(folder / "model", place["root"], dev, _gear()).values == values
+
+
+def test_text_without_capitals_has_no_names_to_call(place):
+    gold = place["tagging"]["gold"]
+    small = pa.array([[word.lower() for word in row] for row in gold.table.column("tokens").to_pylist()])
+    at = gold.table.schema.get_field_index("tokens")
+    written = {"gold": Corpus(gold.schema, gold.table.set_column(at, "tokens", small)), "dev": place["tagging"]["dev"]}
+    with pytest.raises(CoreError) as error:
+        trained({**place, "tagging": written}, "small", "tagging", method="frozen", head="described")
+    assert error.value.code == "described_no_names"
+
+
 def test_words_of_one_label_are_one_mention_where_a_model_tells_no_b_from_i():
     labels, x = ("LOC", "PER"), 3.0
     rows = [[0, x, x, 0, 0], [0, x, x, 0, 0], [x, 0, 0, 0, 0], [0, 0, 0, x, x]]
@@ -270,7 +311,7 @@ def test_words_of_one_label_are_one_mention_where_a_model_tells_no_b_from_i():
     [
         ({"method": "contrastive"}, "tagging", "setting_other_task"),
         ({"method": "contrastive"}, "multilabel", "setting_other_task"),
-        ({"method": "frozen", "head": "described"}, "tagging", "setting_other_task"),
+        ({"method": "frozen", "head": "described"}, "multilabel", "setting_other_task"),
         ({"method": "frozen", "head": "prototypes"}, "multilabel", "setting_other_task"),
         ({"pooling": "mean"}, "tagging", "setting_other_task"),
         ({"method": "contrastive", "head": "fresh"}, "classification", "setting_without_effect"),
@@ -288,9 +329,10 @@ def test_what_a_task_or_method_has_no_use_for_is_refused(settings, of, code):
 
 def test_a_task_is_offered_what_it_has_a_use_for():
     plain, asking = TrainParams(), TrainParams(prompt=PromptParams("endpoint:local"))
+    words = ["described", "prototypes", "neighbours", "frozen", "lora", "full"]
     assert fitting(task("classification"), asking) == [*METHODS]
-    assert fitting(task("tagging"), plain) == ["prototypes", "neighbours", "frozen", "lora", "full"]
-    assert fitting(task("tagging"), asking) == ["prototypes", "neighbours", "frozen", "lora", "full", "prompt"]
+    assert fitting(task("tagging"), plain) == words
+    assert fitting(task("tagging"), asking) == [*words, "prompt"]
 
 
 def test_settings_that_say_the_same_are_one_training():

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -11,6 +12,7 @@ from core.errors import CoreError
 from core.formats import ReadOptions, read
 from core.models.catalogue import BUNDLED, MULTILINGUAL
 from core.models.language import WEIGHTS
+from core.models.loading import ModelMeta, save_meta
 from core.models.started import Pretraining, write_pretrained
 from core.params import field_names
 from core.recipe import check
@@ -18,7 +20,7 @@ from core.sample import open_sample
 from core.stage import imported, settle
 from core.tasks import task
 from core.training import sense
-from core.training.settings import TrainParams
+from core.training.settings import Head, Method, TrainParams
 from core.workspace import Workspace
 from tests.conftest import HARBOUR
 
@@ -62,7 +64,7 @@ def test_what_the_task_has_no_use_for_is_not_offered(space, open_page):
     chosen.set_value("frozen").run()
     page.selectbox(f"mix_train_{SLUG}_head").set_value("neighbours").run()
     heads = page.selectbox(f"mix_train_{SLUG}_head").options
-    assert "Nearest example" in heads and "Descriptions" not in heads and "pooling" not in drawn(page)
+    assert "Nearest example" in heads and "Descriptions" in heads and "pooling" not in drawn(page)
     page.selectbox(f"mix_train_{SLUG}_method").set_value("full").run()
     assert not page.exception and page.selectbox(f"mix_train_{SLUG}_head").value == "suited"
     assert "Nearest example" not in page.selectbox(f"mix_train_{SLUG}_head").options
@@ -71,15 +73,15 @@ def test_what_the_task_has_no_use_for_is_not_offered(space, open_page):
 @pytest.mark.parametrize(
     ("of", "method", "methods", "heads"),
     [
+        ("tagging", "frozen", ["full", "lora", "frozen", "prompt"], [*get_args(Head)]),
         (
             "tagging",
-            "frozen",
+            "full",
             ["full", "lora", "frozen", "prompt"],
-            ["suited", "fresh", "solved", "prototypes", "neighbours"],
+            ["suited", "fresh", "solved", "prototypes", "described"],
         ),
-        ("tagging", "full", ["full", "lora", "frozen", "prompt"], ["suited", "fresh", "solved", "prototypes"]),
         ("multilabel", "full", ["full", "lora", "frozen", "prompt"], ["suited", "fresh", "solved"]),
-        ("classification", "contrastive", [*sense.METHODS], ["suited", "solved", "prototypes", "neighbours"]),
+        ("classification", "contrastive", [*get_args(Method)], ["suited", "solved", "prototypes", "neighbours"]),
     ],
 )
 def test_every_choice_that_is_offered_is_taken(of, method, methods, heads):
@@ -162,8 +164,8 @@ def test_how_a_head_begins_is_written_down_except_for_the_usual_way(name, train,
     assert sense.settled(TrainParams(**train), task(name)).head == head
 
 
-def test_what_went_on_pre_training_begins_as_the_model_that_it_was(tmp_path):
-    """By `run:ID`, once and again, kept as a run or as an installed model alone; not what has learned from labels."""
+def test_what_was_trained_further_begins_as_the_model_that_it_was(tmp_path):
+    """By `run:ID`, once and again, kept as a run or as an installed model alone, whatever it learned."""
     space = Workspace.open(tmp_path / "ws")
     gold = read(HARBOUR, name="harbour.conll", options=ReadOptions()).corpus
 
@@ -187,11 +189,15 @@ def test_what_went_on_pre_training_begins_as_the_model_that_it_was(tmp_path):
     written("c" * 16, BUNDLED[MULTILINGUAL].identity, f"models/{'3' * 64}", None)
     written("d" * 16, "4" * 64, f"runs/{'d' * 16}/model", told)
     models = (MULTILINGUAL, f"run:{'a' * 16}", "run:aaaa", f"run:{'b' * 16}", f"run:{'c' * 16}", f"run:{'d' * 16}")
-    assert [head(model) for model in models] == ["solved"] * 4 + ["suited"] * 2
+    assert [head(model) for model in models] == ["solved"] * 5 + ["suited"]
+    learned = space.root / "runs" / ("e" * 16) / "model"  # a training that nobody began with yet
+    learned.mkdir(parents=True)
+    save_meta(ModelMeta("3" * 64, "tagging", "en", ("PER",), 64), learned)
+    assert head(f"run:{'e' * 16}") == "solved"
 
 
 def test_what_is_refused_is_of_no_use():
-    for method in sense.METHODS:
+    for method in get_args(Method):
         assert sense.REFUSED[method] <= sense.UNUSED[method] <= set(field_names(TrainParams))
 
 

@@ -54,6 +54,28 @@ FEW_SENTENCES: Mapping[str, Mapping[str, Any]] = {
     "prototypes": {"method": "frozen", "head": "prototypes"},
     "all weights": {"steps": 40, "batch_tokens": 512, "evaluations": 1},
 }
+ZERO: Mapping[str, Any] = {"method": "frozen", "head": "described", "seeds": [0]}
+DESCRIBED: Mapping[str, Mapping[str, str]] = {  # what labels mean, as it was written without looking at dev
+    "wnut17": {
+        "person": "the name of a person",
+        "location": "the name of a place, such as a city, a country or a street",
+        "corporation": "the name of a company or business",
+        "group": "the name of a band, sports team or organisation",
+        "creative-work": "the title of a film, song, book, TV show or game",
+        "product": "the name of a product, such as a phone, a car or an app",
+    },
+    "politics": {
+        "country": "the name of a country",
+        "election": "the name of an election",
+        "event": "the name of an event, such as a war, a conference or a treaty",
+        "location": "the name of a city, region or place",
+        "misc": "a nationality, language, ideology or other name",
+        "organisation": "the name of an organisation, agency or institution",
+        "person": "the name of a person who is not a politician",
+        "politicalparty": "the name of a political party",
+        "politician": "the name of a politician, president or minister",
+    },
+}
 DESIGN: Mapping[str, Mapping[str, float]] = {  # eight mixes of 300 gold sentences: amounts, times gold
     "gold only": {},
     "1x swaps": {"swaps": 1},
@@ -142,6 +164,12 @@ def _few(recipe: Mapping[str, Any], shots: int, ways: Mapping[str, Mapping[str, 
     return cases
 
 
+def _zero(recipe: Mapping[str, Any], told: Mapping[str, str]) -> list[Case]:
+    """Labels by their names, and by descriptions. Dev alone."""
+    ways = {"names of the labels": ZERO, "descriptions written": ZERO | {"descriptions": told}}
+    return [Case(name, {**recipe, "train": way}) for name, way in ways.items()]
+
+
 def _of_wikigold() -> str:
     """A training on WikiGold in the workspace, as others begin with it."""
     file = str(DATA / "wikigold" / "wikigold.conll.txt")
@@ -177,6 +205,8 @@ STUDIES: Mapping[str, Callable[[], list[Case]]] = {
     "banking77": lambda: [Case("defaults", _banking({"seeds": SEEDS[:3]}), test=True)],
     "shots-banking77": lambda: _few(_banking({}), 8, FEW_TEXTS),
     "shots-wnut17": lambda: _few(_wnut({"model": _of_wikigold()}), 5, FEW_SENTENCES),
+    "zero-wnut17": lambda: _zero(_wnut({}), DESCRIBED["wnut17"]),
+    "zero-politics": lambda: _zero({"data": crossner("politics")}, DESCRIBED["politics"]),
     "weibo": lambda: [Case(name, _weibo(name), test=True) for name in ("all-MiniLM-L6-v2", "multilingual-e5-small")],
     "crossner-ai": lambda: [
         Case("gold only", _ai({}), test=True),

@@ -15,6 +15,8 @@ from core.sides import RECIPES
 from core.submit import Watch, result_of
 from core.workspace import Workspace
 
+MODELS = ("train", "sequence")  # kinds of runs whose model finds labels in text
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -10,9 +10,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from core.commands.answer import Answer, Setting, trained
+from core.commands.answer import MODELS, Answer, Setting, trained
 from core.commands.options import command, count
 from core.errors import CoreError, message
+from core.jobs.folder import Run
 from core.mix import GOLD
 from core.output import plain, size_text
 from core.params import unknown_key
@@ -20,7 +21,6 @@ from core.submit import result_of
 
 _LONGEST = 1 << 20  # bytes of one line
 _PORT = 8000
-_PREDICTS = ("train", "sequence")  # kinds of runs whose model finds labels in text
 
 
 def add_delivering(commands: object) -> None:
@@ -52,12 +52,13 @@ def add_delivering(commands: object) -> None:
     _run(sub)
     sub.add_argument("--format", choices=("safetensors", "onnx"), default="safetensors", help="default safetensors")
     sub.add_argument("--out", required=True, metavar="DIR", help="a folder, new or empty")
-    sub.add_argument("--licence", action="append", default=[], metavar="PART=TEXT", help="what the licence of gold or "
-                     "of an ingredient is, for the model card; repeatable (in a recipe: licences)")  # fmt: skip
+    what = "what the licence of gold or of an ingredient is, of a sequence that of a project, for the model card"
+    sub.add_argument("--licence", action="append", default=[], metavar="PART=TEXT",
+                     help=f"{what}; repeatable (in a recipe: licences)")  # fmt: skip
 
 
 def _run(sub: ArgumentParser) -> None:
-    sub.add_argument("run", metavar="RUN", help="a train run's id or the beginning of it")
+    sub.add_argument("run", metavar="RUN", help="the id of a run of train or sequence, or the beginning of it")
 
 
 def _port(text: str) -> int:
@@ -82,7 +83,7 @@ def predict(args: Namespace, at: Setting) -> Answer:
 
     if args.json and args.jsonl:
         raise CoreError("usage", {"command": "python -m core predict", "what": "--json or --jsonl"}, "hint_usage")
-    run = trained(args.run, at, _PREDICTS)
+    run = trained(args.run, at, MODELS)
     name = None if args.file in (None, "-") else args.file
     lines = _lines(name)
     first = [*islice(lines, 1)]  # what can't be read at all is told before the model is loaded
@@ -138,7 +139,7 @@ def serve(args: Namespace, at: Setting) -> Answer:
     from core.serving import Desk, address_of, listen, loopback
     from core.serving import serve as answer_all
 
-    run = trained(args.run, at, _PREDICTS)
+    run = trained(args.run, at, MODELS)
     inside = loopback(args.host)
     if not inside and not args.allow_network:
         raise CoreError("serve_not_loopback", {"host": args.host}, "hint_serve_not_loopback")
@@ -160,9 +161,9 @@ def export_model(args: Namespace, at: Setting) -> Answer:
     """Export a run and unpack it. Raises CoreError `export_folder_taken`, `onnx_missing`, `usage`, `unknown_key`."""
     from core.model_export import check_folder, package_of, start, unpack
 
-    run, out = trained(args.run, at), Path(args.out)
+    run, out = trained(args.run, at, MODELS), Path(args.out)
     licences = dict(_licence(text) for text in args.licence)
-    _check_parts(run.id, licences, at)
+    _check_parts(run, licences, at)
     check_folder(out)
     export = start(at.workspace, run.id, args.format, licences)
     result = result_of(at.workspace, export, at.watch)
@@ -184,13 +185,17 @@ def _licence(text: str) -> tuple[str, str]:
     return part, words.strip()
 
 
-def _check_parts(run_id: str, licences: dict[str, str], at: Setting) -> None:
+def _check_parts(run: Run, licences: dict[str, str], at: Setting) -> None:
     """A licence of a part that there isn't would never be read. Raises CoreError `unknown_key`."""
     if not licences:
         return
     from core.origins import SPLITS, origins_of
+    from core.sequence_card import series_of
 
-    known = [GOLD, *(name for name in origins_of(at.workspace, run_id).parts if name not in SPLITS)]
+    if run.kind == "train":
+        known = [GOLD, *(name for name in origins_of(at.workspace, run.id).parts if name not in SPLITS)]
+    else:
+        known = [part.project for part in series_of(at.workspace, run.id).parts]
     for part in licences:
         if part not in known:
             raise unknown_key(part, known, "--licence")

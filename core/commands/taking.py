@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.commands.answer import Answer, Setting, asked_project, known, trained
+from core.commands.answer import MODELS, Answer, Setting, asked_project, known, trained
 from core.commands.options import command
 from core.errors import message
 from core.output import size_text, table
@@ -87,6 +87,6 @@ def push(args: Namespace, at: Setting) -> Answer:
     from core.push import push as send
 
     wanted = Push(args.to, args.public, args.card_only, args.quote_sentences)
-    done = send(at.workspace, trained(args.run, at).id, wanted, at.language, at.watch)
+    done = send(at.workspace, trained(args.run, at, MODELS).id, wanted, at.language, at.watch)
     code = "line_pushed_private" if done.private else "line_pushed_public"
     return Answer(asdict(done), message(code, {"address": done.address, "count": len(done.files)}, at.language))

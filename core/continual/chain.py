@@ -9,7 +9,6 @@ import numpy as np
 from pydantic import Field
 
 from core import corpus as corpora
-from core.continual import routing
 from core.continual.ewc import fisher
 from core.continual.keep import Keep
 from core.continual.replay import kept
@@ -20,7 +19,7 @@ from core.params import CLOSED, build
 from core.runs import RunContext
 from core.tasks import task as task_of
 from core.tasks.protocol import Encoded, Pieces, Task
-from core.training.feed import Feed, drawn_pieces, feed, joined, pieces_of
+from core.training.feed import Feed, drawn_pieces, feed, joined, means, pieces_of
 from core.training.gear import Gear, gear_of
 from core.training.methods import Network, frozen_layers, ready
 from core.training.settings import TrainParams
@@ -178,4 +177,4 @@ def means_of(chain: Chain, corpus: Corpus) -> np.ndarray:
     """What the encoder, as it was before the first step, makes of each row on the whole. *Shape:* (rows, width)."""
     encoder: Any = loading.network(chain.base, chain.task.head, chain.classes(0))
     read = Feed(chain.pieces(corpus), loading.pad_id(chain.base))
-    return routing.means(encoder.base_model.to(chain.gear.device), read, chain.gear)
+    return means(encoder.base_model.to(chain.gear.device), read, chain.gear)

@@ -3,41 +3,60 @@
 Told by a linear map in closed form (core.models.ridge) over the mean of the states that the encoder, as it was before
 the first step, makes of a row. Departure from learned gates: nothing is trained, and from earlier steps nothing but
 these means is needed.
+
+Such a model is kept as a folder: `router.safetensors`, `model.json` with the labels of all steps, and `part-N/`.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from core.models import batching
+from core.models.loading import ROUTER
 from core.models.ridge import ridge
-from core.training.feed import BATCH_TOKENS, Feed
-from core.training.gear import Gear
 from core.training.predictions import Predictions
 
 
-def means(encoder: Any, read: Feed, gear: Gear) -> np.ndarray:
-    """The mean state of each row. `read`: sub-tokens, no states. *Shape:* (rows, width), float32."""
-    import torch
+@dataclass(frozen=True)
+class Router:
+    """A score for each step, linear in the mean state of a row. *Shapes:* weights (steps, width), bias (steps,)."""
 
-    encoder.eval()
-    out = np.empty((len(read.pieces), int(encoder.config.hidden_size)), dtype=np.float32)
-    with torch.inference_mode(), gear.autocast():
-        for rows in batching.in_order(read.pieces.lengths, BATCH_TOKENS):
-            inputs = read.inputs(rows, gear)
-            states, mask = encoder(**inputs).last_hidden_state.float(), inputs["attention_mask"][..., None]
-            out[rows] = ((states * mask).sum(1) / mask.sum(1)).cpu().numpy()
-    return out
+    weights: np.ndarray
+    bias: np.ndarray
+
+    def steps(self, means: np.ndarray) -> np.ndarray:
+        """The step of each row. *Shape:* (rows, width) -> (rows,), int64."""
+        return (means @ self.weights.T + self.bias).argmax(axis=1)
 
 
-def routes(known: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """The step of each row. `known`: means of the gold rows of each step. *Shape:* (rows,), int64."""
+def router(known: Sequence[np.ndarray]) -> Router:
+    """`known`: means of the gold rows of each step."""
     if len(known) == 1:
-        return np.zeros(len(rows), dtype=np.int64)
+        return Router(np.zeros((1, known[0].shape[1]), dtype=np.float32), np.zeros(1, dtype=np.float32))
     steps = np.repeat(np.arange(len(known)), [len(one) for one in known])
-    weights, bias = ridge(np.concatenate(known), steps, len(known))
-    return (rows @ weights.T + bias).argmax(axis=1)
+    return Router(*ridge(np.concatenate(known), steps, len(known)))
+
+
+def write(router: Router, folder: Path) -> None:
+    """Keep a router with the parts that it chooses from."""
+    from safetensors.numpy import save_file
+
+    tensors = {"weights": np.ascontiguousarray(router.weights), "bias": router.bias}  # memory is written as it lies
+    save_file(tensors, str(folder / ROUTER))
+
+
+def read(folder: Path) -> Router:
+    """The router of a model that is several."""
+    from safetensors.numpy import load_file
+
+    found = load_file(str(folder / ROUTER))
+    return Router(found["weights"], found["bias"])
+
+
+def part_of(folder: Path, step: int) -> Path:
+    """Where a model that is several keeps the part of a step: a folder like that of any trained run."""
+    return folder / f"part-{step}"
 
 
 def chosen(found: Sequence[Predictions], steps: np.ndarray) -> Predictions:

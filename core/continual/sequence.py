@@ -207,7 +207,7 @@ def _foretell(chain: Chain, at: int) -> None:
     """Predict the held-out rows with the model as it is after a step."""
     parts = range(at + 1) if chain.params.keep.adapters else (at,)
     networks = [network_of(chain, part, chain.folder(part) / WEIGHTS) for part in parts]
-    known = [means_of(chain, chain.gold[part]) for part in parts] if len(networks) > 1 else []
+    router = routing.router([means_of(chain, chain.gold[part]) for part in parts]) if len(networks) > 1 else None
     for role, corpus in chain.held.items():
         if role.startswith(TEST) and int(role.removeprefix(TEST)) > at:
             continue
@@ -216,18 +216,38 @@ def _foretell(chain: Chain, at: int) -> None:
             chain.ctx.check_cancelled()
             read = chain.read(network, chain.pieces(corpus))
             found.append(predict(network.reader(chain.task, read), chain.labels(part), read, chain.gear))
-        one = routing.chosen(found, routing.routes(known, means_of(chain, corpus))) if known else found[0]
+        one = found[0] if router is None else routing.chosen(found, router.steps(means_of(chain, corpus)))
         predictions.write(predictions.file_of(chain.folder(at), corpus.id), corpus, one)
 
 
 def _deliver(chain: Chain, last: int) -> None:
     """Keep the model after the last step; with adapters, the part of each."""
-    weights = chain.folder(last) / WEIGHTS
-    if chain.params.keep.adapters or not weights.exists():  # an attempt that ended here had done it
+    if not (chain.folder(last) / WEIGHTS).exists():  # an attempt that ended here had done it
         return
-    target = chain.ctx.folder / "model"
+    target = chain.ctx.folder / WEIGHTS
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(weights, target)
-    for at in range(last + 1):
+    if chain.params.keep.adapters:
+        _deliver_parts(chain, last, target)
+    else:
+        shutil.copytree(chain.folder(last) / WEIGHTS, target)
+    for at in reversed(range(last + 1)):
         shutil.rmtree(chain.folder(at) / WEIGHTS, ignore_errors=True)
         (chain.folder(at) / FISHER).unlink(missing_ok=True)
+
+
+def _deliver_parts(chain: Chain, last: int, target: Path) -> None:
+    """What each step learned over the encoder as the first step left it, and the router."""
+    from safetensors.torch import load_file
+
+    first = load_file(str(chain.folder(0) / WEIGHTS / loading.OVERLAY))
+    prefix = f"{network_of(chain, 0, None).whole.base_model_prefix}."
+    encoder = {name: tensor for name, tensor in first.items() if name.startswith(prefix)}
+    for at in range(last + 1):
+        source, part = chain.folder(at) / WEIGHTS, routing.part_of(target, at)
+        part.mkdir(parents=True)
+        shutil.copyfile(source / loading.META, part / loading.META)
+        loading.save_tensors(encoder | load_file(str(source / loading.OVERLAY)), part / loading.OVERLAY)
+    about = loading.ModelMeta.read(chain.folder(last) / WEIGHTS)
+    labels = tuple(sorted({label for step in chain.params.labels for label in step}))
+    loading.save_meta(replace(about, labels=labels), target)
+    routing.write(routing.router([means_of(chain, gold) for gold in chain.gold]), target)

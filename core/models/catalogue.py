@@ -66,10 +66,10 @@ def default_for(language: str) -> str:
 
 
 def origin_of(name: str, models: Path) -> str:
-    """The bundled model that is converted and went on pre-training until it was `run:ID`; any other name as it is."""
+    """The bundled model that is converted and was trained further until it was `run:ID`; any other name as it is."""
     with suppress(CoreError):  # whoever installs it says what is wrong
         run = started.run_of(started.whole_name(name, models.parent / "runs"))
-        base = None if run is None else started.pretrained_from(run, models)
+        base = None if run is None else started.encoder_of(run, models)
         return next((known for known, one in BUNDLED.items() if base and one.identity == base), name)
     return name
 

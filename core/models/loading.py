@@ -3,7 +3,7 @@
 import importlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 OVERLAY = "trained.safetensors"
 META = "model.json"
 PROMPT, POOL = "prompt.json", "pool.arrow"  # in place of the first, of a model that is prompted, see core.prompting
+ROUTER = "router.safetensors"  # beside the folders of a model that is several, see core.continual.routing
 
 
 @dataclass(frozen=True)
@@ -171,9 +172,12 @@ def is_prompted(folder: Path) -> bool:
 
 def save_trained(model: Any, meta: ModelMeta, folder: Path) -> None:
     """Write the tensors that were trained and what is needed to lay them over their base again."""
-    from dataclasses import asdict
-
     save_tensors({name: p for name, p in model.named_parameters() if p.requires_grad}, folder / OVERLAY)
+    save_meta(meta, folder)
+
+
+def save_meta(meta: ModelMeta, folder: Path) -> None:
+    """Write what a fine-tuned model needs besides its tensors."""
     (folder / META).write_text(json.dumps(asdict(meta), ensure_ascii=False, indent=1))
 
 
@@ -182,6 +186,15 @@ def save_tensors(tensors: dict[str, Any], path: Path) -> None:
     from safetensors.torch import save_file
 
     save_file({name: t.detach().to("cpu").contiguous() for name, t in tensors.items()}, str(path))
+
+
+def check_kept(run: Path, name: str) -> None:
+    """Refuse the folder of a run that holds no trained model, or one that is several. Raises CoreError
+    `run_without_weights`, `run_of_parts`."""
+    if (run / "model" / ROUTER).is_file():
+        raise CoreError("run_of_parts", {"run": name}, "hint_run_of_parts")
+    if not (run / "model" / OVERLAY).is_file():
+        raise CoreError("run_without_weights", {"run": name}, "hint_run_without_weights")
 
 
 def load_trained(folder: Path, base: Path, head: str, classes: Sequence[str]) -> "torch.nn.Module":

@@ -29,7 +29,7 @@ from core.corpus import Corpus
 from core.errors import CoreError
 from core.models.checks import check_folder, check_safetensors, manifest_of, model_files, sha256_of
 from core.models.language import WEIGHTS
-from core.models.loading import META, OVERLAY, POOL, PROMPT, ModelMeta, is_prompted, load_trained
+from core.models.loading import META, OVERLAY, POOL, PROMPT, ModelMeta, check_kept, is_prompted, load_trained
 from core.models.whole import write as write_whole
 from core.params import CLOSED, build
 from core.runs import RunSpec
@@ -126,14 +126,16 @@ def starts(models: Path) -> Iterator[tuple[Path, Start]]:
                 yield path.parent, found
 
 
-def pretrained_from(run: str, models: Path) -> str | None:
-    """The identity of the model that went on pre-training until it was this run's, however often; None of a run that
-    learned from labels, or that nothing is known of."""
-    found = start_of(_model(run, models)) or next((start for _, start in starts(models) if start.run == run), None)
-    base = None
-    while found is not None and found.pretraining is not None:
-        base = found.base
-        found = start_of(models / base)
+def encoder_of(run: str, models: Path) -> str | None:
+    """The identity of the model that trainings and pre-trainings went on with until it was this run's, however often;
+    None of a run that nothing is known of."""
+    folder = _model(run, models)
+    found = start_of(folder) or next((start for _, start in starts(models) if start.run == run), None)
+    if found is None and not (folder / META).is_file():
+        return None
+    base = ModelMeta.read(folder).base if found is None else found.base
+    while (before := start_of(models / base)) is not None:
+        base = before.base
     return base
 
 
@@ -171,7 +173,7 @@ def install(run: str, models: Path) -> Path:
         return found
     weights = _weights(run, models)
     if not all(path.is_file() for path in weights):
-        raise CoreError("run_without_weights", {"run": run}, "hint_run_without_weights")
+        check_kept(_model(run, models).parent, run)
     with tempfile.TemporaryDirectory(prefix="run-", suffix=".tmp", dir=models) as draft:
         made = Path(draft) / "model"
         made.mkdir(mode=0o700)

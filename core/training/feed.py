@@ -87,6 +87,20 @@ def reader(task: Task, model: Any, frozen: int = 0) -> Reader:
     return Reader(task, model, layers.upper(model, frozen, wanted), wanted)
 
 
+def means(encoder: Any, read: Feed, gear: Gear) -> np.ndarray:
+    """The mean state of each row. `read`: sub-tokens, no states. *Shape:* (rows, width), float32."""
+    import torch
+
+    encoder.eval()
+    out = np.empty((len(read.pieces), int(encoder.config.hidden_size)), dtype=np.float32)
+    with torch.inference_mode(), gear.autocast():
+        for rows in batching.in_order(read.pieces.lengths, BATCH_TOKENS):
+            inputs = read.inputs(rows, gear)
+            states, mask = encoder(**inputs).last_hidden_state.float(), inputs["attention_mask"][..., None]
+            out[rows] = ((states * mask).sum(1) / mask.sum(1)).cpu().numpy()
+    return out
+
+
 def pieces_of(task: Task, corpus: Corpus, model: Path, max_length: int, cache: Path | None) -> Pieces:
     """The rows of a corpus as sub-tokens, tokenised once: kept under `cache`, memory-mapped, shared by all runs."""
     length = loading.longest_input(model, max_length)

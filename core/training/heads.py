@@ -3,7 +3,10 @@
 `solved`: ridge (core.models.ridge). `prototypes`, `neighbours`: by how near an item is to what was shown of each class
 (core.models.nearness). `described`: prototypes of one example each, a sentence that says what the label means, so that
 no labelled row is needed (Yin et al. 2019, https://arxiv.org/abs/1909.00161, in the form of Reimers & Gurevych 2019,
-https://arxiv.org/abs/1908.10084: the nearest sentence embedding).
+https://arxiv.org/abs/1908.10084: the nearest sentence embedding). Of words: runs that may be names (core.training.
+naming) are called by the description that each, read alone, is nearest to, and a head is solved from the words so
+labelled in context. Departure from matching spans of a text with labels (Zaratiana et al. 2023, GLiNER,
+https://arxiv.org/abs/2311.08526): that is what its encoder is trained for, and this one isn't.
 
 Of words, B- and I- of a label are one class here (IO), which makes more of few examples (Yang & Katiyar 2020, section
 3.1, https://arxiv.org/abs/2010.02405); core.tasks.tagging reads logits that don't tell the two apart.
@@ -22,9 +25,10 @@ from core.errors import CoreError
 from core.models import batching, loading, nearness, shapes
 from core.models.ridge import ridge
 from core.tasks.protocol import Encoded, Task
-from core.training.feed import BATCH_TOKENS, Feed
+from core.training.feed import BATCH_TOKENS, Feed, means
 from core.training.gear import Gear
 from core.training.methods import Network, scored
+from core.training.naming import OTHERS, candidates, taught
 from core.training.settings import TrainParams
 
 _MOST_ITEMS = 50_000  # that a head is solved from
@@ -43,6 +47,7 @@ class Beginning:
     seed: int
     base: Path
     labels: tuple[str, ...]
+    rows: pa.Table | None = None  # the same rows as text, for what reads their words
 
     @property
     def groups(self) -> np.ndarray:
@@ -58,12 +63,15 @@ def groups_of(classes: Sequence[str]) -> list[int]:
 
 
 def begin(network: Network, made: Beginning) -> None:
-    """Give the head what the settings ask for, over the network as it is. Raises CoreError `support_large`."""
+    """Give the head what the settings ask for, over the network as it is. Raises CoreError `support_large`,
+    `described_no_names`."""
     if made.params.head == "described":
-        _describe(network, made)
-        return
+        if made.task.reads == "row":
+            _describe(network, made)
+            return
+        made = _named(network, made)
     features, wanted = reached(network, made)
-    if made.params.head == "solved":
+    if made.params.head in ("solved", "described"):
         head = network.whole.get_submodule(shapes.head_name(network.whole))
         _lay(network.whole, *ridge(features, wanted, head.out_features))
         return
@@ -123,6 +131,30 @@ def _describe(network: Network, made: Beginning) -> None:
     there = np.ones(len(means), dtype=bool)
     scale = nearness.sharpness(np.empty((0, 0)), np.empty(0), there, nearness.distances(means, means))
     _lay(network.whole, *nearness.linear(means, there, scale))
+
+
+def _named(network: Network, made: Beginning) -> Beginning:
+    """The same with what descriptions say of the words of the rows, in place of their labels."""
+    assert made.rows is not None
+    words = [*made.task.words(made.rows)]
+    runs = candidates(words)
+    if not runs:
+        raise CoreError("described_no_names", {"rows": len(words), "where": "train.head"}, "hint_described_no_names")
+    forms = [" ".join(words[row][start:end]) for row, start, end in runs]
+    known = {form: number for number, form in enumerate(dict.fromkeys(forms))}
+    meant = [*(described(label, made.params.descriptions) for label in made.labels), *OTHERS]
+    nearest = (_embedded(network, made, [*known]) @ _embedded(network, made, meant).T).argmax(axis=1)
+    labels = nearest[[known[form] for form in forms]]
+    return replace(made, train=Encoded(made.train.pieces, taught(words, runs, labels, len(made.labels))))
+
+
+def _embedded(network: Network, made: Beginning, texts: Sequence[str]) -> np.ndarray:
+    """The mean state of each text, of length 1. *Shape:* (texts, width)."""
+    length = loading.longest_input(made.base, made.params.max_length)
+    table = pa.table({"tokens": pa.array([text.split() for text in texts], pa.list_(pa.string()))})
+    pieces = made.task.pieces(table, loading.tokenizer(made.base), length)
+    found = means(network.whole.base_model, Feed(pieces, loading.pad_id(made.base)), made.gear)
+    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
 
 
 def described(label: str, descriptions: Mapping[str, str]) -> str:

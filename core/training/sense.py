@@ -14,7 +14,6 @@ from core.prompting.asking import check_template
 from core.tasks.protocol import Task
 from core.training.settings import BY_NEARNESS, RATES, Head, Method, TrainParams
 
-METHODS: tuple[Method, ...] = get_args(Method)
 _LORA = frozenset({"lora_rank", "lora_alpha"})
 _ENCODER = frozenset({"freeze_word_embeddings", "frozen_layers", "layer_decay", "adversarial"})
 _LOSS = frozenset({"class_weights", "adversarial", "consistency", "consistency_weight"})
@@ -115,7 +114,7 @@ def unfit(train: TrainParams, task: Task) -> str | None:
     one = task.reads == "row" and task.objective == "softmax"
     fits = {
         "method": train.method != "contrastive" or one,
-        "head": one if train.head == "described" else train.head not in BY_NEARNESS or task.objective == "softmax",
+        "head": train.head not in BY_NEARNESS or task.objective == "softmax",
         "pooling": train.pooling is None or task.reads == "row",
     }
     return next((name for name, fit in fits.items() if not fit), None)
@@ -132,7 +131,7 @@ def check_task(train: TrainParams, task: Task) -> None:
 def choices(name: str, method: Method, task: Task) -> list[str]:
     """The values of `method`, `head` or `pooling` that a task, and a method, have a use for, in order."""
     known: Mapping[str, tuple[str, ...]] = {
-        "method": METHODS,
+        "method": get_args(Method),
         "head": tuple(one for one in get_args(Head) if one not in _NO_HEAD[method]),
         "pooling": get_args(Pooling),
     }

@@ -114,7 +114,8 @@ def _network(
     network = ready(loading.network(base, task.head, task.classes(params.labels), shape), params.train, frozen)
     network.whole.to(gear.device)
     found = feed(prepared.encoded.pieces, network.whole, frozen, base, gear, ctx.check_cancelled)
-    made = Beginning(task, params.train, prepared.encoded, found, gear, params.seed, base, params.labels)
+    about = (gear, params.seed, base, params.labels, prepared.drawn.table)
+    made = Beginning(task, params.train, prepared.encoded, found, *about)
     if params.train.head not in ("suited", "fresh"):
         begin(network, made)
     return network, made
