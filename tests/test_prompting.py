@@ -113,7 +113,10 @@ def test_of_a_prompt_that_is_too_long_the_least_important_demonstration_goes_fir
     assert found is not None and (found.text, found.shown, found.dropped) == (one, 1, 1)
     full = made.prompt(LETTER, shown, len, len(whole))
     assert full is not None and (full.text, full.dropped) == (whole, 0)
-    assert made.prompt(LETTER, shown, len, 100) is None
+    bare = made.filled(LETTER, [])
+    none = made.prompt(LETTER, shown, len, len(bare))
+    assert none is not None and (none.text, none.shown, none.dropped) == (bare, 0, 2)
+    assert made.prompt(LETTER, shown, len, len(bare) - 1) is None
 
 
 # What of an answer counts
