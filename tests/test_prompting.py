@@ -13,6 +13,7 @@ from conftest import HARBOUR, environment
 from test_training import RESOLVED
 
 from core import corpus as corpora
+from core.archive.documents import portable
 from core.augment.cost import planned as planned_pool
 from core.augment.pool import AugmentParams, build_pool
 from core.corpus import Corpus
@@ -457,6 +458,13 @@ def test_settings_that_say_nothing_here_are_refused_or_left_aside():
     assert (one.steps, one.learning_rate, one.prompt) == (None, None, asked.prompt)
     assert sense.settled(replace(asked, method="full"), TAGGING).prompt is None
     assert sense.applies(asked, "descriptions") and not sense.applies(asked, "learning_rate")
+
+
+def test_an_archive_names_no_folder_of_this_machine():
+    for name, told in (("/home/ada/secret/gpt", "./gpt"), ("endpoint:local", "endpoint:local"), ("a/b", "a/b")):
+        found = portable(TrainParams(method="prompt", prompt=PromptParams(name))).prompt
+        assert found is not None and found.model == told
+    assert portable(TrainParams()) == TrainParams()
 
 
 def test_what_is_estimated_is_what_is_asked(place: Workspace, server: Server):
