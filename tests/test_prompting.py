@@ -13,6 +13,7 @@ from conftest import HARBOUR, environment
 from test_training import RESOLVED
 
 from core import corpus as corpora
+from core.archive.documents import portable
 from core.augment.cost import planned as planned_pool
 from core.augment.pool import AugmentParams, build_pool
 from core.corpus import Corpus
@@ -113,7 +114,10 @@ def test_of_a_prompt_that_is_too_long_the_least_important_demonstration_goes_fir
     assert found is not None and (found.text, found.shown, found.dropped) == (one, 1, 1)
     full = made.prompt(LETTER, shown, len, len(whole))
     assert full is not None and (full.text, full.dropped) == (whole, 0)
-    assert made.prompt(LETTER, shown, len, 100) is None
+    bare = made.filled(LETTER, [])
+    none = made.prompt(LETTER, shown, len, len(bare))
+    assert none is not None and (none.text, none.shown, none.dropped) == (bare, 0, 2)
+    assert made.prompt(LETTER, shown, len, len(bare) - 1) is None
 
 
 # What of an answer counts
@@ -454,6 +458,13 @@ def test_settings_that_say_nothing_here_are_refused_or_left_aside():
     assert (one.steps, one.learning_rate, one.prompt) == (None, None, asked.prompt)
     assert sense.settled(replace(asked, method="full"), TAGGING).prompt is None
     assert sense.applies(asked, "descriptions") and not sense.applies(asked, "learning_rate")
+
+
+def test_an_archive_names_no_folder_of_this_machine():
+    for name, told in (("/home/ada/secret/gpt", "./gpt"), ("endpoint:local", "endpoint:local"), ("a/b", "a/b")):
+        found = portable(TrainParams(method="prompt", prompt=PromptParams(name))).prompt
+        assert found is not None and found.model == told
+    assert portable(TrainParams()) == TrainParams()
 
 
 def test_what_is_estimated_is_what_is_asked(place: Workspace, server: Server):
