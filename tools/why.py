@@ -9,10 +9,12 @@ of the upper half of the encoder, one seed. Questions are all mentions of dev th
 
 The run is trained on halves of its rows, drawn by chance. For each question the sum of what the rows of a half are said
 to do is ranked against what the difference of logits came to (linear datamodeling score: Park et al. 2023, "TRAK",
-https://arxiv.org/abs/2303.14186).
+https://arxiv.org/abs/2303.14186). And it is trained without each ingredient: the ingredient's part in what speaks for
+each wrong mention is ranked against what the difference came to.
 """
 
 import argparse
+import json
 import shutil
 import sys
 import time
@@ -52,13 +54,17 @@ from core.training.train import Prepared, TrainRunParams, prepare
 from core.workspace import Workspace
 from tools.public import SHORT, wnut17
 
+INGREDIENTS: Mapping[str, Mapping[str, str]] = {
+    "swaps": {"augmenter": "mention_replacement"},
+    "synonyms": {"augmenter": "synonym"},
+    "wrong": {"augmenter": "label_shuffle"},
+}
 RECIPE = {
     "version": 1,
     "project": "why-wnut17",
-    "ingredients": {name: {"augmenter": method} for name, method in (
-        ("swaps", "mention_replacement"), ("synonyms", "synonym"), ("wrong", "label_shuffle"))},
-    "mix": {"parts": {"swaps": 0.5, "synonyms": 0.5, "wrong": 0.5}},
-}  # fmt: skip
+    "ingredients": INGREDIENTS,
+    "mix": {"parts": dict.fromkeys(INGREDIENTS, 0.5)},
+}
 TASK = task_of("tagging")
 EACH = 200  # questions of a kind, drawn by chance
 
@@ -96,20 +102,21 @@ class Study:
     def folder(self) -> Path:
         return self.workspace.root / "why"
 
-    def questions(self) -> list[Question]:
-        """Wrong mentions, missed ones, right ones; so many of each by chance."""
+    def questions(self, part: float = 1.0) -> list[Question]:
+        """Wrong mentions, missed ones, right ones; so many of each by chance, all where `part` is infinite."""
         found: dict[str, list[Question]] = {"wrong": [], "missed": [], "right": []}
         ends, gold = _ends(self.dev), self.dev.table.column("tags").to_pylist()
         for row, (start, end) in enumerate(pairwise(ends)):
             logits = self.logits[start:end]
-            seen = ~np.isnan(logits).any(axis=1)
+            seen = np.asarray(~np.isnan(logits).any(axis=1))
             said = TASK.decode(self.params.labels, seen, logits[seen]).values
             for one in asked_of(TASK, self.params.labels, said, gold[row], logits):
                 items = slice(start + one.start, start + one.end)
                 found[_kind(one)].append(Question(_kind(one), items, direction(TASK, self.params.labels, one)))
         rng = np.random.default_rng(0)
         sizes = {"wrong": EACH, "missed": EACH // 2, "right": EACH // 2}
-        return [some[at] for kind, some in found.items() for at in rng.permutation(len(some))[: sizes[kind]]]
+        most = {kind: int(min(len(found[kind]), part * size)) for kind, size in sizes.items()}
+        return [some[at] for kind, some in found.items() for at in rng.permutation(len(some))[: most[kind]]]
 
 
 def _kind(one: Asked) -> str:
@@ -123,7 +130,7 @@ def _ends(corpus: Corpus) -> list[int]:
 def study(workspace: Workspace) -> Study:
     """Train the run and read what is behind it, where that was not done."""
     file = workspace.root / "why.yaml"
-    file.write_text(str({**RECIPE, "data": wnut17(300), "train": {**SHORT, "seeds": [0]}}).replace("'", '"'))
+    file.write_text(json.dumps({**RECIPE, "data": wnut17(300), "train": {**SHORT, "seeds": [0]}}), encoding="utf-8")
     [found] = carry_out(workspace, load(file), Options(test=False), lambda runs: None).runs
     run = found.run.id
     result_of(workspace, workspace.submit(reading.spec_of(run))[0], lambda runs: None)
@@ -269,6 +276,19 @@ def halves(made: Study, asked: Sequence[Question], count: int) -> None:
         print(f"{name:40s} {score.mean():.2f}   {told}")
 
 
+def ingredients(made: Study) -> None:
+    """Whether the wrong mentions change in the order of an ingredient's part when it is left out."""
+    asked = [one for one in made.questions(np.inf) if one.kind == "wrong"]
+    loud = np.stack([taught(made.read, made.states[one.items], one.towards).by_row for one in asked], axis=1)
+    before = np.array([one.of(made.logits) for one in asked])
+    for name in INGREDIENTS:
+        mine = np.array([one == name for one in made.named])
+        after = trained(made, f"without-{name}", np.flatnonzero(mine))
+        part, moved = loud[made.order][mine].sum(axis=0), before - np.array([one.of(after) for one in asked])
+        score = np.corrcoef(ranks(part), ranks(moved))[0, 1]
+        print(f"without {name:10s} {score:+.2f} over {len(asked)} wrong mentions")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workspace", type=Path, default=Path("workspace"))
@@ -276,6 +296,7 @@ def main() -> int:
     args = parser.parse_args()
     made = study(Workspace.open(args.workspace))
     made.folder.mkdir(exist_ok=True)
+    ingredients(made)
     halves(made, made.questions(), args.halves)
     return 0
 
