@@ -1,20 +1,20 @@
 """Whether the rows that `why` names matter: a mix is trained without some of them, and what the run says is looked at.
 
-  python tools/why.py [--workspace DIR] [--halves N] [--errors N]       needs PEIBI_DATA
+  python tools/why.py [--workspace DIR] [--halves N]       needs PEIBI_DATA
 
 Trainings that were made before are not made again.
 
 WNUT-17, 300 sentences of train with half as much of swaps, synonyms and a control whose labels are shuffled, 150 steps
 of the upper half of the encoder, one seed. Questions are all mentions of dev that the run or gold marks.
 
-1. `--halves`: the run is trained on halves of its rows, drawn by chance. For each question the sum of what the rows of
-   a half are said to do is ranked against what the difference of logits came to (linear datamodeling score: Park et al.
-   2023, "TRAK", https://arxiv.org/abs/2303.14186).
-2. `--errors`: for so many wrong mentions a head is fitted anew over the run's states, without the 20 rows that speak
-   loudest for them, without the 20 that are most like them, and without 20 by chance.
+The run is trained on halves of its rows, drawn by chance. For each question the sum of what the rows of a half are said
+to do is ranked against what the difference of logits came to (linear datamodeling score: Park et al. 2023, "TRAK",
+https://arxiv.org/abs/2303.14186). And it is trained without each ingredient: the ingredient's part in what speaks for
+each wrong mention is ranked against what the difference came to.
 """
 
 import argparse
+import json
 import shutil
 import sys
 import time
@@ -54,16 +54,18 @@ from core.training.train import Prepared, TrainRunParams, prepare
 from core.workspace import Workspace
 from tools.public import SHORT, wnut17
 
+INGREDIENTS: Mapping[str, Mapping[str, str]] = {
+    "swaps": {"augmenter": "mention_replacement"},
+    "synonyms": {"augmenter": "synonym"},
+    "wrong": {"augmenter": "label_shuffle"},
+}
 RECIPE = {
     "version": 1,
     "project": "why-wnut17",
-    "ingredients": {name: {"augmenter": method} for name, method in (
-        ("swaps", "mention_replacement"), ("synonyms", "synonym"), ("wrong", "label_shuffle"))},
-    "mix": {"parts": {"swaps": 0.5, "synonyms": 0.5, "wrong": 0.5}},
-}  # fmt: skip
+    "ingredients": INGREDIENTS,
+    "mix": {"parts": dict.fromkeys(INGREDIENTS, 0.5)},
+}
 TASK = task_of("tagging")
-LEFT_OUT = 20  # rows
-FITTED, DECAY = 100, 1e-4  # steps of L-BFGS at most, and what the squares of weights count
 EACH = 200  # questions of a kind, drawn by chance
 
 
@@ -100,20 +102,21 @@ class Study:
     def folder(self) -> Path:
         return self.workspace.root / "why"
 
-    def questions(self) -> list[Question]:
-        """Wrong mentions, missed ones, right ones; so many of each by chance."""
+    def questions(self, part: float = 1.0) -> list[Question]:
+        """Wrong mentions, missed ones, right ones; so many of each by chance, all where `part` is infinite."""
         found: dict[str, list[Question]] = {"wrong": [], "missed": [], "right": []}
         ends, gold = _ends(self.dev), self.dev.table.column("tags").to_pylist()
         for row, (start, end) in enumerate(pairwise(ends)):
             logits = self.logits[start:end]
-            seen = ~np.isnan(logits).any(axis=1)
+            seen = np.asarray(~np.isnan(logits).any(axis=1))
             said = TASK.decode(self.params.labels, seen, logits[seen]).values
             for one in asked_of(TASK, self.params.labels, said, gold[row], logits):
                 items = slice(start + one.start, start + one.end)
                 found[_kind(one)].append(Question(_kind(one), items, direction(TASK, self.params.labels, one)))
         rng = np.random.default_rng(0)
         sizes = {"wrong": EACH, "missed": EACH // 2, "right": EACH // 2}
-        return [some[at] for kind, some in found.items() for at in rng.permutation(len(some))[: sizes[kind]]]
+        most = {kind: int(min(len(found[kind]), part * size)) for kind, size in sizes.items()}
+        return [some[at] for kind, some in found.items() for at in rng.permutation(len(some))[: most[kind]]]
 
 
 def _kind(one: Asked) -> str:
@@ -127,7 +130,7 @@ def _ends(corpus: Corpus) -> list[int]:
 def study(workspace: Workspace) -> Study:
     """Train the run and read what is behind it, where that was not done."""
     file = workspace.root / "why.yaml"
-    file.write_text(str({**RECIPE, "data": wnut17(300), "train": {**SHORT, "seeds": [0]}}).replace("'", '"'))
+    file.write_text(json.dumps({**RECIPE, "data": wnut17(300), "train": {**SHORT, "seeds": [0]}}), encoding="utf-8")
     [found] = carry_out(workspace, load(file), Options(test=False), lambda runs: None).runs
     run = found.run.id
     result_of(workspace, workspace.submit(reading.spec_of(run))[0], lambda runs: None)
@@ -273,72 +276,28 @@ def halves(made: Study, asked: Sequence[Question], count: int) -> None:
         print(f"{name:40s} {score.mean():.2f}   {told}")
 
 
-def taken_out(made: Study, asked: Sequence[Question], count: int) -> None:
-    """What leaving rows out did to errors, where the head is fitted anew: the difference of logits with all rows less
-    that without, and how often the answer changed."""
-    errors = [at for at, one in enumerate(asked) if one.kind == "wrong"]
-    picked = np.random.default_rng(7).permutation(errors)[:count].tolist()
-    loud, like = ways(made, asked)["what `why` does"], _alike(made, asked)
-    nothing = np.empty(0, np.int64)
-    before = fitted(made, nothing)
-    for name, order in (("loudest", -loud), ("most alike", -like), ("chance", None)):
-        moved: list[float] = []
-        other: list[bool] = []
-        for at in picked:
-            out = np.random.default_rng(at).permutation(len(made.named)) if order is None else np.argsort(order[:, at])
-            found = asked[at].of(fitted(made, out[:LEFT_OUT]))
-            moved.append(asked[at].of(before) - found)
-            other.append(found < 0 < asked[at].of(before))
-        print(f"without {LEFT_OUT} rows, {name:10s} moved {np.mean(moved):+.2f} (median {np.median(moved):+.2f}), "
-              f"another answer in {sum(other)} of {len(picked)}")  # fmt: skip
-
-
-def fitted(made: Study, out: np.ndarray) -> np.ndarray:
-    """Logits of dev's items under a linear head fitted anew, by softmax regression over the run's states without
-    some different rows. *Shape:* (items, classes)."""
-    import torch
-
-    row = np.repeat(np.arange(len(made.read.times)), np.diff(made.read.ends))
-    kept = ~np.isin(row, made.order[out]) & (made.read.targets >= 0) & ~np.isnan(made.read.logits).any(axis=1)
-    scale = scale_of(made.read.states[kept])
-    phi = torch.from_numpy(scale(made.read.states[kept]))
-    wanted, times = torch.from_numpy(made.read.targets[kept]), torch.from_numpy(made.read.times[row[kept]].copy())
-    head = torch.zeros(phi.shape[1], made.read.logits.shape[1], requires_grad=True)
-    solver = torch.optim.LBFGS([head], max_iter=FITTED, line_search_fn="strong_wolfe")
-
-    def loss() -> torch.Tensor:
-        solver.zero_grad()
-        each = torch.nn.functional.cross_entropy(phi @ head, wanted, reduction="none")
-        value = (each * times).sum() / times.sum() + DECAY * (head[:-1] ** 2).sum()
-        value.backward()
-        return value
-
-    solver.step(loss)  # pyright: ignore[reportArgumentType]
-    return scale(np.nan_to_num(made.states)) @ head.detach().numpy()
-
-
-def _alike(made: Study, asked: Sequence[Question]) -> np.ndarray:
-    """How near the nearest item of each different row is. *Shape:* (rows, questions)."""
-    states = np.nan_to_num(made.read.states.astype(np.float32))
-    middle = states.mean(axis=0)
-    left, right = _unit(states - middle), _unit(np.nan_to_num(made.states) - middle)
-    found = [np.maximum.reduceat((left @ right[one.items].T).max(axis=1), made.read.ends[:-1]) for one in asked]
-    return np.stack(found, axis=1)[made.order]
+def ingredients(made: Study) -> None:
+    """Whether the wrong mentions change in the order of an ingredient's part when it is left out."""
+    asked = [one for one in made.questions(np.inf) if one.kind == "wrong"]
+    loud = np.stack([taught(made.read, made.states[one.items], one.towards).by_row for one in asked], axis=1)
+    before = np.array([one.of(made.logits) for one in asked])
+    for name in INGREDIENTS:
+        mine = np.array([one == name for one in made.named])
+        after = trained(made, f"without-{name}", np.flatnonzero(mine))
+        part, moved = loud[made.order][mine].sum(axis=0), before - np.array([one.of(after) for one in asked])
+        score = np.corrcoef(ranks(part), ranks(moved))[0, 1]
+        print(f"without {name:10s} {score:+.2f} over {len(asked)} wrong mentions")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workspace", type=Path, default=Path("workspace"))
-    parser.add_argument("--halves", type=int, default=20, help="trainings on halves of the rows (default 20)")
-    parser.add_argument("--errors", type=int, default=60, help="wrong mentions whose rows are left out (default 60)")
+    parser.add_argument("--halves", type=int, default=21, help="trainings on halves of the rows (default 21)")
     args = parser.parse_args()
     made = study(Workspace.open(args.workspace))
     made.folder.mkdir(exist_ok=True)
-    asked = made.questions()
-    if args.halves:
-        halves(made, asked, args.halves)
-    if args.errors:
-        taken_out(made, asked, args.errors)
+    ingredients(made)
+    halves(made, made.questions(), args.halves)
     return 0
 
 
