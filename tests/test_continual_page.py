@@ -28,7 +28,7 @@ from core.tasks.letters import marks
 from core.training import predictions
 from core.training.feed import Feed
 from core.workspace import Workspace
-from tests.browser import WAIT, browsing, needs_chromium, served
+from tests.browser import browsing, needs_chromium, served
 
 WAYS = "plain,replay@0.5,adapters,joint"
 
@@ -296,7 +296,10 @@ def test_a_model_is_updated_cancelled_gone_on_with_and_taken_along(place):
         visitor.press("Start", exact=True)
         visitor.see("0 of 1 runs are done.")
         visitor.press("Cancel")
-        visitor.see("1 of 1 runs were cancelled.", 2 * WAIT)  # at its next step, once it has begun
+        [stopped] = [run.id for run in space.store.list(kind="sequence") if run.pending]
+        wait(space, [stopped], lambda runs: None)  # it stops at its next step, once it has begun
+        visitor.goto("/continual?project=new&ways=plain&before=old")
+        visitor.see("1 of 1 runs were cancelled.")
         visitor.press("Go on with it")
         visitor.see("Where nothing is kept")
         assert visitor.page.locator(".js-plotly-plot").count() == 1
