@@ -16,7 +16,7 @@ from core.groups import groups
 from core.launch import standing
 from core.models.loading import OVERLAY
 from core.project import Project
-from core.sequences import REPEATS, News, Planned, launch, news, plan
+from core.sequences import REPEATS, News, Planned, launch, news, plan, sequences
 from core.workspace import Workspace
 
 _USUAL = ("plain", "distil", "replay", "replay_distil")
@@ -163,4 +163,5 @@ def _launch(space: Workspace, planned: Planned, repeats: int) -> None:
     if planned.new and st.button(t("Start"), key="sequence_start", type="primary", icon=":material/play_arrow:"):
         with telling():
             launch(space, planned, range(repeats))
+            st.query_params["sequence"] = sequences(space, planned.parts[-1].project)[0].id  # that one is looked at
             st.rerun()
