@@ -8,7 +8,7 @@ from components.frame import telling
 from components.searches import live
 from components.words import t
 from core.jobs.dispatch import look_after
-from core.jobs.folder import Run, last_metrics, share_done
+from core.jobs.folder import Run, cancel_file, last_metrics, share_done
 from core.workspace import Workspace
 
 
@@ -32,11 +32,19 @@ def _going(space: Workspace, found: Sequence[Run], key: str) -> None:
     begun = [share_done(last_metrics(space.run_folder(run.id))) for run in waiting if run.state == "running"]
     done = len(found) - len(waiting)
     share = (done + sum(filter(None, begun))) / len(found)
+    asked = all(run.state == "running" and _told(space, run) for run in waiting)
+    words = t("Stopping ...") if asked else t("{done} of {runs} runs are done.", done=done, runs=len(found))
     left, right = st.columns([5, 1], vertical_alignment="center")
-    left.progress(min(1.0, share), text=t("{done} of {runs} runs are done.", done=done, runs=len(found)))
-    if right.button(t("Cancel"), key=f"{key}_cancel", icon=":material/stop_circle:"):
+    left.progress(min(1.0, share), text=words)
+    if right.button(t("Cancel"), key=f"{key}_cancel", icon=":material/stop_circle:", disabled=asked):
         for run in waiting:
             space.store.cancel(run.id)
+        st.rerun()
+
+
+def _told(space: Workspace, run: Run) -> bool:
+    """Whether a run has been told to stop."""
+    return cancel_file(space.run_folder(run.id), run.attempt).exists()
 
 
 def _ended(space: Workspace, found: Sequence[Run], key: str) -> None:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from core.corpus import Corpus
+from core.corpus import Corpus, pc
 from core.mix import GOLD, Mix, draw, plan, rarest
 from core.tasks.protocol import Task
 from core.tasks.shots import few
@@ -51,14 +50,14 @@ def few_of(task: Task, pools: Mapping[str, Corpus], mix: Mix, seed: int) -> Mapp
         return pools
     gold = pools[GOLD]
     kept = few(task, gold, mix.shots, seed)
-    left_out = pc.filter(gold.table.column("id"), pa.array(~np.isin(np.arange(len(gold)), kept)))  # pyright: ignore[reportUnknownMemberType]
+    left_out = pc.filter(gold.table.column("id"), pa.array(~np.isin(np.arange(len(gold)), kept)))
     found = {name: pool.take(_not_from(pool, left_out)) for name, pool in pools.items() if name != GOLD}
     return {GOLD: gold.take(kept), **found}
 
 
 def _not_from(pool: Corpus, roots: pa.ChunkedArray) -> np.ndarray:
     """Positions of the rows that do not go back to one of `roots`."""
-    theirs = pc.is_in(pool.table.column("origin"), value_set=roots.combine_chunks())  # pyright: ignore[reportUnknownMemberType]
+    theirs = pc.is_in(pool.table.column("origin"), value_set=roots.combine_chunks())
     return np.flatnonzero(~theirs.to_numpy())
 
 
