@@ -42,6 +42,7 @@ from core.tasks.example import Example, spans
 from core.training import predictions, sense
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams, evaluate, run
+from core.why import WhyRequest, why
 from core.workspace import Workspace
 from tests.language_server import KEY, Asked, Said, Server, chat, configured, serving
 from tests.test_classification import corpus_of
@@ -430,6 +431,7 @@ def test_where_weights_are_asked_for_it_is_refused(place: Workspace, server: Ser
         lambda: install(f"run:{folder.name}", place.models, place.root),
         lambda: start(place, folder.name, "safetensors"),
         lambda: start(place, folder.name, "start"),
+        lambda: why(place, WhyRequest(folder.name, text="Miriam Oduya")),
     ):
         with pytest.raises(CoreError) as error:
             what()
