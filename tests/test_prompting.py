@@ -13,6 +13,8 @@ from conftest import HARBOUR, environment
 from test_training import RESOLVED
 
 from core import corpus as corpora
+from core.archive import documents
+from core.archive.contents import event_of
 from core.archive.documents import portable
 from core.augment.cost import planned as planned_pool
 from core.augment.pool import AugmentParams, build_pool
@@ -466,7 +468,22 @@ def test_an_archive_names_no_folder_of_this_machine():
     for name, told in (("/home/ada/secret/gpt", "./gpt"), ("endpoint:local", "endpoint:local"), ("a/b", "a/b")):
         found = portable(TrainParams(method="prompt", prompt=PromptParams(name))).prompt
         assert found is not None and found.model == told
+        launch = {"event": "launch", "train": {"method": "prompt", "prompt": {"model": name, "demonstrations": 2}}}
+        assert event_of(launch)["train"] == {"method": "prompt", "prompt": {"model": told, "demonstrations": 2}}
     assert portable(TrainParams()) == TrainParams()
+
+
+def test_an_archive_may_not_bring_a_reason_that_is_no_code():
+    spent = {"answers": 1, "remembered": 0, "tokens_in": 1, "tokens_out": 1}
+    told = {"rows": 1, "unread": {"answer_form": 1}, "shortened": 0, "spent": spent}
+    done = {"steps": 1, "rows": {"gold": 1}, "best_step": 1, "best_dev": 0.5, "prompted": told}
+    assert documents.result_of(done, "train", "result.json")
+    for unread in ({"{0}": 1}, {"answer_form": "many"}):
+        for kind, data in (("train", {**done, "prompted": told | {"unread": unread}}),
+                           ("evaluate", {"models": 1, "prompted": {"a" * 16: told | {"unread": unread}}})):  # fmt: skip
+            with pytest.raises(CoreError) as error:
+                documents.result_of(data, kind, "result.json")
+            assert error.value.code == "archive_document"
 
 
 def test_what_is_estimated_is_what_is_asked(place: Workspace, server: Server):
