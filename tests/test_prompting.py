@@ -39,6 +39,7 @@ from core.prompting.settings import PromptParams
 from core.prompting.voices import Form, voice_of
 from core.questions import alike
 from core.runs import Cancelled, RunSpec
+from core.sequences import _of_start as sequence_from
 from core.tasks import task
 from core.tasks.example import Example, spans
 from core.training import predictions, sense
@@ -433,6 +434,7 @@ def test_where_weights_are_asked_for_it_is_refused(place: Workspace, server: Ser
         lambda: install(f"run:{folder.name}", place.models, place.root),
         lambda: start(place, folder.name, "safetensors"),
         lambda: start(place, folder.name, "start"),
+        lambda: sequence_from(place, folder.name),
         lambda: why(place, WhyRequest(folder.name, text="Miriam Oduya")),
     ):
         with pytest.raises(CoreError) as error:

@@ -289,6 +289,16 @@ def test_what_cannot_be_told_is_said(planted, tmp_path, tiny_model):
         why(space, WhyRequest(bare, corpus=dev.id))
 
 
+def test_no_rows_are_named_behind_what_learned_from_descriptions_alone():
+    def code(method: str, head: str) -> str | None:
+        told = {"seed": 0, "labels": ["LOC"], "train": {"method": method, "head": head}}
+        found = reading.refusal("a" * 16, RunSpec("train", {}, told))
+        return None if found is None else found.code
+
+    assert code("frozen", "described") == "reasons_no_labels"
+    assert code("full", "described") is code("frozen", "prototypes") is None  # these saw labels
+
+
 def test_from_a_mistake_on_runs_to_the_words_and_the_mix(planted, open_page):
     space, run, dev = planted
     why(space, WhyRequest(run, corpus=dev.id)), why(space, WhyRequest(run, corpus=dev.id, rows=True))

@@ -93,6 +93,14 @@ def spec_of(run_id: str) -> RunSpec:
     return RunSpec(KIND, {MODEL: f"run:{run_id}"})
 
 
+def refusal(run_id: str, spec: RunSpec) -> CoreError | None:
+    """Why no rows stand behind a run with this spec: `reasons_no_mix`, `reasons_no_labels`; None where some do."""
+    if spec.kind != "train":
+        return CoreError("reasons_no_mix", {"run": run_id, "kind": spec.kind})
+    no_labels = build(TrainRunParams, spec.params, "train").train.no_labels
+    return CoreError("reasons_no_labels", {"run": run_id}) if no_labels else None
+
+
 def read(folder: Path) -> Behind:
     """What a run of this kind delivered. `folder`: of the run."""
     about: Mapping[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
@@ -102,7 +110,7 @@ def read(folder: Path) -> Behind:
 
 def run(ctx: RunContext) -> None:
     """Inputs: `model`, a trained run with weights. Raises CoreError `run_without_weights`, `run_prompted`,
-    `run_of_parts`, `reasons_no_mix`, `corpus_gone`."""
+    `run_of_parts`, `reasons_no_mix`, `reasons_no_labels`, `corpus_gone`."""
     trained = ctx.input(MODEL)
     meta, mix, drawn = _mix(ctx.root, trained)
     task, base = task_of(meta.task), ctx.root / "models" / meta.base
@@ -120,8 +128,9 @@ def _mix(root: Path, trained: Path) -> tuple[loading.ModelMeta, Corpus, int]:
     """The different rows that a run learned from, or as many as are read, and how many there are in all."""
     loading.check_kept(trained, trained.name)
     spec = RunSpec.from_json(json.loads((trained / "spec.json").read_text(encoding="utf-8")))
-    if spec.kind != "train":
-        raise CoreError("reasons_no_mix", {"run": trained.name, "kind": spec.kind})
+    refused = refusal(trained.name, spec)
+    if refused is not None:
+        raise refused
     params = build(TrainRunParams, spec.params, "train")
     pools = {role.removeprefix(POOL): _corpus(root, value) for role, value in spec.inputs.items()
              if role == GOLD or role.startswith(POOL)}  # fmt: skip
