@@ -36,7 +36,7 @@ def rows(
     """Of what was asked: the rows, once they have been read. `words`: the answer about the words."""
     found = space.store.find([spec_of(request["run"]).id])
     if not found:
-        st.caption(t("This run learned from no single mix, so no training sentences can be named."))
+        st.caption(t("This run learned from no labelled sentences of one mix, so none can be named."))
         return
     if found[0].state != "succeeded" or found[0].pending:
         watch(space, found[0], t("Reading the sentences behind this run"), f"{key}_reading")

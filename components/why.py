@@ -12,7 +12,11 @@ from components.shading import shaded
 from components.words import raw, t, visible
 from core.groups import Group
 from core.jobs import warm
+from core.jobs.folder import read_json
+from core.models.loading import is_prompted
 from core.project import Project
+from core.reasons.reading import refusal
+from core.runs import RunSpec
 from core.why import read_mix
 from core.workspace import Workspace
 
@@ -35,7 +39,8 @@ class Sentence:
 
 
 def why(space: Workspace, project: Project, sentences: Sequence[Sentence], key: str) -> None:
-    """Choose one of the sentences shown, and ask."""
+    """Choose one of the sentences shown, and ask. A run that asks a language model has no network to look into."""
+    sentences = [one for one in sentences if not is_prompted(space.run_folder(one.run) / "model")]
     if not sentences:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -60,8 +65,9 @@ def why(space: Workspace, project: Project, sentences: Sequence[Sentence], key: 
 
 
 def _read(space: Workspace, run: str) -> None:
-    """Have the rows behind a run read, where it has a mix and its weights."""
-    if space.store.get(run).kind == "train" and (space.run_folder(run) / "model").exists():
+    """Have the rows behind a run read, where it learned from labels in a mix and has its weights."""
+    spec = RunSpec.from_json(read_json(space.run_folder(run) / "spec.json"))
+    if refusal(run, spec) is None and (space.run_folder(run) / "model").exists():
         read_mix(space, run)
 
 

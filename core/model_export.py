@@ -64,12 +64,10 @@ def start(
 ) -> Run:
     """Submit the export of a trained run; where it was exported before and nothing changed since, it is that run.
 
-    Raises CoreError `onnx_missing`, `run_without_weights`, `run_of_parts`, `no_room`.
+    Raises CoreError `onnx_missing`, `run_without_weights`, `run_prompted`, `run_of_parts`, `no_room`.
     """
     if format == "onnx":
         onnx.check_packages()
-    if loading.is_prompted(workspace.run_folder(run_id) / "model"):
-        raise CoreError("run_prompted", {"run": run_id}, "hint_run_prompted")
     check_kept(workspace.run_folder(run_id), run_id)
     return workspace.submit(spec_of(workspace, run_id, format, licences, project))[0]
 

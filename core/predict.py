@@ -51,6 +51,11 @@ class Trained:
     pad: int
     routed: "Routed | None" = None
 
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        return str(self.gear.device)
+
 
 @dataclass(frozen=True)
 class Routed:
@@ -59,11 +64,6 @@ class Routed:
     parts: tuple[Trained, ...]
     encoder: Any
     router: Router
-
-    @property
-    def device(self) -> str:
-        """Where it computes."""
-        return str(self.gear.device)
 
 
 Predictor = Trained | Prompted  # what finds labels in new text
@@ -98,7 +98,7 @@ def answer(root: Path, request: Mapping[str, Any], turn: Turn) -> dict[str, Any]
     return {"rows": read(kept_run(root, asked.run, turn), asked.lines, UNIT_TOKENS, turn.check)}
 
 
-def kept_run(root: Path, run_id: str, turn: Turn) -> Trained:
+def kept_run(root: Path, run_id: str, turn: Turn) -> Predictor:
     """A trained run in the memory of the warm process, which keeps the last two. Raises CoreError
     `run_without_weights`."""
     weights = _weights(root, run_id)
@@ -158,20 +158,24 @@ def _load(folder: Path, models: Path, threads: int) -> Predictor:
     asked = opened(folder, models.parent)
     if asked is not None:
         return asked
-    meta = ModelMeta.read(folder)
-    base, task, machine = models / meta.base, task_of(meta.task), Machine.here()
+    machine = Machine.here()
     gear = gear_of({"device": machine.device, "precision": machine.precision, "threads": threads})
-    if (folder / loading.ROUTER).is_file():
-        return _load_parts(folder, models, threads, gear)
+    return (_load_parts if (folder / loading.ROUTER).is_file() else _network)(folder, models, gear)
+
+
+def _network(folder: Path, models: Path, gear: Gear) -> Trained:
+    """A fine-tuned network."""
+    meta = ModelMeta.read(folder)
+    base, task = models / meta.base, task_of(meta.task)
     network: Any = loading.load_trained(folder, base, task.head, task.classes(meta.labels))
     put = reader(task, network.to(gear.device))
     return Trained(meta, put, gear, loading.tokenizer(base), loading.pad_id(base))
 
 
-def _load_parts(folder: Path, models: Path, threads: int, gear: Gear) -> Trained:
+def _load_parts(folder: Path, models: Path, gear: Gear) -> Trained:
     """A model that is several (core.continual.routing)."""
     meta, router = ModelMeta.read(folder), routing.read(folder)
-    parts = tuple(_load(routing.part_of(folder, step), models, threads) for step in range(len(router.bias)))
+    parts = tuple(_network(routing.part_of(folder, step), models, gear) for step in range(len(router.bias)))
     task = task_of(meta.task)
     encoder: Any = loading.network(models / meta.base, task.head, task.classes(meta.labels))
     return replace(parts[0], meta=meta, routed=Routed(parts, encoder.base_model.to(gear.device), router))

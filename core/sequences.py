@@ -230,11 +230,10 @@ def _spec(parts: Sequence[Part], train: TrainParams, keep: Keep, model: str, sta
 
 
 def _of_start(workspace: Workspace, run: str) -> str:
-    """The encoder that a trained run goes back to. Raises CoreError `run_without_weights`, `model_missing`."""
-    folder = workspace.run_folder(run) / "model"
-    if not (folder / loading.OVERLAY).is_file():
-        raise CoreError("run_without_weights", {"run": run}, "hint_run_without_weights")
-    base = loading.ModelMeta.read(folder).base
+    """The encoder that a trained run goes back to. Raises CoreError `run_without_weights`, `run_prompted`,
+    `run_of_parts`, `model_missing`."""
+    loading.check_kept(workspace.run_folder(run), run)
+    base = loading.ModelMeta.read(workspace.run_folder(run) / "model").base
     if not (workspace.models / base).is_dir():
         raise CoreError("model_missing", {"model": base[:16], "known": f"run:{run}"}, "hint_model")
     return base

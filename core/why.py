@@ -16,8 +16,9 @@ from core import corpus as corpora
 from core.errors import CoreError
 from core.jobs.folder import Run, read_json, write_json
 from core.mix import GOLD
+from core.models.loading import check_kept
 from core.params import CLOSED, build, canonical, digest
-from core.predict import MOST_CHARACTERS, Trained, check_lines, kept_run, open_run, written_at
+from core.predict import MOST_CHARACTERS, Predictor, Trained, check_lines, kept_run, open_run, written_at
 from core.reasons import reading
 from core.reasons.asked import Asked, asked_of, direction, names
 from core.reasons.rows import by_ingredient, shared_words, taught
@@ -75,7 +76,8 @@ def answer(root: Path, request: Mapping[str, Any], turn: Turn) -> dict[str, Any]
 def why(workspace: Workspace, asked: WhyRequest) -> dict[str, Any]:
     """The same in this process. -> {"words", "asked", "about", "weighed", "behind"}
 
-    Raises CoreError `run_without_weights`, `why_no_row`, `why_nothing`, `why_not_asked`, `why_not_read`.
+    Raises CoreError `run_without_weights`, `run_prompted`, `run_of_parts`, `why_no_row`, `why_nothing`,
+    `why_not_asked`, `why_not_read`.
     """
     root = workspace.root
     written = written_at(root, asked.run)
@@ -83,7 +85,7 @@ def why(workspace: Workspace, asked: WhyRequest) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _opened(root: Path, run_id: str, written: int) -> Trained:
+def _opened(root: Path, run_id: str, written: int) -> Predictor:
     return open_run(Workspace(root), run_id)
 
 
@@ -106,7 +108,9 @@ def _behind(folder: Path, written: int) -> reading.Behind:
 
 
 def _remembered(root: Path, asked: WhyRequest, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What was made before for the same weights, else anew."""
+    """What was made before for the same weights, else anew. Only of one network: what asks, or is several, has no
+    gradients of its own."""
+    check_kept(root / "runs" / asked.run, asked.run)
     key = digest({**canonical(asked), "written": written_at(root, asked.run), "version": _VERSION})[:32]
     path = root / "cache" / "why" / f"{key}.json"
     if path.is_file():
@@ -117,7 +121,8 @@ def _remembered(root: Path, asked: WhyRequest, make: Callable[[], dict[str, Any]
     return found
 
 
-def _why(root: Path, asked: WhyRequest, trained: Trained, check: Callable[[], None]) -> dict[str, Any]:
+def _why(root: Path, asked: WhyRequest, trained: Predictor, check: Callable[[], None]) -> dict[str, Any]:
+    assert isinstance(trained, Trained)  # checked by _remembered
     table = _table(root, asked, task_of(trained.meta.task))
     said = _said(trained, table, gold=asked.text is None)
     if not said.asked:

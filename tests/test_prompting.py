@@ -13,6 +13,8 @@ from conftest import HARBOUR, environment
 from test_training import RESOLVED
 
 from core import corpus as corpora
+from core.archive import documents
+from core.archive.contents import event_of
 from core.archive.documents import portable
 from core.augment.cost import planned as planned_pool
 from core.augment.pool import AugmentParams, build_pool
@@ -37,11 +39,13 @@ from core.prompting.settings import PromptParams
 from core.prompting.voices import Form, voice_of
 from core.questions import alike
 from core.runs import Cancelled, RunSpec
+from core.sequences import _of_start as sequence_from
 from core.tasks import task
 from core.tasks.example import Example, spans
 from core.training import predictions, sense
 from core.training.settings import TrainParams
 from core.training.train import TrainRunParams, evaluate, run
+from core.why import WhyRequest, why
 from core.workspace import Workspace
 from tests.language_server import KEY, Asked, Said, Server, chat, configured, serving
 from tests.test_classification import corpus_of
@@ -430,6 +434,8 @@ def test_where_weights_are_asked_for_it_is_refused(place: Workspace, server: Ser
         lambda: install(f"run:{folder.name}", place.models, place.root),
         lambda: start(place, folder.name, "safetensors"),
         lambda: start(place, folder.name, "start"),
+        lambda: sequence_from(place, folder.name),
+        lambda: why(place, WhyRequest(folder.name, text="Miriam Oduya")),
     ):
         with pytest.raises(CoreError) as error:
             what()
@@ -464,7 +470,22 @@ def test_an_archive_names_no_folder_of_this_machine():
     for name, told in (("/home/ada/secret/gpt", "./gpt"), ("endpoint:local", "endpoint:local"), ("a/b", "a/b")):
         found = portable(TrainParams(method="prompt", prompt=PromptParams(name))).prompt
         assert found is not None and found.model == told
+        launch = {"event": "launch", "train": {"method": "prompt", "prompt": {"model": name, "demonstrations": 2}}}
+        assert event_of(launch)["train"] == {"method": "prompt", "prompt": {"model": told, "demonstrations": 2}}
     assert portable(TrainParams()) == TrainParams()
+
+
+def test_an_archive_may_not_bring_a_reason_that_is_no_code():
+    spent = {"answers": 1, "remembered": 0, "tokens_in": 1, "tokens_out": 1}
+    told = {"rows": 1, "unread": {"answer_form": 1}, "shortened": 0, "spent": spent}
+    done = {"steps": 1, "rows": {"gold": 1}, "best_step": 1, "best_dev": 0.5, "prompted": told}
+    assert documents.result_of(done, "train", "result.json")
+    for unread in ({"{0}": 1}, {"answer_form": "many"}):
+        for kind, data in (("train", {**done, "prompted": told | {"unread": unread}}),
+                           ("evaluate", {"models": 1, "prompted": {"a" * 16: told | {"unread": unread}}})):  # fmt: skip
+            with pytest.raises(CoreError) as error:
+                documents.result_of(data, kind, "result.json")
+            assert error.value.code == "archive_document"
 
 
 def test_what_is_estimated_is_what_is_asked(place: Workspace, server: Server):

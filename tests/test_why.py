@@ -20,6 +20,7 @@ from core.formats.importing import Source
 from core.groups import LAUNCH
 from core.jobs.folder import write_json
 from core.jobs.trainer import Context
+from core.models import loading
 from core.models.catalogue import install
 from core.models.loading import tokenizer
 from core.reasons import reading
@@ -276,9 +277,26 @@ def test_what_cannot_be_told_is_said(planted, tmp_path, tiny_model):
     bare = trained_run(space, tiny_model, dev, dev, seed=3)
     with pytest.raises(CoreError, match="not been read"):
         why(space, WhyRequest(bare, corpus=dev.id, rows=True))
-    (space.run_folder(bare) / "model" / "trained.safetensors").unlink()
+    model = space.run_folder(bare) / "model"
+    for name, code in ((loading.ROUTER, "run_of_parts"), (loading.PROMPT, "run_prompted")):  # as if it were such a one
+        (model / name).touch()
+        with pytest.raises(CoreError) as error:
+            why(space, WhyRequest(bare, corpus=dev.id))
+        assert error.value.code == code
+        (model / name).unlink()
+    (model / "trained.safetensors").unlink()
     with pytest.raises(CoreError, match="weights"):
         why(space, WhyRequest(bare, corpus=dev.id))
+
+
+def test_no_rows_are_named_behind_what_learned_from_descriptions_alone():
+    def code(method: str, head: str) -> str | None:
+        told = {"seed": 0, "labels": ["LOC"], "train": {"method": method, "head": head}}
+        found = reading.refusal("a" * 16, RunSpec("train", {}, told))
+        return None if found is None else found.code
+
+    assert code("frozen", "described") == "reasons_no_labels"
+    assert code("full", "described") is code("frozen", "prototypes") is None  # these saw labels
 
 
 def test_from_a_mistake_on_runs_to_the_words_and_the_mix(planted, open_page):

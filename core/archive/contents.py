@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.archive.documents import model_name, portable
+from core.archive.documents import model_name, portable, writer_name
 from core.archive.entries import EVENTS, KINDS, NAMES, PROJECT, UNPACKED, has_place, largest
 from core.care.facts import Facts
 from core.care.links import NAMED, Belongings, Known, belongings, named, sources
@@ -97,7 +97,7 @@ def _runs(workspace: Workspace, having: Belongings, known: Known) -> list[tuple[
 def _documents(workspace: Workspace, project: Project, having: Belongings) -> Iterator[Content]:
     train = portable(project.recipe.train)
     yield _text(PROJECT, text_of(replace(project, recipe=replace(project.recipe, train=train))))
-    told = (_portable(event) for event in events(workspace, project.slug) if event.get("event") != UNPACKED)
+    told = (event_of(event) for event in events(workspace, project.slug) if event.get("event") != UNPACKED)
     yield _text(EVENTS, "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in told))
     names: dict[str, Json] = {}
     for name in sorted(having.names):
@@ -105,12 +105,15 @@ def _documents(workspace: Workspace, project: Project, having: Belongings) -> It
     yield _text(NAMES, json.dumps(names, ensure_ascii=False, sort_keys=True, indent=1))
 
 
-def _portable(event: Mapping[str, object]) -> dict[str, object]:
+def event_of(event: Mapping[str, object]) -> dict[str, object]:
     """A line of the history without the folders of this machine."""
     train = event.get("train")
-    if not isinstance(train, dict) or "model" not in train:
+    if not isinstance(train, dict):
         return dict(event)
-    return {**event, "train": {**train, "model": model_name(str(train["model"]))}}
+    named = {**train, **({"model": model_name(str(train["model"]))} if "model" in train else {})}
+    if isinstance(prompt := train.get("prompt"), dict) and "model" in prompt:
+        named["prompt"] = {**prompt, "model": writer_name(str(prompt["model"]))}
+    return {**event, "train": named}
 
 
 def _text(name: str, text: str) -> Content:

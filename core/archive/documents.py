@@ -24,6 +24,7 @@ from core.models.catalogue import BUNDLED, HUB_ID
 from core.models.endpoints import name_of
 from core.params import build, digest, slug
 from core.project import mix_of
+from core.prompting.prompted import Told as Asked
 from core.runs import KINDS, RunSpec, kept
 from core.sources import Gold, check_roles
 from core.tasks import DEFAULT
@@ -111,11 +112,13 @@ class Trained:
     best_dev: Share
     unknown_words: Share = 0.0
     truncated_words: Count = 0
+    prompted: Asked | None = None
 
 
 @dataclass(frozen=True)
 class Evaluated:
     models: Count
+    prompted: dict[RunId, Asked] = field(default_factory=dict[RunId, Asked])
 
 
 RESULTS: Mapping[str, type[Imported | Pool | Trained | Evaluated]] = {
@@ -285,11 +288,14 @@ def model_name(name: str) -> str:
     return f"./{last}" if _BESIDE.fullmatch(f"./{last}") else "./model"
 
 
+def writer_name(name: str) -> str:
+    """The same of a language model that is asked: an endpoint, or what a workspace keeps, is called as it is."""
+    return model_name(name) if name_of(name) is None and kept(name) is None else name
+
+
 def portable(train: TrainParams) -> TrainParams:
     """Settings without the folders of this machine."""
-    prompt = train.prompt
-    if prompt is not None and name_of(prompt.model) is None and kept(prompt.model) is None:
-        prompt = replace(prompt, model=model_name(prompt.model))
+    prompt = None if train.prompt is None else replace(train.prompt, model=writer_name(train.prompt.model))
     return replace(train, model=model_name(train.model), prompt=prompt)
 
 

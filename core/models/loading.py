@@ -189,8 +189,10 @@ def save_tensors(tensors: dict[str, Any], path: Path) -> None:
 
 
 def check_kept(run: Path, name: str) -> None:
-    """Refuse the folder of a run that holds no trained model, or one that is several. Raises CoreError
-    `run_without_weights`, `run_of_parts`."""
+    """Refuse the folder of a run that holds no one network: no model, one that asks, or one that is several. Raises
+    CoreError `run_without_weights`, `run_prompted`, `run_of_parts`."""
+    if is_prompted(run / "model"):
+        raise CoreError("run_prompted", {"run": name}, "hint_run_prompted")
     if (run / "model" / ROUTER).is_file():
         raise CoreError("run_of_parts", {"run": name}, "hint_run_of_parts")
     if not (run / "model" / OVERLAY).is_file():

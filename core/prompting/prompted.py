@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from core import corpus as corpora
 from core.corpus import Corpus
@@ -59,7 +60,7 @@ class Told:
     `shortened`: prompts that hold fewer demonstrations than were asked for, so as not to be too long."""
 
     rows: int
-    unread: Mapping[str, int]
+    unread: Mapping[Annotated[str, Field(pattern="^[a-z_]+$")], int]
     shortened: int
     spent: Spent
     seconds: float | None = None  # that it took

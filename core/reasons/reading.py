@@ -16,13 +16,13 @@ import pyarrow as pa
 from core import corpus as corpora
 from core.corpus import Corpus
 from core.errors import CoreError
-from core.mix import GOLD, plan
+from core.mix import GOLD
 from core.models import batching, loading, shapes
 from core.params import CLOSED, build
 from core.reasons.rows import Read
 from core.runs import POOL, RunContext, RunSpec, located
 from core.tasks import task as task_of
-from core.tasks.drawing import drawn_rows, few_of, mixed
+from core.tasks.drawing import drawn_of, mixed
 from core.tasks.protocol import Task
 from core.training.feed import BATCH_TOKENS, Feed, Reader, pieces_of, reader
 from core.training.gear import Gear, gear_of
@@ -93,6 +93,14 @@ def spec_of(run_id: str) -> RunSpec:
     return RunSpec(KIND, {MODEL: f"run:{run_id}"})
 
 
+def refusal(run_id: str, spec: RunSpec) -> CoreError | None:
+    """Why no rows stand behind a run with this spec: `reasons_no_mix`, `reasons_no_labels`; None where some do."""
+    if spec.kind != "train":
+        return CoreError("reasons_no_mix", {"run": run_id, "kind": spec.kind})
+    no_labels = build(TrainRunParams, spec.params, "train").train.no_labels
+    return CoreError("reasons_no_labels", {"run": run_id}) if no_labels else None
+
+
 def read(folder: Path) -> Behind:
     """What a run of this kind delivered. `folder`: of the run."""
     about: Mapping[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
@@ -101,8 +109,8 @@ def read(folder: Path) -> Behind:
 
 
 def run(ctx: RunContext) -> None:
-    """Inputs: `model`, a trained run with weights. Raises CoreError `run_without_weights`, `reasons_no_mix`,
-    `corpus_gone`."""
+    """Inputs: `model`, a trained run with weights. Raises CoreError `run_without_weights`, `run_prompted`,
+    `run_of_parts`, `reasons_no_mix`, `reasons_no_labels`, `corpus_gone`."""
     trained = ctx.input(MODEL)
     meta, mix, drawn = _mix(ctx.root, trained)
     task, base = task_of(meta.task), ctx.root / "models" / meta.base
@@ -118,20 +126,18 @@ def run(ctx: RunContext) -> None:
 
 def _mix(root: Path, trained: Path) -> tuple[loading.ModelMeta, Corpus, int]:
     """The different rows that a run learned from, or as many as are read, and how many there are in all."""
-    if not (trained / "model" / loading.OVERLAY).is_file():
-        raise CoreError("run_without_weights", {"run": trained.name}, "hint_run_without_weights")
+    loading.check_kept(trained, trained.name)
     spec = RunSpec.from_json(json.loads((trained / "spec.json").read_text(encoding="utf-8")))
-    if spec.kind != "train":
-        raise CoreError("reasons_no_mix", {"run": trained.name, "kind": spec.kind})
+    refused = refusal(trained.name, spec)
+    if refused is not None:
+        raise refused
     params = build(TrainRunParams, spec.params, "train")
     pools = {role.removeprefix(POOL): _corpus(root, value) for role, value in spec.inputs.items()
              if role == GOLD or role.startswith(POOL)}  # fmt: skip
     task = task_of(pools[GOLD].schema.task)
-    seed = params.mix.seed + params.seed if params.mix.draw_per_seed else params.mix.seed
-    pools = few_of(task, pools, params.mix, seed)
-    picked = drawn_rows(task, pools, plan(params.mix, {name: len(pool) for name, pool in pools.items()}), seed)
-    once = {name: np.unique(rows, return_counts=True) for name, rows in picked.items()}
-    whole = mixed(task, pools, {name: rows for name, (rows, _) in once.items()}, params.mask_outside)
+    drawing = drawn_of(task, pools, params.mix, params.seed)
+    once = {name: np.unique(rows, return_counts=True) for name, rows in drawing.picked.items()}
+    whole = mixed(task, drawing.pools, {name: rows for name, (rows, _) in once.items()}, params.mask_outside)
     times = np.concatenate([counts for _, counts in once.values()])
     found = Corpus(whole.schema, whole.table.append_column(TIMES, pa.array(times, pa.int32())))
     some = found if len(found) <= MOST_ROWS else found.take(_some(len(found)))

@@ -95,6 +95,11 @@ class TrainParams:
         return self.method == "prompt" or (self.method == "frozen" and self.head in BY_NEARNESS)
 
     @property
+    def no_labels(self) -> bool:
+        """Whether the weights hang on descriptions of labels alone, and on no label of a row."""
+        return self.at_once and self.head == "described"
+
+    @property
     def whole(self) -> bool:
         """Whether all weights are trained that aren't left as they are."""
         return self.method in ("full", "contrastive")
