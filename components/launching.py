@@ -142,6 +142,8 @@ def launch_box(bench: Bench, mix: Mix, train: TrainParams, pinned: tuple[Mix, st
     if plan.questions is not None:
         if plan.new:
             told_questions(plan.questions)
+        if repeats > 1:
+            prompting.agreeing(mix, train)
         prompting.preview(bench, mix, train)
     if st.button(t("Launch"), key="mix_launch", type="primary", icon=":material/rocket_launch:", disabled=not plan.new):
         with telling(), st.spinner(t("Starting the runs ...")):

@@ -18,6 +18,7 @@ from core.models.endpoints import name_of
 from core.params import build, canonical, canonical_json, digest
 from core.prompting.settings import PromptParams
 from core.prompting.voices import voice_of
+from core.questions import alike
 from core.tasks import task
 from core.training import sense
 from core.training.settings import TrainParams
@@ -80,6 +81,17 @@ def _template(key: str, language: str) -> str | None:
 
     st.button(t("Back to the usual template"), key=f"{key}_reset", on_click=reset, disabled=text == usual)
     return None if text.strip() in ("", usual.strip()) else text
+
+
+def agreeing(mix: Mix, train: TrainParams) -> None:
+    """Where every repeat asks the same: that their spread tells nothing, and what changes that."""
+    if train.prompt is not None and alike(train.prompt, mix.draw_per_seed):
+        st.caption(
+            t(
+                "All repeats ask the same, so they agree to the digit and their spread tells nothing. For a verdict "
+                "choose random examples; in a recipe, `draw_per_seed` lets each repeat draw rows of its own."
+            )
+        )
 
 
 def preview(bench: Bench, mix: Mix, train: TrainParams) -> None:

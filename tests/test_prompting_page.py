@@ -51,6 +51,7 @@ def test_the_form_says_who_is_asked_and_what_that_costs_and_the_run_what_came_of
     assert f"mix_train_{SLUG}_learning_rate" not in {one.key for one in at.number_input}
     text = said(pressed(at, f"{KEY}_model_endpoint_local"))
     assert "At most 83 questions are asked" in text and "USD" in text and "tokens sent" in text
+    assert "All repeats ask the same" in text
     assert at.text_area(f"{KEY}_template").value == voice_of("en").template
     at.text_area(f"{KEY}_template").set_value("$text $nosuch").run()
     assert "places that nobody fills: nosuch" in said(at)
@@ -60,6 +61,7 @@ def test_the_form_says_who_is_asked_and_what_that_costs_and_the_run_what_came_of
     at.number_input(f"{KEY}_demonstrations").set_value(3).run()
     at.segmented_control(f"{KEY}_choose").set_value("random").run()
     assert "At most 664 questions are asked" in said(at)  # each of eight repeats shows others
+    assert "All repeats ask the same" not in said(at)
     at.number_input("mix_repeats").set_value(1).run()
     pressed(at, "mix_launch")
     assert not at.exception and not at.error
