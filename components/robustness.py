@@ -70,6 +70,15 @@ def _tried(space: Workspace, chosen: Chosen, groups: Mapping[str, Group]) -> boo
         if run.pending:
             return False
     able = sum(len(runs) for runs, _ in left.values())
+    asks = [mix for mix, group in groups.items() if group.train.method == "prompt" and left[mix][0]]
+    if asks:
+        st.caption(
+            t(
+                "{names}: the rows of the copies are put to the language model, up to four times as many questions as "
+                "the split has rows, for each run. What it answers costs what its endpoint takes.",
+                names=", ".join(asks),
+            )
+        )
     if able and st.button(
         t("Try noise and other names ({n} runs)", n=able),
         key="trust_try",

@@ -99,11 +99,13 @@ def answer(root: Path, request: Mapping[str, Any], turn: Turn) -> dict[str, Any]
 
 
 def kept_run(root: Path, run_id: str, turn: Turn) -> Predictor:
-    """A trained run in the memory of the warm process, which keeps the last two. Raises CoreError
-    `run_without_weights`."""
+    """A trained run in the memory of the warm process, which keeps the last two networks; what asks is opened anew, as
+    the endpoints' file may say otherwise by now. Raises CoreError `run_without_weights`."""
     weights = _weights(root, run_id)
     threads = max(1, Machine.here().threads // 2)  # a training may go on beside it
     with turn.loading():
+        if weights.name == loading.PROMPT:
+            return _load(weights.parent, root / "models", threads)
         return _kept(weights.parent, root / "models", threads, written_at(root, run_id))
 
 

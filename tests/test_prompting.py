@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Generator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from core.models.catalogue import install
 from core.models.loading import is_prompted
 from core.models.started import start_of
 from core.params import canonical
-from core.predict import open_run
+from core.predict import kept_run, open_run
 from core.predict import read as predict_lines
 from core.prompting.asking import Asking, asking_for
 from core.prompting.cost import planned
@@ -398,6 +399,28 @@ def test_it_predicts_other_rows_and_new_text_like_any_run(place: Workspace, serv
     assert isinstance(run, Prompted) and run.device == "endpoint:local"
     [found] = predict_lines(run, [line])
     assert [one["label"] for one in found["entities"]] == [s.label for s in spans(RIGHT[line].tags)]
+
+
+class Waiting:
+    """A client of the warm process that waits as long as it takes."""
+
+    def check(self) -> None: ...
+
+    def loading(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+def test_the_warm_process_reads_the_file_of_endpoints_anew(place: Workspace, server: Server):
+    folder = prompted(place, "6" * 16)
+
+    def nothing(asked: Asked) -> Said:
+        return chat('{"mentions": []}')
+
+    with serving(nothing) as before, serving(nothing) as moved:
+        for number, there in enumerate((before, moved)):
+            configured(place.root, there.url)
+            predict_lines(kept_run(place.root, folder.name, Waiting()), [f"Line {number} of a text ."])
+        assert (len(before.asked), len(moved.asked)) == (1, 1)
 
 
 def test_its_labels_are_an_ingredient_as_far_as_they_can_be_read(place: Workspace):
