@@ -49,8 +49,8 @@ def answers(space: Workspace, shown: Sequence[Repeat]) -> None:
     st.dataframe(rows, key="runs_answers", hide_index=True, placeholder="-", column_config=config,
                  height="content", alt=raw("Answers of the repeats"))  # fmt: skip
     _reasons([*found.values()])
-    for told in found.values():
-        told_spent(told.spent)
+    for seed, told in found.items():
+        told_spent(told.spent, "" if len(found) == 1 else t("Repeat {seed}:", seed=seed) + " ")
 
 
 def _told(space: Workspace, repeat: Repeat) -> Told | None:

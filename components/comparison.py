@@ -162,18 +162,35 @@ def _not_comparable(
         st.caption(t("The same holds for {n} more mixes.", n=len(apart) - _TOLD))
     unlike = [group for group in others if group.train != baseline.train]
     for group in unlike[:_TOLD]:
-        st.caption(
-            t(
-                "{mix} was trained with other settings than {baseline} (steps: {here}, {there}): a difference may "
-                "come from them.",
-                mix=titles[group.id],
-                baseline=titles[baseline.id],
-                here=group.train.steps,
-                there=baseline.train.steps,
-            )
-        )
+        st.caption(_unlike(group, baseline, titles))
     if len(unlike) > _TOLD:
         st.caption(t("The same holds for {n} more mixes.", n=len(unlike) - _TOLD))
+
+
+def _unlike(group: Group, baseline: Group, titles: Mapping[str, str]) -> str:
+    """What besides the mix a difference may come from."""
+    values = {"mix": titles[group.id], "baseline": titles[baseline.id]}
+    here, there = group.train, baseline.train
+    if (here.method == "prompt") != (there.method == "prompt"):
+        asks, learns = values.values() if here.method == "prompt" else reversed(values.values())
+        return t(
+            "{asks} asks a language model, {learns} is trained: a difference may come from that, and not from the mix.",
+            asks=asks,
+            learns=learns,
+        )
+    if here.method == "prompt" or here.steps == there.steps:
+        return t(
+            "{mix} has other settings than {baseline}: a difference may come from them. *Settings that differ*, below, "
+            "names them.",
+            **values,
+        )
+    return t(
+        "{mix} was trained with other settings than {baseline} (steps: {here}, {there}): a difference may "
+        "come from them.",
+        **values,
+        here=here.steps,
+        there=there.steps,
+    )
 
 
 def focus(space: Workspace, chosen: Chosen) -> Group | None:

@@ -148,6 +148,9 @@ def _new(found: News, project: Project) -> None:
                 labels=", ".join(found.gone),
             )
         )
+    twins = [f"{old} / {new}" for new in found.labels for old in found.gone if new.casefold() == old.casefold()]
+    if twins:
+        parts.append(t("By their capitals alone these count as two labels each: {labels}.", labels=", ".join(twins)))
     st.info(" ".join(parts), icon=":material/fiber_new:")
 
 

@@ -85,8 +85,8 @@ def _agree(about: str) -> None:
     st.session_state[_AGREED] = about
 
 
-def told_spent(spent: Spent) -> None:
-    """Of a pool that is built."""
+def told_spent(spent: Spent, whose: str = "") -> None:
+    """Of a pool that is built, or of a prompted training. `whose`: what the line begins with, for Markdown."""
     values = {"writer": spent.writer, "n": f"{spent.answers:,}", "old": f"{spent.remembered:,}"}
     tokens = {"sent": f"{spent.tokens_in:,}", "got": f"{spent.tokens_out:,}"}
     text = t(
@@ -96,4 +96,4 @@ def told_spent(spent: Spent) -> None:
     )
     if spent.cost is not None:
         text += " " + _price(spent.cost, spent.currency)
-    st.caption(text)
+    st.caption(whose + text)

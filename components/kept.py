@@ -70,7 +70,7 @@ def _along(space: Workspace, project: Project, told: Sequence[Told]) -> None:
         left, right = st.columns(2)
         name = left.selectbox(t("Way"), [*there], key="kept_way", format_func=lambda name: visible(way(name)))
         runs = there[name].runs
-        seed = right.selectbox(t("Seed"), [*runs], key="kept_seed")
+        seed = right.selectbox(t("Repeat"), [*runs], key="kept_seed")
         whole = not keep_of(name).adapters
         if whole:
             taken(space, project, runs[seed])
@@ -97,12 +97,15 @@ def _sentences(told: Sequence[Told]) -> None:
     plain = next((one for one in told if one.method == PLAIN), None)
     ways = [one for one in told if one.method not in (PLAIN, "joint") and not np.isnan(one.course.forgetting).all()]
     if plain is not None:
-        lost = f"{100 * plain.course.forgetting.mean():.1f}"
+        lost = f"{100 * float(plain.course.forgetting.mean()):.1f}"
         parts = [t("Where nothing is kept, earlier data are read {lost} points of F1 worse in the end.", lost=lost)]
         if ways:
             best = min(ways, key=lambda one: one.course.forgetting.mean())
-            value = f"{100 * best.course.forgetting.mean():.1f}"
-            parts.append(t("Least is forgotten with **{way}**: {value} points.", way=way(best.method), value=value))
+            value = f"{100 * float(best.course.forgetting.mean()):.1f}"
+            if float(value) < float(lost):
+                parts.append(t("Least is forgotten with **{way}**: {value} points.", way=way(best.method), value=value))
+            else:
+                parts.append(t("No way that was tried forgets less."))
         st.markdown(" ".join(parts))
     if any("@" in one.method for one in told):
         found = enough(told)

@@ -12,12 +12,12 @@ from components.cost_of_writing import told_questions
 from components.frame import telling, watch_link
 from components.pictures import picture
 from components.verdicts import metric_words, split_words
-from components.words import raw, said, t
+from components.words import raw, said, t, told
 from core.groups import Group, evaluated
 from core.project import Project
 from core.questions import together
 from core.report.shots import Line, by_rows
-from core.shots import Point, best, crossings, launch_shots, mix_fits, plan_shots, point_of, tried
+from core.shots import Point, best, crossings, launch_shots, mix_problem, plan_shots, point_of, tried
 from core.tasks import task
 from core.training.ways import DRAWS, METHODS, MIX, SHOTS, fitting, without_rows
 from core.workspace import Workspace
@@ -76,16 +76,16 @@ def _offer(space: Workspace, project: Project) -> None:
     stage, names = facts.project_standing(space, project).stage, _names()
     if stage is None:
         return
+    problem = mix_problem(project)
     asked = st.pills(
         t("Methods"),
-        [
-            *fitting(task(project.recipe.task), project.recipe.train),
-            *([MIX] if mix_fits(project) else []),
-        ],
+        [*fitting(task(project.recipe.task), project.recipe.train), *([MIX] if problem is None else [])],
         selection_mode="multi",
         key="shots_methods",
         format_func=names.__getitem__,
     )
+    if problem is not None:
+        st.caption(t("The project's mix is not offered.") + " " + told(problem))
     if not asked:
         return
     if "prompt" in asked:

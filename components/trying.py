@@ -41,12 +41,7 @@ def try_run(space: Workspace, project: Project, found: Sequence[Trained]) -> str
             t("Mix"),
             sorted(entries, key=lambda id: (not entries[id].kept, -(entries[id].dev or 0.0))),
             key="group",
-            show=lambda id: raw(
-                "{mix}, {steps} steps (runs with weights: {n})",
-                mix=entries[id].group.name,
-                steps=entries[id].group.train.steps,
-                n=len(entries[id].kept),
-            ),
+            show=lambda id: _offered(entries[id]),
         )
     seeds = {str(seed): run for seed, run in entries[group].kept.items()}
     if not seeds:
@@ -62,6 +57,18 @@ def try_run(space: Workspace, project: Project, found: Sequence[Trained]) -> str
         )
     _ask(space, project, seeds[seed])
     return seeds[seed]
+
+
+def _offered(one: Trained) -> str:
+    """A group as it is offered, as it is."""
+    if one.group.train.method == "prompt":
+        return raw("{mix}, prompted (runs: {n})", mix=one.group.name, n=len(one.kept))
+    return raw(
+        "{mix}, {steps} steps (runs with weights: {n})",
+        mix=one.group.name,
+        steps=one.group.train.steps,
+        n=len(one.kept),
+    )
 
 
 def _without_weights(space: Workspace, project: Project, one: Trained) -> None:

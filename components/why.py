@@ -8,8 +8,10 @@ import streamlit as st
 
 from components import asking, behind
 from components.behind import sides
+from components.frame import PAGES
 from components.shading import shaded
-from components.words import raw, t, visible
+from components.words import raw, t, told, visible
+from core.errors import CoreError
 from core.groups import Group
 from core.jobs import warm
 from core.jobs.folder import read_json
@@ -80,6 +82,9 @@ def _answer(space: Workspace, project: Project, group: Group | None, wanted: dic
         if asked.problem.code == "why_nothing":
             st.info(t("Neither the run nor gold marks anything in this sentence."))
             return
+        if asked.problem.code == "run_without_weights":
+            _train_again(project, group, asked.problem)
+            return
         asking.problem(f"{key}_words", asked.problem)
     elif asked.answer is None:
         asking.waiting(space, f"{key}_words")
@@ -87,6 +92,18 @@ def _answer(space: Workspace, project: Project, group: Group | None, wanted: dic
         st.session_state[f"{key}_told"] = wanted
         _words(asked.answer, key)
         behind.rows(space, project, group, {**wanted, "about": about, "rows": True}, asked.answer, key)
+
+
+def _train_again(project: Project, group: Group | None, error: CoreError) -> None:
+    """A run that has no weights, as those of samples, reads nothing; where it can be trained again."""
+    st.info(told(error), icon=":material/info:")
+    if group is not None:
+        st.page_link(
+            PAGES["runs"],
+            label=t("Train it again with weights, on Runs"),
+            icon=":material/play_circle:",
+            query_params={"project": project.slug, "group": group.id},
+        )
 
 
 def _words(told: Mapping[str, Any], key: str) -> None:

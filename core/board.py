@@ -144,7 +144,7 @@ def _entry(
             scores.append(score)
     if not runs:
         return None
-    steps = launched.settings.get("steps")
+    steps = None if launched.settings.get("method") == "prompt" else launched.settings.get("steps")
     dev = sum(scores) / len(scores) if scores else None
     return Entry(
         project, launched.id, launched.name, steps, launched.time, Counter(states), dev, max(left, default=None),

@@ -99,10 +99,13 @@ def _own_mix(project: Project) -> Mix:
     return mix
 
 
-def mix_fits(project: Project) -> bool:
-    """Whether the mix that a project is at can be held against methods with few rows."""
-    names = added(project.recipe.mix)
-    return bool(names) and not any(_knows_all_gold(project, name) for name in names)
+def mix_problem(project: Project) -> CoreError | None:
+    """Why the mix that a project is at can't be held against methods with few rows; None where it can."""
+    try:
+        _own_mix(project)
+    except CoreError as error:
+        return error
+    return None
 
 
 def _knows_all_gold(project: Project, name: str) -> bool:

@@ -29,7 +29,7 @@ from core.project import Project
 from core.prompting.settings import PromptParams
 from core.recipe import load
 from core.runs import RunSpec
-from core.shots import Crossing, Point, best, crossings, mix_fits
+from core.shots import Crossing, Point, best, crossings, mix_problem
 from core.tasks import task
 from core.tasks.drawing import few_of
 from core.tasks.shots import few, sampled
@@ -452,7 +452,7 @@ def test_a_mix_is_held_against_few_rows_only_if_it_knows_no_others(tmp_path, ent
         json.dumps({"version": 1, "project": "p", **recipe, "mix": {"parts": {"made": 1}}})
     )
     project = Project("p", "p", load(tmp_path / "r.yaml"))
-    assert mix_fits(project) is not knows
+    assert (mix_problem(project) is not None) is knows
 
 
 def test_where_two_methods_change_places():

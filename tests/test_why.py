@@ -232,6 +232,7 @@ def test_what_can_be_asked_of_a_row():
         Asked(3, 4, ("B-LOC",), ("B-PER",), False),
     ]
     assert [names(one) for one in found] == [("B-LOC I-LOC", "B-LOC O"), ("", "PER"), ("LOC", "PER")]
+    assert names(Asked(0, 2, ("B-PER", "B-LOC"), ("B-PER", "I-PER"), True)) == ("PER + LOC", "PER")
     assert direction(TAGGING, LABELS, found[0]).tolist() == [[0.0] * 5, [-1.0, 0.0, 1.0, 0.0, 0.0]]
     assert [one.wrong for one in asked_of(TAGGING, LABELS, said, None, logits)] == [False, False]
     assert len(asked_of(TAGGING, LABELS, said, [None] * 5, np.where(np.arange(5)[:, None] == 1, np.nan, logits))) == 1

@@ -44,9 +44,10 @@ def asked_of(
 
 
 def names(asked: Asked) -> tuple[str, str]:
-    """What is said, and what isn't, by their labels, or by their tags where the labels are the same; "": nothing."""
+    """What is said, and what isn't, by their labels, "A + B" of several, or by their tags where the labels
+    are the same; "": nothing."""
     whole = asked.start == asked.end
-    said, rather = (" ".join(_labels(side, whole)) for side in (asked.said, asked.rather))
+    said, rather = (" + ".join(_labels(side, whole)) for side in (asked.said, asked.rather))
     return (said, rather) if said != rather else (" ".join(asked.said), " ".join(asked.rather))
 
 
