@@ -16,6 +16,7 @@ from core import corpus as corpora
 from core.errors import CoreError
 from core.jobs.folder import Run, read_json, write_json
 from core.mix import GOLD
+from core.models.loading import is_prompted
 from core.params import CLOSED, build, canonical, digest
 from core.predict import MOST_CHARACTERS, Trained, check_lines, kept_run, open_run, written_at
 from core.reasons import reading
@@ -30,7 +31,7 @@ from core.workspace import Workspace
 
 SHOWN = 10  # rows that speak for what is said, and against it
 BLAMED = 20  # rows of an ingredient that may be left out of a trial
-_VERSION = 1  # of what is kept in the cache
+_VERSION = 2  # of what is kept in the cache
 _COMMON = 0.1  # of the rows of a mix: a word that stands in more says nothing
 _WORDS = 4  # that a row shares with the one asked about are told
 
@@ -75,7 +76,8 @@ def answer(root: Path, request: Mapping[str, Any], turn: Turn) -> dict[str, Any]
 def why(workspace: Workspace, asked: WhyRequest) -> dict[str, Any]:
     """The same in this process. -> {"words", "asked", "about", "weighed", "behind"}
 
-    Raises CoreError `run_without_weights`, `why_no_row`, `why_nothing`, `why_not_asked`, `why_not_read`.
+    Raises CoreError `run_without_weights`, `run_prompted`, `why_no_row`, `why_nothing`, `why_not_asked`,
+    `why_not_read`.
     """
     root = workspace.root
     written = written_at(root, asked.run)
@@ -88,7 +90,9 @@ def _opened(root: Path, run_id: str, written: int) -> Trained:
 
 
 def read_mix(workspace: Workspace, run_id: str) -> Run:
-    """Submit what reads the rows behind a trained run: once it has ended, they can be asked for."""
+    """Submit what reads the rows behind a trained run: once it has ended, they can be asked for. Raises CoreError
+    `run_prompted`."""
+    _check(workspace.root, run_id)
     return workspace.submit(reading.spec_of(run_id))[0]
 
 
@@ -107,6 +111,7 @@ def _behind(folder: Path, written: int) -> reading.Behind:
 
 def _remembered(root: Path, asked: WhyRequest, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What was made before for the same weights, else anew."""
+    _check(root, asked.run)
     key = digest({**canonical(asked), "written": written_at(root, asked.run), "version": _VERSION})[:32]
     path = root / "cache" / "why" / f"{key}.json"
     if path.is_file():
@@ -115,6 +120,12 @@ def _remembered(root: Path, asked: WhyRequest, make: Callable[[], dict[str, Any]
     path.parent.mkdir(exist_ok=True)
     write_json(path, found)
     return found
+
+
+def _check(root: Path, run_id: str) -> None:
+    """A run that asks a language model has no head of its own. Raises CoreError `run_prompted`."""
+    if is_prompted(root / "runs" / run_id / "model"):
+        raise CoreError("run_prompted", {"run": run_id}, "hint_run_prompted")
 
 
 def _why(root: Path, asked: WhyRequest, trained: Trained, check: Callable[[], None]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from core.groups import LAUNCH
 from core.jobs.folder import write_json
 from core.jobs.trainer import Context
 from core.models.catalogue import install
-from core.models.loading import tokenizer
+from core.models.loading import PROMPT, tokenizer
 from core.reasons import reading
 from core.reasons import words as gradients
 from core.reasons.asked import Asked, asked_of, direction, names
@@ -31,7 +31,7 @@ from core.runs import RunSpec
 from core.sources import Gold, bring
 from core.tasks import task as task_of
 from core.training import train
-from core.why import WhyRequest, why
+from core.why import WhyRequest, read_mix, why
 from core.workspace import Workspace
 
 TAGGING = task_of("tagging")
@@ -277,8 +277,14 @@ def test_what_cannot_be_told_is_said(planted, tmp_path, tiny_model):
     bare = trained_run(space, tiny_model, dev, dev, seed=3)
     with pytest.raises(CoreError, match="not been read"):
         why(space, WhyRequest(bare, corpus=dev.id, rows=True))
-    (space.run_folder(bare) / "model" / "trained.safetensors").unlink()
-    with pytest.raises(CoreError, match="weights"):
+    model = space.run_folder(bare) / "model"
+    (model / PROMPT).write_text("{}")
+    for ask in (lambda: why(space, WhyRequest(bare, corpus=dev.id)), lambda: read_mix(space, bare)):
+        with pytest.raises(CoreError, match="asks a language model"):
+            ask()
+    (model / PROMPT).unlink()
+    (model / "trained.safetensors").unlink()
+    with pytest.raises(CoreError, match="weights of run"):
         why(space, WhyRequest(bare, corpus=dev.id))
 
 
