@@ -81,7 +81,8 @@ def _told(space: Workspace, run: str, told: Mapping[str, Any], one: Mapping[str,
 
 def _ingredients(told: Mapping[str, Any], said: str, rather: str, key: str) -> None:
     """What each ingredient has of all that speaks."""
-    st.markdown(sentence(told["ingredients"], said))
+    if len(told["ingredients"]) > 1:
+        st.markdown(sentence(told["ingredients"], said))
     column = st.column_config
     number = column.NumberColumn
     config = {

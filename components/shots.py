@@ -76,14 +76,16 @@ def _offer(space: Workspace, project: Project) -> None:
     stage, names = facts.project_standing(space, project).stage, _names()
     if stage is None:
         return
-    problem = mix_problem(project)
+    able, problem = fitting(task(project.recipe.task), project.recipe.train), mix_problem(project)
     asked = st.pills(
         t("Methods"),
-        [*fitting(task(project.recipe.task), project.recipe.train), *([MIX] if problem is None else [])],
+        [*able, *([MIX] if problem is None else [])],
         selection_mode="multi",
         key="shots_methods",
         format_func=names.__getitem__,
     )
+    if "prompt" not in able:
+        st.caption(t("Prompting is not offered. Launch a prompted mix on Mix first: it says which model is asked."))
     if problem is not None:
         st.caption(t("The project's mix is not offered.") + " " + told(problem))
     if not asked:

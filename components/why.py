@@ -11,7 +11,6 @@ from components.behind import sides
 from components.frame import PAGES
 from components.shading import shaded
 from components.words import raw, t, told, visible
-from core.errors import CoreError
 from core.groups import Group
 from core.jobs import warm
 from core.jobs.folder import read_json
@@ -80,10 +79,13 @@ def _answer(space: Workspace, project: Project, group: Group | None, wanted: dic
     asked = asking.asked(space, f"{key}_words", "why", {**wanted, "about": about}, _SECONDS)
     if asked.problem is not None:
         if asked.problem.code == "why_nothing":
-            st.info(t("Neither the run nor gold marks anything in this sentence."))
+            bare = t("The run marks nothing in this sentence.")
+            st.info(bare if "text" in wanted else t("Neither the run nor gold marks anything in this sentence."))
             return
-        if asked.problem.code == "run_without_weights":
-            _train_again(project, group, asked.problem)
+        if asked.problem.code in ("run_without_weights", "run_prompted"):  # asking again changes nothing
+            st.info(told(asked.problem), icon=":material/info:")
+            if asked.problem.code == "run_without_weights":
+                _train_again(project, group)
             return
         asking.problem(f"{key}_words", asked.problem)
     elif asked.answer is None:
@@ -94,9 +96,8 @@ def _answer(space: Workspace, project: Project, group: Group | None, wanted: dic
         behind.rows(space, project, group, {**wanted, "about": about, "rows": True}, asked.answer, key)
 
 
-def _train_again(project: Project, group: Group | None, error: CoreError) -> None:
-    """A run that has no weights, as those of samples, reads nothing; where it can be trained again."""
-    st.info(told(error), icon=":material/info:")
+def _train_again(project: Project, group: Group | None) -> None:
+    """Where a run without weights, as those of samples are, can be trained again."""
     if group is not None:
         st.page_link(
             PAGES["runs"],

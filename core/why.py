@@ -31,7 +31,7 @@ from core.workspace import Workspace
 
 SHOWN = 10  # rows that speak for what is said, and against it
 BLAMED = 20  # rows of an ingredient that may be left out of a trial
-_VERSION = 1  # of what is kept in the cache
+_VERSION = 2  # of what is kept in the cache
 _COMMON = 0.1  # of the rows of a mix: a word that stands in more says nothing
 _WORDS = 4  # that a row shares with the one asked about are told
 
@@ -90,7 +90,9 @@ def _opened(root: Path, run_id: str, written: int) -> Predictor:
 
 
 def read_mix(workspace: Workspace, run_id: str) -> Run:
-    """Submit what reads the rows behind a trained run: once it has ended, they can be asked for."""
+    """Submit what reads the rows behind a trained run: once it has ended, they can be asked for. Raises CoreError
+    `run_without_weights`, `run_prompted`, `run_of_parts`."""
+    check_kept(workspace.run_folder(run_id), run_id)
     return workspace.submit(reading.spec_of(run_id))[0]
 
 

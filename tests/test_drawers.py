@@ -560,3 +560,8 @@ def test_a_hostile_title_stays_text(sampled, view, split):
         assert "](http" not in text and ":smile:" not in text, text
     for chart in charts(page):
         assert not any("<b>" in text for text in strings(chart))
+
+
+def test_a_method_that_is_not_offered_is_told(sampled):
+    text = captions(opened(sampled[0], drawer="shots"))  # the sample is at gold alone, and asks nobody
+    assert "The project's mix is not offered. Nothing joins gold" in text and "Prompting is not offered" in text

@@ -286,7 +286,7 @@ def test_what_cannot_be_told_is_said(planted, tmp_path, tiny_model):
         assert error.value.code == code
         (model / name).unlink()
     (model / "trained.safetensors").unlink()
-    with pytest.raises(CoreError, match="weights"):
+    with pytest.raises(CoreError, match="weights of run"):
         why(space, WhyRequest(bare, corpus=dev.id))
 
 
