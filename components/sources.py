@@ -11,7 +11,7 @@ from components.frame import PAGES, telling
 from components.many import followed
 from components.progress import watch
 from components.verdicts import verdict_words
-from components.words import duration, raw, t, visible
+from components.words import duration, raw, said, t, visible
 from core import project as projects
 from core.groups import groups
 from core.jobs.folder import Run
@@ -244,6 +244,8 @@ def _outcome(space: Workspace, project: Project, wanted: Sequence[Case], estimat
             "verdict": column.TextColumn(raw("Verdict")),
         },
     )
+    if any(one.case.way in ("sequential", "both") for one in found):
+        st.caption(said("line_sources_before"))
     for way, value in agreement(found, estimates).items():
         if value is not None:
             st.caption(t("{way}: the estimate ranks the sources as they turned out at {value} (1: the same order).",

@@ -79,6 +79,7 @@ def test_every_way_is_trained_and_told(core, place):
     again = core("sources", "near.yaml,near.yaml", "far.yaml", "--repeats", 1, folder=place)
     assert again.status == 0 and ": running" not in again.stderr  # all of it was there
     assert "LOC" in again.stdout and again.stdout.count("far, then gold and far") == 2  # once for each target
+    assert "only more training" in again.stdout
     space = Workspace(place / "workspace")
     by_model = {group.name: group for group in groups(space, "near")}
     assert by_model["far, then gold"].train.model.startswith("run:")

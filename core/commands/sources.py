@@ -198,6 +198,8 @@ def _told(
         rows.append([plain(one.case.name), f1, _verdict(one.verdict, at), str(len(one.scores))])
     known = {way: value for way, value in agree.items() if value is not None}
     lines = [message("line_estimate_agrees", {"way": w, "value": f"{v:.2f}"}, at.language) for w, v in known.items()]
+    if any(one.case.way in ("sequential", "both") for one in told):
+        lines.append(message("line_sources_before", {}, at.language))
     parts = [text, table(rows, right=(1, 2, 3)), *lines]
     return Answer(data | {"ways": ways, "rank_correlation": agree}, "\n\n".join(parts), status)
 
