@@ -30,6 +30,7 @@ from core.jobs.faults import FaultError
 from core.jobs.folder import last_metrics
 from core.jobs.trainer import Context
 from core.models.catalogue import install
+from core.models.loading import ROUTER
 from core.params import canonical
 from core.runs import RunSpec
 from core.tasks import task
@@ -281,7 +282,7 @@ def test_every_way_is_carried_out_and_repeats_to_the_bit(place, name):
     assert len(done) == (1 if keep.joint else 2)
     assert done[-1]["replayed"] == (2 if keep.replay else 0)  # a tenth of 24
     assert done[-1]["steps"] == (8 if keep.joint else 4)
-    assert (folder / "model").is_dir() is not keep.adapters
+    assert (folder / "model" / ROUTER).is_file() is keep.adapters and (folder / "model").is_dir()
     again = carried_out(place, f"{name}-again", keep)
     assert said(place, folder, 1, 0) == said(place, again, 1, 0) and said(place, folder, 1, 1) == said(
         place, again, 1, 1

@@ -106,24 +106,6 @@ def _run(place, way: int) -> str:
     return place["told"]["methods"][way]["runs"]["0"]
 
 
-def test_its_model_is_taken_along_and_its_card_tells_the_steps(place, core):
-    folder, run = place["folder"], _run(place, 1)
-    root = ("--workspace", place["space"].root)
-    done = core("export-model", run, "--out", "taken", "--licence", "old=CC-BY-4.0", *root, folder=folder)
-    assert done.status == 0, done.stderr
-    card = (folder / "taken" / "README.md").read_text(encoding="utf-8")
-    assert (
-        "# Old, then New" in card
-        and "`replay@0.5`" in card
-        and "| 2 | New | EVENT, HARBOUR, ORG, PER | 18 | 12 |" in card
-    )
-    assert "| Old | LOC | 4 |" in card.split("became of the old labels")[1] and "CC-BY-4.0" in card
-    assert {"model.safetensors", "start.json", "step-1.yaml", "step-2.yaml"} <= {p.name for p in folder.glob("taken/*")}
-    asked = ("taken/step-1.yaml", "taken/step-2.yaml", "--methods", "replay@0.5", "--repeats", 1)
-    again = core("sequence", *asked, *root, "--json", folder=folder)
-    assert again.json["runs"] == [run]  # what the card says repeats it: the same run
-
-
 def test_a_model_of_several_parts_reads_text_and_is_not_taken_for_one(place, core):
     space, run = place["space"], _run(place, 2)
     trained = open_run(space, run)
@@ -208,6 +190,25 @@ def test_the_page_takes_a_model_along(place, open_page):
     page.selectbox(key="kept_way").set_value("adapters").run()
     assert any("This model is several" in one.value for one in page.info)
     assert not [one for one in page.button if one.key == "models_safetensors"]
+
+
+def test_its_model_is_taken_along_and_its_card_tells_the_steps(place, core):
+    folder, run = place["folder"], _run(place, 1)
+    root = ("--workspace", place["space"].root)
+    done = core("export-model", run, "--out", "taken", "--licence", "old=CC-BY-4.0", *root, folder=folder)
+    assert done.status == 0, done.stderr
+    card = (folder / "taken" / "README.md").read_text(encoding="utf-8")
+    assert (
+        "# Old, then New" in card
+        and "`replay@0.5`" in card
+        and "| 2 | New | EVENT, HARBOUR, ORG, PER | 18 | 12 |" in card
+    )
+    assert "| Old | LOC | 4 |" in card.split("became of the old labels")[1] and "CC-BY-4.0" in card
+    assert {"model.safetensors", "start.json", "step-1.yaml", "step-2.yaml"} <= {p.name for p in folder.glob("taken/*")}
+    # the last of them: the page then shows what this began
+    asked = ("taken/step-1.yaml", "taken/step-2.yaml", "--methods", "replay@0.5", "--repeats", 1)
+    again = core("sequence", *asked, *root, "--json", folder=folder)
+    assert again.json["runs"] == [run]  # what the card says repeats it: the same run
 
 
 def test_the_page_of_sources_goes_step_by_step(place, open_page):

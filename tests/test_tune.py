@@ -13,7 +13,7 @@ from invariants import kill, processes, slots, until
 
 from core import contrast, tuned
 from core import project as projects
-from core.archive.contents import _portable
+from core.archive.contents import event_of
 from core.archive.documents import check_event
 from core.board import board
 from core.corpus import read as read_corpus
@@ -544,7 +544,7 @@ def test_trials_are_no_candidates_until_somebody_launches_one(ran):
 def test_an_archive_may_hold_its_events_and_odd_ones_are_passed_over(ran):
     space, begun = ran
     for event in projects.events(space, TOWN):
-        check_event(_portable(event), "events.jsonl")
+        check_event(event_of(event), "events.jsonl")
     for odd in ({"run": 3}, {"run": "x", "mix": "m", "train": {"steps": "many"}, "search": {}}, {"search": []}):
         projects.record(space, TOWN, {"event": TUNE, **odd})
     assert searches(space, TOWN) == [begun]
