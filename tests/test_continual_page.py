@@ -303,7 +303,7 @@ def test_a_model_is_updated_cancelled_gone_on_with_and_taken_along(place):
         visitor.see("1 of 1 runs were cancelled.")
         visitor.press("Go on with it")
         visitor.see("Where nothing is kept")
-        assert visitor.page.locator(".js-plotly-plot").count() == 1
+        visitor.page.locator(".js-plotly-plot").first.wait_for()
         [run] = [run for run in space.store.list(kind="sequence") if run.state == "succeeded"][:1]
         assert start_from(run.id, space.models, ModelMeta.read(space.run_folder(run.id) / "model")).corpora
         visitor.page.get_by_text("Take it along").first.click()
