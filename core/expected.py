@@ -110,8 +110,10 @@ def _speed(like: Sequence[Known]) -> float:
 
 
 def likest(asked: Asked, below: int, known: Sequence[Known]) -> list[Known]:
-    """Those that say most: of the same encoder, and among them of the same method and dev where there are enough."""
-    best = [one for one in known if one.asked.model == asked.model] or list(known)
+    """Those that say most: of the same encoder, and among them of the same method and dev where there are enough. What
+    learned nothing by steps says nothing of their pace."""
+    stepped = [one for one in known if not one.asked.train.at_once]
+    best = [one for one in stepped if one.asked.model == asked.model] or stepped
     for alike in (
         lambda one: one.asked.train.method == asked.train.method and one.below == below,
         lambda one: one.asked.dev == asked.dev,

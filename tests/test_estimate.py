@@ -192,6 +192,8 @@ def test_the_likest_trainings_are_asked_first():
     assert likest(asked, 0, [*others, *same, *like]) == like
     assert likest(asked, 0, [*others, *same]) == same
     assert likest(asked, 0, others) == others
+    at_once = known("encoder", "dev", method="frozen", head="described")  # a pass over all rows, and no step
+    assert likest(asked, 0, [at_once]) == []
 
 
 def test_what_was_expected_is_kept_beside_what_it_took(tmp_path, core):
