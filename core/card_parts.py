@@ -9,7 +9,7 @@ from core.models.catalogue import BUNDLED, HUB_ID
 from core.models.started import run_of
 from core.output import plain
 from core.params import plain as value_of
-from core.scores import Interval, LabelScores, Scores
+from core.scores import FEW, Interval, LabelScores, Scores
 
 PIPELINES = {"tokens": "token-classification", "row": "text-classification"}
 NOT_STATED = "not stated"
@@ -53,6 +53,31 @@ def _figure(value: float | None, interval: Interval | None) -> str:
     if value is None:
         return "-"
     return f"{100 * value:.1f}" + ("" if interval is None else f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})")
+
+
+def limits(longest: int) -> Iterator[str]:
+    """The head of that section, and what holds for every model. `longest`: sub-tokens that it reads."""
+    yield "## Limits"
+    yield ""
+    yield f"- It reads at most {longest} sub-tokens of a text; what comes after is not looked at."
+    yield "- The probabilities it gives are not calibrated."
+    yield "- It was not examined for bias, nor on other kinds of text than those above."
+
+
+def rare_labels(where: str, scores: Scores) -> Iterator[str]:
+    """Of which labels the figures say little. `where`: as Markdown."""
+    few = [words(name) for name, label in scores.per_label.items() if label.support < FEW]
+    if few:
+        names = ", ".join(few)
+        yield f"- On {where} these labels occur fewer than {FEW} times, so their figures say little: {names}."
+
+
+def fingerprints(format: str) -> Iterator[str]:
+    """What a folder for `transformers` holds of the texts that were learned."""
+    if format != "onnx":
+        yield ""
+        yield "`start.json` holds 64-bit fingerprints of the texts it has learned from, and no text: with them Peibi"
+        yield "refuses to train this model further where those texts are to judge the outcome."
 
 
 def shown(value: object) -> str:

@@ -16,6 +16,9 @@ from core.card_parts import (
     SCORE_HEADS,
     day,
     encoder_title,
+    fingerprints,
+    limits,
+    rare_labels,
     score_rows,
     shown,
     table,
@@ -29,7 +32,6 @@ from core.origins import Origin, licence_of
 from core.output import plain
 from core.params import field_names
 from core.recipe_text import recipe_text, yaml_text
-from core.scores import FEW
 from core.tasks import task as task_of
 from core.training.sense import applies
 
@@ -250,19 +252,12 @@ def _scores(card: Card) -> Iterator[str]:
 
 
 def _limits(card: Card) -> Iterator[str]:
-    yield "## Limits"
-    yield ""
-    yield f"- It reads at most {card.meta.max_length} sub-tokens of a text; what comes after is not looked at."
-    yield "- The probabilities it gives are not calibrated."
-    yield "- It was not examined for bias, nor on other kinds of text than those above."
+    yield from limits(card.meta.max_length)
     unknown = float(card.result.get("unknown_words", 0.0))
     if unknown > UNKNOWN_WARNING:
         yield f"- The encoder's vocabulary does not know {unknown:.0%} of the words it was trained on."
     for split, scores in card.scores.items():
-        few = [words(name) for name, label in scores.per_label.items() if label.support < FEW]
-        if few:
-            names = ", ".join(few)
-            yield f"- On {split} these labels occur fewer than {FEW} times, so their figures say little: {names}."
+        yield from rare_labels(split, scores)
     for one in card.saw:
         if one.rows:
             yield f"- Its start had learned from {one.rows} of the {one.all} rows of {one.split}."
@@ -275,7 +270,4 @@ def _again(card: Card, format: str) -> Iterator[str]:
     yield ""
     yield "`recipe.yaml` beside this file says what was done. With the data files named above, `python -m core run"
     yield f"recipe.yaml` repeats it. Trained {day(card.run.ended)}, run `{card.run.id}`."
-    if format != "onnx":
-        yield ""
-        yield "`start.json` holds 64-bit fingerprints of the texts it has learned from, and no text: with them Peibi"
-        yield "refuses to train this model further where those texts are to judge the outcome."
+    yield from fingerprints(format)

@@ -6,13 +6,25 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from core.card_parts import NOT_STATED, PIPELINES, SCORE_HEADS, day, encoder_title, score_rows, shown, table, words
+from core.card_parts import (
+    NOT_STATED,
+    PIPELINES,
+    SCORE_HEADS,
+    day,
+    encoder_title,
+    fingerprints,
+    limits,
+    rare_labels,
+    score_rows,
+    shown,
+    table,
+    words,
+)
 from core.card_use import snippet
 from core.models.catalogue import BUNDLED
 from core.params import field_names
 from core.recipe_text import recipe_text, yaml_text
-from core.scores import FEW, Scores
-from core.sequence_card import SequenceCard, Step
+from core.sequence_card import SequenceCard
 from core.tasks import task as task_of
 from core.training.sense import applies
 
@@ -166,23 +178,11 @@ def _scores(card: SequenceCard) -> Iterator[str]:
 
 
 def _limits(card: SequenceCard) -> Iterator[str]:
-    yield "## Limits"
-    yield ""
-    yield f"- It reads at most {card.meta.max_length} sub-tokens of a text; what comes after is not looked at."
+    yield from limits(card.meta.max_length)
     yield "- A corpus says nothing of the labels that it does not have: of these, what it finds there was not judged."
-    yield "- The probabilities it gives are not calibrated."
-    yield "- It was not examined for bias, nor on other kinds of text than those above."
     for step in card.steps:
-        few = _few(step)
-        if few:
-            yield f"- On {words(step.part.title)} these labels occur fewer than {FEW} times, so their figures say " + (
-                f"little: {', '.join(few)}."
-            )
-
-
-def _few(step: Step) -> list[str]:
-    dev: Scores | None = step.scores.get("dev")
-    return [] if dev is None else [words(name) for name, label in dev.per_label.items() if label.support < FEW]
+        if "dev" in step.scores:
+            yield from rare_labels(words(step.part.title), step.scores["dev"])
 
 
 def _again(card: SequenceCard, format: str) -> Iterator[str]:
@@ -197,7 +197,4 @@ def _again(card: SequenceCard, format: str) -> Iterator[str]:
     yield "```"
     yield ""
     yield f"Trained {day(card.run.ended)}, run `{card.run.id}`."
-    if format != "onnx":
-        yield ""
-        yield "`start.json` holds 64-bit fingerprints of the texts it has learned from, and no text: with them Peibi"
-        yield "refuses to train this model further where those texts are to judge the outcome."
+    yield from fingerprints(format)
