@@ -19,6 +19,12 @@ from core.workspace import Workspace
 
 _RUNS = 200  # of the newest that are looked through for weights
 _LONGEST = 100  # code points of a name
+_EXAMPLE = """local:                             # its name here
+  url: http://127.0.0.1:11434/v1   # Ollama, vLLM, llama.cpp, or a service
+  model: llama3.2
+  private: true                    # it lies on this machine or in this network
+  # key_file: ~/.config/peibi/key  # what a service is asked with
+"""
 
 
 def called(value: str) -> str:
@@ -118,10 +124,12 @@ def _endpoint(space: Workspace, key: str) -> str | None:
         return None
     if not known:
         text = t(
-            "No endpoint is set up. {file} says where one is; the documentation on models has an example.",
+            "No endpoint is set up. Write {file} like this, for its owner alone to read (chmod 600); "
+            "docs/models.md has more.",
             file=str(space.root / ENDPOINTS),
         )
         st.caption(text)
+        st.code(_EXAMPLE, language="yaml")
     found: str | None = None
     with st.container(horizontal=True):
         for name in known:
