@@ -12,9 +12,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from core.corpus import Corpus, Schema, numbered
+from core.corpus import ID, ID_BYTES, Corpus, Schema, numbered
 from core.errors import CoreError
 from core.tasks import TASKS, task
+from core.tasks.example import Child
 from core.tasks.protocol import IGNORED, Pieces
 from core.tasks.tagging import TABLE, Span, classes, content, flat, spans
 
@@ -379,3 +380,17 @@ def test_the_table_of_tasks_names_what_exists():
     with pytest.raises(CoreError) as raised:
         task("taging")
     assert raised.value.code == "unknown_task"
+
+
+def test_an_example_has_the_text_as_it_runs_and_keeps_it_where_no_word_was_changed():
+    table = TAGGING.unlabelled(["Anna's  boat, sold."])
+    ids = pa.array([b"\0" * ID_BYTES], ID)
+    [row] = TAGGING.examples(table.append_column("id", ids))
+    assert row.running is not None and row.running.text == "Anna's  boat, sold."
+    places = zip(row.running.starts, row.running.ends, strict=True)
+    assert [row.running.text[start:end] for start, end in places] == [*row.tokens]
+    other = Child(("Anna", *row.tokens[1:-1], "!"), row.tags, ())
+    kept, gone = TAGGING.changed([(row, Child(row.tokens, row.tags, ())), (row, other)]).column("text").to_pylist()
+    assert kept == row.running.text and gone is None
+    [bare] = TAGGING.examples(table.select(["tokens", "tags"]).append_column("id", ids))
+    assert bare.running is None

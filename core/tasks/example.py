@@ -28,7 +28,8 @@ class Span:
 class Example:
     """One row: its id and its tokens with IOB2 tags (None: masked, untouchable).
 
-    Of a row that is labelled as a whole: its `labels` (None: not known), and its text with the places of its tokens.
+    `running`: its text with the places of its tokens, where that is known. Of a row that is labelled as a whole: its
+    `labels` (None: not known).
     """
 
     id: bytes

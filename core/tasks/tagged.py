@@ -1,6 +1,7 @@
 """Rows of words with tags: what they consist of, as children of other rows, and as they are shown."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -69,18 +70,24 @@ def mentions(table: pa.Table, names: Sequence[str]) -> tuple[np.ndarray, np.ndar
 
 def examples(table: pa.Table) -> list[Example]:
     columns = [table.column(name).to_pylist() for name in ("id", "tokens", "tags")]
-    return [Example(row_id, tuple(tokens), tuple(tags)) for row_id, tokens, tags in zip(*columns, strict=True)]
+    there = set(_RUNNING) <= {*table.column_names}
+    places = zip(*(table.column(name).to_pylist() for name in _RUNNING), strict=True) if there else repeat((None,) * 3)
+    return [
+        Example(row_id, tuple(tokens), tuple(tags), running=_running(*place))
+        for row_id, tokens, tags, place in zip(*columns, places, strict=False)
+    ]
+
+
+def _running(text: str | None, starts: Sequence[int] | None, ends: Sequence[int] | None) -> Running | None:
+    if text is None or starts is None or ends is None:
+        return None
+    return Running(text, tuple(starts), tuple(ends))
 
 
 def children(parent: pa.Table, born: Sequence[tuple[int, Child]]) -> dict[str, list[Any]]:
     """The text of a child is not known where its parent's isn't."""
-    texts, starts, ends = (parent.column(name).to_pylist() for name in _RUNNING)
-    made = [
-        None
-        if texts[at] is None or starts[at] is None or ends[at] is None
-        else spliced(Running(texts[at], tuple(starts[at]), tuple(ends[at])), child)
-        for at, child in born
-    ]
+    known = [_running(*place) for place in zip(*(parent.column(name).to_pylist() for name in _RUNNING), strict=True)]
+    made = [running and spliced(running, child) for running, child in ((known[at], child) for at, child in born)]
     return {
         "tokens": [child.tokens for _, child in born],
         "tags": [child.tags for _, child in born],
@@ -89,24 +96,29 @@ def children(parent: pa.Table, born: Sequence[tuple[int, Child]]) -> dict[str, l
 
 
 def changed(born: Sequence[tuple[Example, Child]]) -> pa.Table:
+    """The running text stays where no word was changed."""
     columns = {"tokens": [child.tokens for _, child in born], "tags": [child.tags for _, child in born]}
+    as_was = [row.running if child.tokens == row.tokens else None for row, child in born]
+    columns |= {name: [running and getattr(running, name) for running in as_was] for name in _RUNNING}
     return pa.table({name: pa.array(values, COLUMNS[name]) for name, values in columns.items()})
 
 
 def view(row: Mapping[str, Any], values: Sequence[str] | None = None) -> View:
-    text, starts, ends = (row[name] for name in _RUNNING)
-    running = None
-    if text is not None and starts is not None and ends is not None:
-        running = Running(text, tuple(starts), tuple(ends))
+    running = _running(*(row[name] for name in _RUNNING))
     return View(tuple(row["tokens"]), tuple(row["tags"] if values is None else values), running)
 
 
 def unlabelled(lines: Sequence[str]) -> pa.Table:
     """Lines as words; all tags are unknown."""
-    tokens = [[line[start:end] for start, end in tokenise(line)] for line in lines]
-    unknown: list[list[str | None]] = [[None] * len(row) for row in tokens]
-    columns = [pa.array(tokens, COLUMNS["tokens"]), pa.array(unknown, COLUMNS["tags"])]
-    return pa.table(columns, names=["tokens", "tags"])
+    bounds = [[*tokenise(line)] for line in lines]
+    columns: dict[str, list[Any]] = {
+        "tokens": [[line[start:end] for start, end in cut] for line, cut in zip(lines, bounds, strict=True)],
+        "tags": [[None] * len(cut) for cut in bounds],
+        "text": [*lines],
+        "starts": [[start for start, _ in cut] for cut in bounds],
+        "ends": [[end for _, end in cut] for cut in bounds],
+    }
+    return pa.table({name: pa.array(values, COLUMNS[name]) for name, values in columns.items()})
 
 
 def answer(line: str, values: Sequence[str], confidence: Sequence[float]) -> dict[str, Any]:
