@@ -29,6 +29,7 @@ from core.training.settings import TrainParams
 
 _ENOUGH = 5  # repeats that a comparison needs
 _LITTLE = 3  # passes over gold that teach next to nothing
+_PROMPTED = ", prompted"  # behind the name of a mix; names are data
 _MOST_REPEATS = 64
 _SUBWORDS = 1.4  # sub-words of an English word, where the model isn't at hand to say
 _CHARACTERS = ("zh", "ja")  # languages whose words are characters here: a sub-word each
@@ -108,7 +109,7 @@ def _about(times: float) -> str:
 
 def launch_box(bench: Bench, mix: Mix, train: TrainParams, pinned: tuple[Mix, str]) -> None:
     """What a launch would start, and the button that does. `pinned`: what the mix is held against, and its name."""
-    name = _name_field(bench, mix)
+    name = _name_field(bench, mix, train)
     repeats = st.number_input(
         t("Repeats"),
         min_value=1,
@@ -212,10 +213,12 @@ def _launch(bench: Bench, mix: Mix, mixes: Mapping[str, Mix], train: TrainParams
     st.rerun()
 
 
-def _name_field(bench: Bench, mix: Mix) -> str:
-    """The name that the runs get; it follows the mix until one writes another."""
+def _name_field(bench: Bench, mix: Mix, train: TrainParams) -> str:
+    """The name that the runs get; it follows the mix, and says where nothing is trained on it, until one writes
+    another."""
     named = next((name for name, other in bench.project.mixes.items() if _same(bench, other, mix)), None)
-    usual = (named or mix_name(mix))[:NAME_LENGTH]
+    suffix = _PROMPTED if train.method == "prompt" else ""
+    usual = (named or mix_name(mix))[: NAME_LENGTH - len(suffix)] + suffix
     shown = st.session_state.get(bench.name_key) or usual
     key = held("mix_name", shown)
 

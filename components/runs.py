@@ -213,10 +213,10 @@ def _views(space: Workspace, found: Opened, shown: Sequence[Repeat]) -> None:
     asks = found.group.train.method == "prompt"
     learning = {"batch": t("First batch"), "explain": t("Explained")}
     words = {
-        "curves": t("Curves"),
+        **({"answers": t("Answers")} if asks else {"curves": t("Curves")}),
         "resources": t("Resources"),
         "predictions": t("Predictions"),
-        **({"answers": t("Answers")} if asks else learning),
+        **({} if asks else learning),
         "settings": t("Settings"),
         "events": t("Events"),
         "log": t("Log"),

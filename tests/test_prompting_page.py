@@ -52,6 +52,7 @@ def test_the_form_says_who_is_asked_and_what_that_costs_and_the_run_what_came_of
     text = said(pressed(at, f"{KEY}_model_endpoint_local"))
     assert "At most 83 questions are asked" in text and "USD" in text and "tokens sent" in text
     assert "All repeats ask the same" in text
+    assert [one.value for one in at.text_input if one.label == "Name of this mix"] == ["gold only, prompted"]
     assert at.text_area(f"{KEY}_template").value == voice_of("en").template
     at.text_area(f"{KEY}_template").set_value("$text $nosuch").run()
     assert "places that nobody fills: nosuch" in said(at)
