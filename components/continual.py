@@ -17,6 +17,7 @@ from core.launch import standing
 from core.models.loading import OVERLAY
 from core.project import Project
 from core.sequences import REPEATS, News, Planned, launch, news, plan, sequences
+from core.training.ways import settings_of
 from core.workspace import Workspace
 
 _USUAL = ("plain", "distil", "replay", "replay_distil")
@@ -35,6 +36,14 @@ def others(space: Workspace, project: Project) -> list[Project]:
         if name != project.slug and other.recipe.task == project.recipe.task and standing(space, other).stage:
             found.append(other)
     return sorted(found, key=lambda other: other.recipe.language != project.recipe.language)
+
+
+def learning(project: Project) -> Project:
+    """A project as it learns: where its settings ask a language model, all weights are trained instead."""
+    train = project.recipe.train
+    if train.method != "prompt":
+        return project
+    return replace(project, recipe=replace(project.recipe, train=settings_of(train, "full")))
 
 
 def likely(project: Project, known: Sequence[Project]) -> list[str]:

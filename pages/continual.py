@@ -3,7 +3,7 @@
 import streamlit as st
 
 from components.address import choice
-from components.continual import ask, others
+from components.continual import ask, learning, others
 from components.frame import PAGES, enter, need_project, telling
 from components.kept import results
 from components.sources import sources
@@ -45,9 +45,15 @@ if standing(space, project).stage is None:
     st.info(t("The data of this project are not read yet."))
     st.page_link(PAGES["data"], label=t("Data"), icon=":material/table_rows:")
     st.stop()
+learns = learning(project)
+if learns != project:
+    st.caption(
+        t("The settings of this project ask a language model, which learns nothing. Here all weights are trained.")
+    )
 with telling():
+    known = [learning(other) for other in known]
     if view == "elsewhere":
-        sources(space, project, known)
+        sources(space, learns, known)
     else:
-        ask(space, project, known)
+        ask(space, learns, known)
         results(space, project)

@@ -20,6 +20,7 @@ from core.mix import Mix
 from core.models.loading import ModelMeta
 from core.models.started import install, start_from
 from core.predict import open_run
+from core.prompting.settings import PromptParams
 from core.sequence_outcome import enough, outcome
 from core.sequences import keep_of, launch, looked, news, part_of, plan, sequences
 from core.submit import wait
@@ -27,6 +28,7 @@ from core.tasks import task as task_of
 from core.tasks.letters import marks
 from core.training import predictions
 from core.training.feed import Feed
+from core.training.settings import TrainParams
 from core.workspace import Workspace
 from tests.browser import browsing, needs_chromium, served
 
@@ -209,6 +211,18 @@ def test_its_model_is_taken_along_and_its_card_tells_the_steps(place, core):
     asked = ("taken/step-1.yaml", "taken/step-2.yaml", "--methods", "replay@0.5", "--repeats", 1)
     again = core("sequence", *asked, *root, "--json", folder=folder)
     assert again.json["runs"] == [run]  # what the card says repeats it: the same run
+
+
+def test_a_project_that_asks_a_language_model_learns_here_all_the_same(place, open_page):
+    space = place["space"]
+    before = projects.load(space, "new")
+    train = TrainParams(method="prompt", prompt=PromptParams("endpoint:local"), model=before.recipe.train.model)
+    asking = replace(before, recipe=replace(before.recipe, train=train))
+    projects.edit(space, "new", lambda _: asking, {"event": "settings"})
+    page = open_page(space.root, "continual", project="new", before="old", ways="plain")
+    projects.edit(space, "new", lambda _: before, {"event": "settings"})
+    assert not page.error and "Here all weights are trained" in "".join(one.value for one in page.caption)
+    assert [one for one in page.button if one.key == "sequence_start" and not one.disabled]
 
 
 def test_the_page_of_sources_goes_step_by_step(place, open_page):
