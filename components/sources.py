@@ -157,6 +157,7 @@ def way_words() -> dict[str, str]:
     """The ways, as they are."""
     return {
         "target": raw("The target alone"),
+        "longer": raw("The target alone, as long as with a source"),
         "sequential": raw("First the source, then the target"),
         "joint": raw("Both at once"),
         "both": raw("First the source, then both at once"),
@@ -173,6 +174,9 @@ def _ways(space: Workspace, project: Project, found: Sequence[Source]) -> list[C
     amount = left.slider(t("Rows of a source, times gold"), 0.25, 5.0, 1.0, 0.25, key="source_amount")
     repeats = int(right.number_input(t("Repeats"), 1, _MOST_REPEATS, REPEATS, key="source_repeats",
                                      help=t("Fewer than five allow no verdict.")))  # fmt: skip
+    if project.recipe.train.steps is None:
+        project = replace(project, recipe=replace(project.recipe, train=replace(project.recipe.train, steps=_STEPS)))
+        st.caption(t("Each training takes {steps} steps.", steps=_STEPS))
     wanted = cases(project, found, [*dict.fromkeys(["target", *chosen])], amount)
     joined = with_sources(project, found)
     missing = {*joined.ingredients} - {*project.ingredients}
@@ -188,11 +192,9 @@ def _ways(space: Workspace, project: Project, found: Sequence[Source]) -> list[C
         return wanted
     stage = standing(space, project).stage
     assert stage is not None
-    if project.recipe.train.steps is None:
-        project = replace(project, recipe=replace(project.recipe, train=replace(project.recipe.train, steps=_STEPS)))
-        st.caption(t("Each training takes {steps} steps.", steps=_STEPS))
-    count = len(wanted) * repeats
-    time = duration(seconds_all(space, count, project.recipe.train))
+    count, train = len(wanted) * repeats, project.recipe.train
+    each = (replace(train, steps=case.steps or train.steps) for case in wanted)
+    time = duration(sum(seconds_all(space, repeats, one) for one in each))
     st.caption(t("{n} trainings, about {time}; those that are there already are not made again.", n=count, time=time))
     if st.button(t("Train these ways"), key="sources_start", type="primary", icon=":material/play_arrow:"):
         with telling():
@@ -227,6 +229,8 @@ def _outcome(space: Workspace, project: Project, wanted: Sequence[Case], estimat
                 "repeats": len(one.scores),
                 "gain": 100 * one.verdict.difference.value if one.verdict else None,
                 "verdict": verdict_words(one.verdict) if one.verdict else "",
+                "over": 100 * one.over_longer.difference.value if one.over_longer else None,
+                "over_verdict": verdict_words(one.over_longer) if one.over_longer else "",
             }
             for one in found
         ],
@@ -242,9 +246,15 @@ def _outcome(space: Workspace, project: Project, wanted: Sequence[Case], estimat
             "repeats": column.NumberColumn(raw("Repeats")),
             "gain": column.NumberColumn(raw("Against the target alone"), format="%+.1f"),
             "verdict": column.TextColumn(raw("Verdict")),
+            "over": column.NumberColumn(
+                raw("Against it trained as long"), format="%+.1f",
+                help=raw("The target alone for as long as a source's training and the target's take together: what is "
+                         "left is what the source brings, and not more training."),
+            ),
+            "over_verdict": column.TextColumn(raw("Verdict on that")),
         },
-    )
-    if any(one.case.way in ("sequential", "both") for one in found):
+    )  # fmt: skip
+    if not any(one.over_longer for one in found) and any(one.case.way in ("sequential", "both") for one in found):
         st.caption(said("line_sources_before"))
     for way, value in agreement(found, estimates).items():
         if value is not None:

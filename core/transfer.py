@@ -3,6 +3,7 @@
 | way | the target's trainings |
 |---|---|
 | `target` | gold only, from the encoder as it is |
+| `longer` | the same for as long as a source's training and the target's take together |
 | `sequential` | gold only, from a run that was trained on the source |
 | `joint` | gold and the source's rows as an ingredient, from the encoder as it is |
 | `both` | gold and the source's rows, from a run that was trained on the source |
@@ -18,7 +19,7 @@ import numpy as np
 from core import corpus as corpora
 from core.contrast import gold_only
 from core.errors import CoreError
-from core.evaluation.comparison import compare, measure
+from core.evaluation.comparison import Measured, compare, measure
 from core.evaluation.logme import logme
 from core.evaluation.verdicts import Judged, judge
 from core.groups import Group, counts_of, evaluated, groups
@@ -36,18 +37,21 @@ from core.tasks.protocol import IGNORED
 from core.training import features
 from core.workspace import Workspace
 
-WAYS = ("target", "sequential", "joint", "both")
+WAYS = ("target", "longer", "sequential", "joint", "both")
+OF_SOURCES = ("sequential", "joint", "both")
 _ITEMS = 20_000  # that an estimate is made from
 
 
 @dataclass(frozen=True)
 class Source:
-    """A project as a source. `ingredient`: its rows under the target's labels; `run`: one that was trained on them."""
+    """A project as a source. `ingredient`: its rows under the target's labels; `run`: one that was trained on them;
+    `effort`: sub-tokens of its batches, all steps together."""
 
     project: Project
     ingredient: FileIngredient
     shared: tuple[str, ...]
     run: str = ""
+    effort: int = 0
 
     @property
     def name(self) -> str:
@@ -57,13 +61,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Case:
-    """What is trained: a way with a source ("" for the target alone), and what the group is called."""
+    """What is trained: a way with a source ("" for the target alone), and what the group is called. `steps`: other ones
+    than the target's settings have."""
 
     way: str
     source: str
     name: str
     mix: Mix
     model: str
+    steps: int | None = None
 
 
 def source_of(
@@ -94,16 +100,19 @@ def source_of(
     if not isinstance(data, str):
         ingredient = replace(ingredient, options=data.options, columns=data.columns)
     shared = tuple(sorted({label for label in labels.values() if label}))
-    return Source(project, ingredient, shared, _trained(workspace, project))
+    return Source(project, ingredient, shared, *_trained(workspace, project))
 
 
-def _trained(workspace: Workspace, project: Project) -> str:
-    """The best run on dev among those of gold only whose weights are there; "" where there is none."""
+def _trained(workspace: Workspace, project: Project) -> tuple[str, int]:
+    """The best run on dev among those of gold only whose weights are there, and what it learned from in sub-tokens; ""
+    and 0 where there is none."""
     found = gold_only(groups(workspace, project.slug))
     runs = [] if found is None else [run for run in found.runs.values() if run.state == "succeeded"]
     there = [run for run in runs if (workspace.run_folder(run.id) / "model" / OVERLAY).is_file()]
     best = max(there, key=lambda run: workspace.result(run.id)["best_dev"], default=None)
-    return best.id if best else ""
+    if found is None or best is None:
+        return "", 0
+    return best.id, workspace.result(best.id)["steps"] * found.train.batch_tokens
 
 
 def train_source(workspace: Workspace, source: Source) -> str:
@@ -122,9 +131,14 @@ def with_sources(project: Project, sources: Sequence[Source]) -> Project:
 
 
 def cases(project: Project, sources: Sequence[Source], ways: Sequence[str], amount: float) -> list[Case]:
-    """What is trained, the target alone first. `amount`: of a source's rows, times gold."""
-    own = project.recipe.train.model
+    """What is trained, the target alone first. `amount`: of a source's rows, times gold. `longer` takes settings that
+    say how many steps, and a source that was trained."""
+    train, own = project.recipe.train, project.recipe.train.model
     found = [Case("target", "", "gold only", Mix(), own)] if "target" in ways else []
+    effort = max((source.effort for source in sources), default=0)
+    if "longer" in ways and train.steps is not None and effort:
+        steps = train.steps + -(-effort // train.batch_tokens)
+        found.append(Case("longer", "", "gold only, as long", Mix(), own, steps))
     for source in sources:
         joined, start = Mix(parts={GOLD: Part(1), source.name: Part(amount)}), f"run:{source.run}"
         every = {
@@ -140,12 +154,12 @@ def plans(
     workspace: Workspace, project: Project, stage: Stage, wanted: Sequence[Case], seeds: Sequence[int]
 ) -> list[tuple[Project, Plan]]:
     """The launches, a start each, with the project as it is trained there. Raises what `plan_launch` does."""
-    by_model: dict[str, dict[str, Mix]] = {}
+    by_start: dict[tuple[str, int | None], dict[str, Mix]] = {}
     for case in wanted:
-        by_model.setdefault(case.model, {})[case.name] = case.mix
+        by_start.setdefault((case.model, case.steps or project.recipe.train.steps), {})[case.name] = case.mix
     found: list[tuple[Project, Plan]] = []
-    for model, mixes in by_model.items():
-        recipe = replace(project.recipe, train=replace(project.recipe.train, model=model))
+    for (model, steps), mixes in by_start.items():
+        recipe = replace(project.recipe, train=replace(project.recipe.train, model=model, steps=steps))
         mine = replace(project, recipe=recipe)
         found.append((mine, plan_launch(workspace, mine, stage, mixes, seeds)))
     return found
@@ -154,11 +168,12 @@ def plans(
 @dataclass(frozen=True)
 class Way:
     """What came of a case. `scores`: F1 of each repeat (0..1). *Shape:* (repeats,); `verdict`: against the target,
-    None of that itself, or where it was not trained."""
+    `over_longer`: of a way with a source, against the target trained as long; None where there is no such thing."""
 
     case: Case
     scores: np.ndarray
     verdict: Judged | None
+    over_longer: Judged | None = None
 
 
 def outcome(workspace: Workspace, project: Project, wanted: Sequence[Case], split: str = "dev") -> list[Way]:
@@ -167,28 +182,43 @@ def outcome(workspace: Workspace, project: Project, wanted: Sequence[Case], spli
     pairs = [(case, group) for case in wanted if (group := group_for(there, case)) is not None]
     known = {case.name: case for case, group in pairs if evaluated(workspace, group, split)}
     counted = {case.name: measure(counts_of(workspace, group, split)) for case, group in pairs if case.name in known}
-    base = next((name for name, case in known.items() if case.way == "target"), None)
-    others = (
-        {} if base is None else {name: compare(counted[base], one) for name, one in counted.items() if name != base}
-    )
-    judged = judge({name: replace(pair, labels=()) for name, pair in others.items()})
+    over_target = _judged(counted, known, "target", [*WAYS[1:]])
+    over_longer = _judged(counted, known, "longer", OF_SOURCES)
     return [
-        Way(known[name], one.scores["f1"][:, 0], judged[name][0] if name in judged else None)
+        Way(known[name], one.scores["f1"][:, 0], over_target.get(name), over_longer.get(name))
         for name, one in counted.items()
     ]
+
+
+def _judged(
+    counted: Mapping[str, Measured], known: Mapping[str, Case], base: str, ways: Sequence[str]
+) -> dict[str, Judged]:
+    """Cases of some ways against that of another, all of them together; nothing where that was not trained."""
+    over = next((name for name, case in known.items() if case.way == base), None)
+    pairs = (
+        {}
+        if over is None
+        else {name: compare(counted[over], counted[name]) for name, case in known.items() if case.way in ways}
+    )
+    if not pairs:
+        return {}
+    return {name: found[0] for name, found in judge({n: replace(p, labels=()) for n, p in pairs.items()}).items()}
 
 
 def agreement(told: Sequence[Way], estimates: Mapping[str, float]) -> dict[str, float | None]:
     """By way, whether the estimates had the order of the sources right (`ranks_agree`)."""
     return {
         way: ranks_agree(estimates, {one.case.source: one.scores.mean() for one in told if one.case.way == way})
-        for way in WAYS[1:]
+        for way in OF_SOURCES
     }
 
 
 def group_for(found: Sequence[Group], case: Case) -> Group | None:
     """The newest group that a case was launched as."""
-    mine = [group for group in found if group.name == case.name and group.train.model == case.model]
+    mine = [
+        group for group in found
+        if group.name == case.name and group.train.model == case.model and case.steps in (None, group.train.steps)
+    ]  # fmt: skip
     return mine[-1] if mine else None
 
 

@@ -72,16 +72,20 @@ def test_every_way_is_trained_and_told(core, place):
     assert done.status == 0, done.stderr
     told = done.json
     assert {(one["way"], one["source"]) for one in told["ways"]} == {
-        ("target", ""), ("sequential", "far"), ("joint", "far"), ("both", "far"),
+        ("target", ""), ("longer", ""), ("sequential", "far"), ("joint", "far"), ("both", "far"),
     }  # fmt: skip
-    assert [one["verdict"] for one in told["ways"]] == [None, "few_repeats", "few_repeats", "few_repeats"]
+    assert [one["verdict"] for one in told["ways"]] == [None, *["few_repeats"] * 4]
+    assert [one["over_longer"] and one["over_longer"]["verdict"] for one in told["ways"]] == [
+        None, None, *["few_repeats"] * 3,
+    ]  # fmt: skip
     assert set(told["estimates"]) == {"far", next(name for name in told["estimates"] if name != "far")}
     again = core("sources", "near.yaml,near.yaml", "far.yaml", "--repeats", 1, folder=place)
     assert again.status == 0 and ": running" not in again.stderr  # all of it was there
     assert "LOC" in again.stdout and again.stdout.count("far, then gold and far") == 2  # once for each target
-    assert "only more training" in again.stdout
+    assert "only more training" not in again.stdout  # there is what tells
     space = Workspace(place / "workspace")
     by_model = {group.name: group for group in groups(space, "near")}
+    assert by_model["gold only, as long"].train.steps == 6  # its own three, and the source's
     assert by_model["far, then gold"].train.model.startswith("run:")
     assert gold_only([*by_model.values()]).name == "gold only"
     asked = source_of(space, Project("far", "far", load(place / "far.yaml")), ["LOC", "PER"])

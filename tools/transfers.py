@@ -57,7 +57,7 @@ def main() -> int:
     parser.add_argument("name", choices=sorted(TRANSFERS))
     parser.add_argument("--workspace", default="workspace")
     parser.add_argument("--repeats", type=int, default=8)
-    parser.add_argument("--ways", default="target,sequential,joint")
+    parser.add_argument("--ways", default="target,longer,sequential,joint")
     args = parser.parse_args()
     study, place = TRANSFERS[args.name], Path(args.workspace)
     place.mkdir(parents=True, exist_ok=True)

@@ -187,25 +187,33 @@ def _told(
             "verdict": one.verdict.verdict if one.verdict else None,
             "gain": one.verdict.difference.value if one.verdict else None,
             "interval": one.verdict.interval if one.verdict else None,
+            "over_longer": _judged(one.over_longer),
         }
         for one in told
     ]
-    heads = ("col_way", "col_f1", "col_against_target", "col_repeats")
+    heads = ("col_way", "col_f1", "col_against_target", "col_against_longer", "col_repeats")
     rows = [[message(code, {}, at.language) for code in heads]]
     for one in told:
         sd = _sd(one)
         f1 = f"{100 * one.scores.mean():.1f}" + ("" if sd is None else f" ({100 * sd:.1f})")
-        rows.append([plain(one.case.name), f1, _verdict(one.verdict, at), str(len(one.scores))])
+        verdicts = [_verdict(found, at) for found in (one.verdict, one.over_longer)]
+        rows.append([plain(one.case.name), f1, *verdicts, str(len(one.scores))])
     known = {way: value for way, value in agree.items() if value is not None}
     lines = [message("line_estimate_agrees", {"way": w, "value": f"{v:.2f}"}, at.language) for w, v in known.items()]
-    if any(one.case.way in ("sequential", "both") for one in told):
+    if not any(one.over_longer for one in told) and any(one.case.way in ("sequential", "both") for one in told):
         lines.append(message("line_sources_before", {}, at.language))
-    parts = [text, table(rows, right=(1, 2, 3)), *lines]
+    parts = [text, table(rows, right=(1, 2, 3, 4)), *lines]
     return Answer(data | {"ways": ways, "rank_correlation": agree}, "\n\n".join(parts), status)
 
 
 def _sd(one: Way) -> float | None:
     return float(one.scores.std(ddof=1)) if len(one.scores) > 1 else None
+
+
+def _judged(found: Judged | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {"verdict": found.verdict, "gain": found.difference.value, "interval": found.interval}
 
 
 def _verdict(found: Judged | None, at: Setting) -> str:
